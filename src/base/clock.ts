@@ -1,0 +1,52 @@
+/**
+ * Time as a port. Only this file touches Date, performance and timers, so that a whole cluster can run on
+ * virtual time. Protocols use `monotonicMs`; wall time is for people, audit and expiry of tokens.
+ */
+export interface Clock {
+  /** Milliseconds since an arbitrary origin; never goes back. */
+  monotonicMs(): number;
+  /** Milliseconds since the Unix epoch; may jump. */
+  wallMs(): number;
+  /** Calls `callback` once after `delayMs`; the returned function cancels it. */
+  setTimer(delayMs: number, callback: () => void): () => void;
+}
+
+/** The real clock. Its timers keep the process alive, as the service that owns them cancels them at stop. */
+export const systemClock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  setTimer: (delayMs, callback) => {
+    const timer = setTimeout(callback, delayMs);
+    return () => clearTimeout(timer);
+  },
+};
+
+/** Resolves after `delayMs`, or rejects with the signal's reason as soon as it aborts. */
+export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  if (signal?.aborted === true) {
+    reject(abortReason(signal));
+    return promise;
+  }
+  const onAbort = (): void => {
+    cancel();
+    reject(abortReason(signal));
+  };
+  const cancel = clock.setTimer(delayMs, () => {
+    signal?.removeEventListener("abort", onAbort);
+    resolve();
+  });
+  signal?.addEventListener("abort", onAbort, { once: true });
+  return promise;
+}
+
+/** The reason of an aborted signal as an Error. */
+export function abortReason(signal: AbortSignal | undefined): Error {
+  const reason: unknown = signal?.reason;
+  return reason instanceof Error ? reason : new DOMException("Aborted", "AbortError");
+}
+
+/** RFC 3339 in UTC with milliseconds. */
+export function rfc3339(wallMs: number): string {
+  return new Date(wallMs).toISOString();
+}

@@ -1,0 +1,89 @@
+/** What the consensus driver needs from outside: a transport, a log, snapshots, a state machine, a clock. */
+import {
+  type AppendOp,
+  type Configuration,
+  type Entry,
+  type HardState,
+  type Index,
+  type Message,
+  type NodeId,
+  type RecoveredLog,
+  type SnapshotMeta,
+  type Term,
+} from "../core/types.ts";
+
+/** Carries messages between agents over long-lived streams; may lose and reorder between peers, never within one. */
+export interface RaftTransport {
+  /** False when the message cannot be queued (no connection, or the peer is too slow). */
+  send(to: NodeId, messages: readonly Message[]): boolean;
+  /** Registers the receiver. `from` is proven by the connection; the transport drops messages that lie about it. */
+  onMessages(receive: (from: NodeId, messages: readonly Message[]) => void): void;
+  /** Contact gained or lost. `closed`: the peer's side closed the connection. */
+  onPeer(notify: (id: NodeId, up: boolean, evidence: "closed" | "timeout") => void): void;
+  /** Streams a snapshot; resolves true when the peer has it whole and verified, false otherwise. */
+  sendSnapshot(
+    to: NodeId,
+    meta: SnapshotMeta,
+    read: (offset: number) => AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<boolean>;
+  /** Registers the receiver of snapshots: it gives a sink that resumes at `offset`, or null to refuse. */
+  onSnapshot(accept: (from: NodeId, meta: SnapshotMeta) => Promise<SnapshotSink | null>): void;
+  /** Peers this agent streams to or hears from; connections to them are kept up. */
+  setPeers(peers: readonly NodeId[]): void;
+}
+
+export interface SnapshotSink {
+  readonly offset: number;
+  write(bytes: Uint8Array): Promise<void>;
+  /** Verifies size and SHA-256; throws `SNAPSHOT_CORRUPT` when they do not match. */
+  finish(): Promise<void>;
+  abort(): Promise<void>;
+}
+
+export type LogHealth = "ok" | "torn-tail" | "corrupt";
+
+/** Durable log, hard state and configurations of one agent. Any rejected write is final: fail-stop. */
+export interface LogStore {
+  /** `bootstrap` is the configuration of a store that has none; null for a joining agent (empty configuration). */
+  open(bootstrap: Configuration | null): Promise<{
+    readonly recovered: RecoveredLog;
+    readonly health: LogHealth;
+    readonly detail: string;
+  }>;
+  /** Resolves after the op is durable (fsync), ops in order. */
+  append(op: Omit<AppendOp, "after">): Promise<void>;
+  /** Entries from `from`, contiguous, at most `maxBytes` (at least one); null when `from` was compacted. */
+  read(from: Index, maxBytes: number): Promise<readonly Entry[] | null>;
+  /** Forgets entries before `first`. */
+  compact(first: Index): Promise<void>;
+  /** Replaces everything by a snapshot. */
+  reset(meta: SnapshotMeta, hardState: HardState): Promise<void>;
+  sizeBytes(): number;
+  close(): Promise<void>;
+}
+
+export interface SnapshotStore {
+  create(
+    at: { readonly index: Index; readonly term: Term; readonly config: Configuration },
+    bytes: AsyncIterable<Uint8Array>,
+  ): Promise<SnapshotMeta>;
+  latest(): Promise<SnapshotMeta | null>;
+  read(id: string, offset: number): AsyncIterable<Uint8Array>;
+  /** A sink for a snapshot from a peer; resumes an earlier partial one with the same id. */
+  receive(meta: SnapshotMeta): Promise<SnapshotSink>;
+  /** Removes all but the newest complete snapshot. */
+  prune(): Promise<void>;
+}
+
+/** The replicated state. `R` is what applying one command entry answers. Deterministic and synchronous. */
+export interface StateMachine<R> {
+  /** Applies entries in order (command entries give a result; others give null) and remembers the last index. */
+  apply(entries: readonly Entry[]): readonly (R | null)[];
+  readonly appliedIndex: Index;
+  /** A consistent image of now; encoding may go on while later entries are applied. */
+  snapshot(): { readonly index: Index; readonly bytes: AsyncIterable<Uint8Array> };
+  restore(bytes: AsyncIterable<Uint8Array>, index: Index): Promise<void>;
+  /** SHA-256 of the state, hex: equal on all agents at equal index. */
+  hash(): string;
+}
