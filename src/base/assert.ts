@@ -13,7 +13,8 @@ export function assert(condition: boolean, message: string): asserts condition {
 
 /** Returns `value`, which must be present by an invariant that `message` names. */
 export function must<T>(value: T | null | undefined, message: string): T {
-  if (value === null || value === undefined) throw new AssertionError(`Invariant broken: ${message}`);
+  if (value === null || value === undefined)
+    throw new AssertionError(`Invariant broken: ${message}`);
   return value;
 }
 
