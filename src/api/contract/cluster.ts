@@ -1,0 +1,94 @@
+/** Health of the cluster as one agent sees it: status, gossip members, and the Raft group for operators. */
+import { Type } from "typebox";
+import { nullableInteger, nullableString, type Wire } from "./wire.ts";
+
+export const modes = ["normal", "survivor", "read-only"] as const;
+export type Mode = (typeof modes)[number];
+
+const peer = Type.Object({ id: Type.String(), name: Type.String() });
+const votingPeer = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  reachable: Type.Boolean(),
+});
+const counts = Type.Record(Type.String(), Type.Integer());
+
+export const statusSchema = Type.Object({
+  cluster: Type.Union([
+    Type.Object({ id: Type.String(), name: Type.String(), generation: Type.Integer() }),
+    Type.Null(),
+  ]),
+  node: Type.String({ description: "name of the node whose agent answers" }),
+  agentVersion: Type.String(),
+  mode: Type.Enum([...modes]),
+  leader: Type.Union([peer, Type.Null()]),
+  term: Type.Integer(),
+  commitIndex: Type.Integer(),
+  appliedIndex: Type.Integer(),
+  voters: Type.Array(votingPeer),
+  standbys: Type.Array(votingPeer),
+  nodes: Type.Object({ total: Type.Integer(), byPhase: counts, byReachability: counts }),
+});
+export type Status = Wire<typeof statusSchema>;
+
+export const memberSchema = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  address: Type.String(),
+  status: Type.Enum(["alive", "suspect", "failed", "left"]),
+  incarnation: Type.Integer(),
+  rttMs: Type.Union([Type.Number(), Type.Null()]),
+  tags: Type.Record(Type.String(), Type.String()),
+});
+export const membersSchema = Type.Array(memberSchema);
+export type Member = Wire<typeof memberSchema>;
+
+/** What this agent's Raft instance knows; `peers` is filled on the leader only. */
+export const raftSchema = Type.Object({
+  id: Type.String(),
+  name: Type.String(),
+  role: Type.String({ description: "leader, follower, candidate, …" }),
+  term: Type.Integer(),
+  leader: Type.Union([peer, Type.Null()]),
+  leaderContactMs: nullableInteger,
+  quorumLost: Type.Boolean(),
+  health: Type.Enum(["ok", "failed"]),
+  firstIndex: Type.Integer(),
+  lastIndex: Type.Integer(),
+  commitIndex: Type.Integer(),
+  appliedIndex: Type.Integer(),
+  snapshotIndex: Type.Integer(),
+  configuration: Type.Object({
+    index: Type.Integer(),
+    voters: Type.Array(Type.Array(Type.String()), {
+      description: "one set of peer ids; two while the configuration changes",
+    }),
+    standbys: Type.Array(Type.String()),
+    observers: Type.Array(Type.String()),
+    lost: Type.Array(Type.String()),
+  }),
+  peers: Type.Array(
+    Type.Object({
+      id: Type.String(),
+      name: nullableString,
+      state: Type.String(),
+      matchIndex: Type.Integer(),
+      nextIndex: Type.Integer(),
+      active: Type.Boolean(),
+    }),
+  ),
+});
+export type Raft = Wire<typeof raftSchema>;
+
+export const transferRequest = Type.Object(
+  {
+    to: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 253, description: "node name or peer id of a voter" }),
+    ),
+  },
+  { additionalProperties: false },
+);
+export const transferSchema = Type.Object({ leader: Type.Union([peer, Type.Null()]) });
+
+/** Answer of /healthz and /readyz. */
+export const probeSchema = Type.Object({ status: Type.String() });

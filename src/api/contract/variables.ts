@@ -1,0 +1,66 @@
+/** What the operator sets for the whole cluster: global vars, roles, and the settings of the manager itself. */
+import { Type } from "typebox";
+import { anyJson, closed, nullableString, variables, version, type Wire } from "./wire.ts";
+
+export const varsSchema = Type.Object({
+  vars: Type.Record(Type.String(), anyJson),
+  versions: Type.Record(Type.String(), version),
+});
+export type Vars = Wire<typeof varsSchema>;
+
+export const varSchema = Type.Object({ key: Type.String(), value: anyJson, version });
+export type Var = Wire<typeof varSchema>;
+export const putVarRequest = Type.Object({ value: anyJson }, closed);
+/** The bare object `{key: value | null}`. */
+export const patchVarsRequest = variables;
+
+const autoCommission = Type.Object(
+  {
+    selector: Type.String({ maxLength: 4096 }),
+    roles: Type.Array(Type.String({ minLength: 1, maxLength: 253 }), { maxItems: 64 }),
+  },
+  closed,
+);
+const repair = Type.Enum(["off", "report", "auto"]);
+
+export const settingsSchema = Type.Object({
+  settings: Type.Object({
+    autoCommission: Type.Union([autoCommission, Type.Null()]),
+    repair,
+  }),
+  version,
+});
+export type SettingsAnswer = Wire<typeof settingsSchema>;
+/** RFC 7396 merge patch of the settings object. */
+export const patchSettingsRequest = Type.Object(
+  {
+    autoCommission: Type.Optional(Type.Union([Type.Partial(autoCommission, closed), Type.Null()])),
+    repair: Type.Optional(repair),
+  },
+  closed,
+);
+
+const actionOfRole = Type.Object({ path: Type.String(), timeout: Type.String() });
+export const roleSchema = Type.Object({
+  name: Type.String(),
+  definition: Type.Union(
+    [
+      Type.Object({
+        runner: Type.String(),
+        requires: Type.Array(Type.String()),
+        actions: Type.Record(Type.String(), actionOfRole),
+        secrets: Type.Array(Type.String()),
+      }),
+      Type.Null(),
+    ],
+    { description: "what the revision in force defines; null when it does not know the role" },
+  ),
+  revision: nullableString,
+  vars: Type.Record(Type.String(), anyJson),
+  policy: Type.Null({ description: "policy set by the operator" }),
+  members: Type.Array(Type.String()),
+  version,
+});
+export type Role = Wire<typeof roleSchema>;
+export const rolesSchema = Type.Object({ items: Type.Array(roleSchema), next: nullableString });
+export const putRoleRequest = Type.Object({ vars: variables }, closed);
