@@ -51,7 +51,12 @@ export type Command =
         readonly address?: string;
       }[];
     }
-  | { readonly type: "node.facts"; readonly id: PeerId; readonly facts: Facts; readonly address: string }
+  | {
+      readonly type: "node.facts";
+      readonly id: PeerId;
+      readonly facts: Facts;
+      readonly address: string;
+    }
   /** Merge patch of labels (null removes), roles (whole), vars (null removes a top-level key). */
   | ({
       readonly type: "node.patch";
@@ -125,7 +130,12 @@ export type Command =
       readonly roles: readonly string[];
     }
   /** Recorded before the target is asked, so that a new leader knows what may be running. */
-  | { readonly type: "run.begin"; readonly job: string; readonly node: string; readonly run: CurrentRun }
+  | {
+      readonly type: "run.begin";
+      readonly job: string;
+      readonly node: string;
+      readonly run: CurrentRun;
+    }
   /** The end of a run: ledger entry and job progress. The first result of a run id wins. */
   | {
       readonly type: "run.finish";
@@ -153,9 +163,11 @@ export type Command =
       readonly step: string | null;
       readonly exitCode: number | null;
       readonly message: string;
-      /** null: unchanged. */
+      /** Commit that is on the node now; null: none is; undefined: unchanged. */
       readonly revision: string | null | undefined;
+      /** null: unchanged. */
       readonly appliedRoles: readonly string[] | null;
+      /** null: unchanged; status `False` takes the condition away. */
       readonly condition: Omit<Condition, "since"> | null;
     }
   | {

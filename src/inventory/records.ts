@@ -32,8 +32,16 @@ export interface Facts {
   readonly machineId: string;
   readonly cpu: { readonly model: string; readonly count: number };
   readonly memory: { readonly totalBytes: number };
-  readonly disks: readonly { readonly name: string; readonly sizeBytes: number; readonly rotational: boolean }[];
-  readonly filesystems: readonly { readonly mount: string; readonly type: string; readonly sizeBytes: number }[];
+  readonly disks: readonly {
+    readonly name: string;
+    readonly sizeBytes: number;
+    readonly rotational: boolean;
+  }[];
+  readonly filesystems: readonly {
+    readonly mount: string;
+    readonly type: string;
+    readonly sizeBytes: number;
+  }[];
   readonly nics: readonly {
     readonly name: string;
     readonly mac: string;
@@ -173,7 +181,11 @@ export interface ConfigRecord {
   readonly source: { readonly url: string; readonly ref: string | null } | null;
   /** Commit in force; its record is `revision/COMMIT`. */
   readonly current: string | null;
-  readonly lastError: { readonly code: string; readonly message: string; readonly at: number } | null;
+  readonly lastError: {
+    readonly code: string;
+    readonly message: string;
+    readonly at: number;
+  } | null;
   /** Raised by every refresh request, so that the leader fetches again. */
   readonly refreshRequested: number;
   readonly refreshDone: number;
@@ -322,6 +334,8 @@ export interface JobRecord {
 export interface LedgerRecord extends FinishedRun {
   readonly node: string;
   readonly job: string;
+  /** Raft index of the entry that recorded the run: the order of the ledger. */
+  readonly index: number;
   /** Resolved vars the action was given; secrets among them stay inside the inventory. */
   readonly vars: JsonObject;
   readonly varsDigest: string;

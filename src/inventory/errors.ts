@@ -1,0 +1,20 @@
+/** Errors that this folder throws (refusals of commands are values: `CommandCode` in commands.ts). */
+import { AgentError } from "../base/errors.ts";
+
+export type InventoryErrorCode =
+  /** A selector without a term: everything must be asked for with `--all`. */
+  | "EMPTY_SELECTOR"
+  /** A selector that cannot be read; details: `position` (from 1). */
+  | "INVALID_SELECTOR"
+  /** A role that the revision does not define; details: `role`, `known`. */
+  | "ROLE_UNKNOWN"
+  /** Roles that require each other; details: `cycle`. */
+  | "ROLE_CYCLE"
+  /** A revision that the inventory does not have. */
+  | "REVISION_UNKNOWN"
+  /** An entry or snapshot of a newer schema: this agent must be upgraded. The state is unchanged. */
+  | "SCHEMA_TOO_NEW"
+  /** A snapshot that cannot be read. The state is unchanged. */
+  | "SNAPSHOT_INVALID";
+
+export class InventoryError extends AgentError<InventoryErrorCode> {}

@@ -1,0 +1,137 @@
+/**
+ * Ordered maps of immutable records. `SortedTable` keeps its ids sorted, so that iteration gives the same
+ * answer on every agent whatever the order of insertion was; `list()` is a shared array that is replaced,
+ * never mutated. `GroupedTable` is one such table per first part of the id (`NODE/…`).
+ */
+export interface Table<T> {
+  readonly size: number;
+  get(id: string): T | undefined;
+  set(id: string, value: T): void;
+  delete(id: string): void;
+  /** In a fixed order; must not be used while the table changes. */
+  entries(): Iterable<readonly [id: string, value: T]>;
+}
+
+const empty: readonly never[] = [];
+
+export class SortedTable<T> implements Table<T> {
+  readonly #values = new Map<string, T>();
+  readonly #ids: string[] = [];
+  #list: readonly T[] | null = null;
+
+  get size(): number {
+    return this.#values.size;
+  }
+
+  get(id: string): T | undefined {
+    return this.#values.get(id);
+  }
+
+  set(id: string, value: T): void {
+    if (!this.#values.has(id)) this.#ids.splice(this.#position(id), 0, id);
+    this.#values.set(id, value);
+    this.#list = null;
+  }
+
+  delete(id: string): void {
+    if (!this.#values.delete(id)) return;
+    this.#ids.splice(this.#position(id), 1);
+    this.#list = null;
+  }
+
+  firstId(): string | null {
+    return this.#ids[0] ?? null;
+  }
+
+  lastId(): string | null {
+    return this.#ids.at(-1) ?? null;
+  }
+
+  /** Values in the order of their ids. */
+  list(): readonly T[] {
+    this.#list ??= Array.from(this.entries(), ([, value]) => value);
+    return this.#list;
+  }
+
+  *entries(): Generator<readonly [string, T]> {
+    yield* this.from("");
+  }
+
+  /** Entries with an id of at least `first`. */
+  *from(first: string): Generator<readonly [string, T]> {
+    for (let i = this.#position(first); i < this.#ids.length; i += 1) {
+      const id = this.#ids[i] ?? "";
+      const value = this.#values.get(id);
+      if (value !== undefined) yield [id, value];
+    }
+  }
+
+  /** Where `id` is, or would be: at the end in the usual case of ids that grow. */
+  #position(id: string): number {
+    let low = 0;
+    let high = this.#ids.length;
+    if (high > 0 && (this.#ids[high - 1] ?? "") < id) return high;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#ids[middle] ?? "") < id) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
+
+export class GroupedTable<T> implements Table<T> {
+  readonly #groups = new SortedTable<SortedTable<T>>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get(id: string): T | undefined {
+    const [group, rest] = split(id);
+    return this.#groups.get(group)?.get(rest);
+  }
+
+  set(id: string, value: T): void {
+    const [group, rest] = split(id);
+    let table = this.#groups.get(group);
+    if (table === undefined) {
+      table = new SortedTable<T>();
+      this.#groups.set(group, table);
+    }
+    this.#size -= table.size;
+    table.set(rest, value);
+    this.#size += table.size;
+  }
+
+  delete(id: string): void {
+    const [group, rest] = split(id);
+    const table = this.#groups.get(group);
+    if (table === undefined) return;
+    this.#size -= table.size;
+    table.delete(rest);
+    this.#size += table.size;
+    if (table.size === 0) this.#groups.delete(group);
+  }
+
+  /** Values of one group in the order of their ids. */
+  list(group: string): readonly T[] {
+    return this.#groups.get(group)?.list() ?? empty;
+  }
+
+  sizeOf(group: string): number {
+    return this.#groups.get(group)?.size ?? 0;
+  }
+
+  *entries(): Generator<readonly [string, T]> {
+    for (const [group, table] of this.#groups.entries()) {
+      for (const [rest, value] of table.entries()) yield [`${group}/${rest}`, value];
+    }
+  }
+}
+
+function split(id: string): readonly [group: string, rest: string] {
+  const slash = id.indexOf("/");
+  return slash < 0 ? [id, ""] : [id.slice(0, slash), id.slice(slash + 1)];
+}

@@ -1,0 +1,276 @@
+/**
+ * The replicated state of one agent: a keyspace of immutable records (keys.ts) with the indexes that its
+ * readers need. Only the reducer writes it, through a Draft. Everything here is derived from the records
+ * alone, so that a state restored from a snapshot answers like one that applied every entry.
+ */
+import { type PeerId } from "../base/ids.ts";
+import { SortedTable, GroupedTable, type Table } from "./sorted-table.ts";
+import { type KeyPrefix, recordClasses } from "./keys.ts";
+import {
+  type IdempotencyRecord,
+  type RecordTypes,
+  type SessionRecord,
+  type StoredRecord,
+  indexText,
+  keyOf,
+  modIndexOf,
+} from "./record-types.ts";
+import {
+  type ClusterRecord,
+  type ConfigRecord,
+  type EventRecord,
+  type HistoryRecord,
+  type JobRecord,
+  type LedgerRecord,
+  type MemberRecord,
+  type NodeLabelsRecord,
+  type NodeRecord,
+  type NodeSpecRecord,
+  type RevisionRecord,
+  type RoleRecord,
+  type SettingsRecord,
+  type TokenRecord,
+  type VarRecord,
+  defaultSettings,
+} from "./records.ts";
+import { type InventoryView } from "./view.ts";
+
+const noSpec: NodeSpecRecord = { roles: [], vars: {}, version: 0 };
+const noLabels: NodeLabelsRecord = { labels: {}, version: 0 };
+const noSettings: SettingsRecord = { settings: defaultSettings, version: 0 };
+const noConfig: ConfigRecord = {
+  source: null,
+  current: null,
+  lastError: null,
+  refreshRequested: 0,
+  refreshDone: 0,
+  version: 0,
+};
+
+function emptyTables() {
+  return {
+    cluster: new SortedTable<ClusterRecord>(),
+    node: new SortedTable<NodeRecord>(),
+    spec: new SortedTable<NodeSpecRecord>(),
+    label: new SortedTable<NodeLabelsRecord>(),
+    history: new GroupedTable<HistoryRecord>(),
+    member: new SortedTable<MemberRecord>(),
+    token: new SortedTable<TokenRecord>(),
+    var: new SortedTable<VarRecord>(),
+    role: new SortedTable<RoleRecord>(),
+    settings: new SortedTable<SettingsRecord>(),
+    config: new SortedTable<ConfigRecord>(),
+    revision: new SortedTable<RevisionRecord>(),
+    job: new SortedTable<JobRecord>(),
+    ledger: new GroupedTable<LedgerRecord>(),
+    event: new SortedTable<readonly EventRecord[]>(),
+    idem: new SortedTable<IdempotencyRecord>(),
+    session: new SortedTable<SessionRecord>(),
+  };
+}
+
+/** The part that a restore replaces as a whole. */
+class Contents {
+  readonly tables = emptyTables();
+  readonly generic: { readonly [P in KeyPrefix]: Table<RecordTypes[P]> } = this.tables;
+  readonly nodeNames = new Map<PeerId, string>();
+  readonly activeJobs = new SortedTable<JobRecord>();
+  eventCount = 0;
+  appliedIndex = 0;
+}
+
+/** True while a job holds nodes or waits for them. */
+export function isActive(job: JobRecord): boolean {
+  return job.status === "queued" || job.status === "running" || job.status === "paused";
+}
+
+export class InventoryState implements InventoryView {
+  #contents = new Contents();
+
+  get appliedIndex(): number {
+    return this.#contents.appliedIndex;
+  }
+
+  set appliedIndex(index: number) {
+    this.#contents.appliedIndex = index;
+  }
+
+  get<P extends KeyPrefix>(prefix: P, id: string): RecordTypes[P] | null {
+    return this.#contents.generic[prefix].get(id) ?? null;
+  }
+
+  put<P extends KeyPrefix>(prefix: P, id: string, value: RecordTypes[P]): void {
+    this.#unindex(prefix, id);
+    this.#contents.generic[prefix].set(id, value);
+    this.#index(prefix, id);
+  }
+
+  delete(prefix: KeyPrefix, id: string): void {
+    this.#unindex(prefix, id);
+    this.#contents.generic[prefix].delete(id);
+  }
+
+  /** Raft index of the last write of a record, 0 when there is none. */
+  modIndex(prefix: KeyPrefix, id: string): number {
+    const value = this.get(prefix, id);
+    return value === null ? 0 : modIndexOf(value);
+  }
+
+  /** Every record there is now, in a fixed order; later writes do not touch the answer. */
+  image(): readonly StoredRecord[] {
+    const records: StoredRecord[] = [];
+    for (const prefix of Object.keys(recordClasses).sort() as KeyPrefix[]) {
+      for (const [id, value] of this.#contents.generic[prefix].entries()) {
+        records.push({ key: keyOf(prefix, id), modIndex: modIndexOf(value), value });
+      }
+    }
+    return records;
+  }
+
+  /** Takes over all contents of `other`, at once. `other` must not be used any more. */
+  adopt(other: InventoryState): void {
+    this.#contents = other.#contents;
+  }
+
+  cluster(): ClusterRecord | null {
+    return this.get("cluster", "");
+  }
+
+  node(name: string): NodeRecord | null {
+    return this.get("node", name);
+  }
+
+  nodeById(id: PeerId): NodeRecord | null {
+    const name = this.#contents.nodeNames.get(id);
+    return name === undefined ? null : this.node(name);
+  }
+
+  nodes(): readonly NodeRecord[] {
+    return this.#contents.tables.node.list();
+  }
+
+  spec(node: string): NodeSpecRecord {
+    return this.get("spec", node) ?? noSpec;
+  }
+
+  labels(node: string): NodeLabelsRecord {
+    return this.get("label", node) ?? noLabels;
+  }
+
+  history(node: string): readonly HistoryRecord[] {
+    return this.#contents.tables.history.list(node);
+  }
+
+  member(id: PeerId): MemberRecord | null {
+    return this.get("member", id);
+  }
+
+  members(): readonly MemberRecord[] {
+    return this.#contents.tables.member.list();
+  }
+
+  token(id: string): TokenRecord | null {
+    return this.get("token", id);
+  }
+
+  tokens(): readonly TokenRecord[] {
+    return this.#contents.tables.token.list();
+  }
+
+  variable(key: string): VarRecord | null {
+    return this.get("var", key);
+  }
+
+  variables(): readonly VarRecord[] {
+    return this.#contents.tables.var.list();
+  }
+
+  role(name: string): RoleRecord | null {
+    return this.get("role", name);
+  }
+
+  roles(): readonly RoleRecord[] {
+    return this.#contents.tables.role.list();
+  }
+
+  settings(): SettingsRecord {
+    return this.get("settings", "") ?? noSettings;
+  }
+
+  config(): ConfigRecord {
+    return this.get("config", "") ?? noConfig;
+  }
+
+  revision(commit: string): RevisionRecord | null {
+    return this.get("revision", commit);
+  }
+
+  revisions(): readonly RevisionRecord[] {
+    return this.#contents.tables.revision.list();
+  }
+
+  job(id: string): JobRecord | null {
+    return this.get("job", id);
+  }
+
+  jobs(): readonly JobRecord[] {
+    return this.#contents.tables.job.list();
+  }
+
+  activeJobs(): readonly JobRecord[] {
+    return this.#contents.activeJobs.list();
+  }
+
+  /** In the order in which the runs were recorded. */
+  ledger(node: string): readonly LedgerRecord[] {
+    return this.#contents.tables.ledger.list(node).toSorted((a, b) => a.index - b.index);
+  }
+
+  ledgerEntry(node: string, run: string): LedgerRecord | null {
+    return this.get("ledger", `${node}/${run}`);
+  }
+
+  events(afterIndex: number, limit: number): readonly EventRecord[] {
+    const events: EventRecord[] = [];
+    for (const [, batch] of this.#contents.tables.event.from(indexText(afterIndex + 1))) {
+      if (events.length > 0 && events.length + batch.length > limit) break;
+      events.push(...batch);
+    }
+    return events;
+  }
+
+  get firstEventIndex(): number {
+    return Number(this.#contents.tables.event.firstId() ?? 0);
+  }
+
+  get eventCount(): number {
+    return this.#contents.eventCount;
+  }
+
+  idempotencyKeys(): Iterable<readonly [string, IdempotencyRecord]> {
+    return this.#contents.tables.idem.entries();
+  }
+
+  #unindex(prefix: KeyPrefix, id: string): void {
+    if (prefix === "node") {
+      const node = this.node(id);
+      if (node !== null) this.#contents.nodeNames.delete(node.id);
+    } else if (prefix === "job") {
+      this.#contents.activeJobs.delete(id);
+    } else if (prefix === "event") {
+      this.#contents.eventCount -= this.get("event", id)?.length ?? 0;
+    }
+  }
+
+  #index(prefix: KeyPrefix, id: string): void {
+    if (prefix === "node") {
+      const node = this.node(id);
+      if (node !== null) this.#contents.nodeNames.set(node.id, id);
+    } else if (prefix === "job") {
+      const job = this.job(id);
+      if (job !== null && isActive(job)) this.#contents.activeJobs.set(id, job);
+    } else if (prefix === "event") {
+      this.#contents.eventCount += this.get("event", id)?.length ?? 0;
+    }
+  }
+}
