@@ -1,0 +1,68 @@
+/**
+ * From flags and environment to a running agent in the foreground: what `muster agent`, `muster bootstrap` and
+ * bootstrap.ts share. SIGTERM stops the agent (the machine means to come back), SIGINT says good-bye first.
+ */
+import process from "node:process";
+import { AgentError, errorMessage } from "../base/errors.ts";
+import { Agent } from "./agent.ts";
+import { createLogger } from "./logger.ts";
+import { type Environment, type Flags, resolveOptions, type Sourced } from "./options.ts";
+
+export type StartMode = "agent" | "bootstrap";
+
+export interface RunInput {
+  readonly mode: StartMode;
+  readonly flags: Flags;
+  readonly env: Environment;
+  /** Lines for the operator: how to reach the API, what to paste on the next node. */
+  readonly print: (line: string) => void;
+}
+
+/** sysexits EX_TEMPFAIL: storage failed, a supervisor may start the agent again. */
+const exitStorageFailed = 75;
+/** An agent that hangs while stopping is ended by force after this long. */
+const stopLimitMs = 4500;
+
+/** Runs until a signal or a failure; resolves with the exit code. Start failures are thrown. */
+export async function runAgent(input: RunInput): Promise<number> {
+  const { options, joinToken } = await resolveOptions(input.flags, input.env);
+  const logger = createLogger(options.logLevel);
+  const stop = new AbortController();
+  let leave = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    leave ||= signal === "SIGINT";
+    logger.info({ signal }, "stopping");
+    stop.abort(new DOMException(signal, "AbortError"));
+    setLastResort();
+  };
+  process.on("SIGTERM", onSignal);
+  process.on("SIGINT", onSignal);
+  const agent = new Agent({ options, joinToken, mode: input.mode }, { logger, print: input.print });
+  let exitCode = 0;
+  try {
+    await agent.start(stop.signal);
+    const end = await agent.ended(stop.signal);
+    if (end !== null) {
+      logger.error({ error: errorMessage(end) }, "storage failed: the agent stops");
+      exitCode = exitStorageFailed;
+    }
+  } catch (error) {
+    if (!stop.signal.aborted || error instanceof AgentError) throw error;
+  } finally {
+    setLastResort();
+    await agent.stop({ leave });
+    process.off("SIGTERM", onSignal);
+    process.off("SIGINT", onSignal);
+  }
+  return exitCode;
+}
+
+/** The values in force and where each came from, for `--print-config`. */
+export async function describeOptions(flags: Flags, env: Environment): Promise<readonly Sourced[]> {
+  return (await resolveOptions(flags, env)).sources;
+}
+
+/** The event loop should empty by itself; should it not, the process still ends. */
+function setLastResort(): void {
+  setTimeout(() => process.exit(70), stopLimitMs).unref();
+}
