@@ -1,0 +1,175 @@
+/**
+ * Dials with the peer's identity checked: one attempt at a time per peer however many ask, and a jittered
+ * back-off between attempts that fail, which a new address or a sign of life of the peer cuts short.
+ */
+import { type Connection } from "@libp2p/interface";
+import { type Multiaddr } from "@multiformats/multiaddr";
+import { abortReason, type Clock } from "../base/clock.ts";
+import { AgentError, errorCode, errorMessage } from "../base/errors.ts";
+import { type PeerId } from "../base/ids.ts";
+import { type Random } from "../base/random.ts";
+import { parseHostPort, toMultiaddr } from "./address.ts";
+import { P2pCode } from "./errors.ts";
+
+export interface DialerOptions {
+  readonly timeoutMs: number;
+  readonly minBackoffMs: number;
+  readonly maxBackoffMs: number;
+}
+
+export interface DialerDependencies {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly dial: (addresses: Multiaddr[], signal: AbortSignal) => Promise<Connection>;
+  /** `refused`: every address answered that nobody listens there. */
+  readonly failed: (peer: PeerId, how: "refused" | "timeout") => void;
+}
+
+interface Target {
+  addresses: readonly string[];
+  failures: number;
+  nextAttemptMs: number;
+  attempt: Promise<Connection> | null;
+  /** Ends the wait before the next attempt. */
+  hurry: (() => void) | null;
+}
+
+const maxAddresses = 8;
+
+export class Dialer {
+  readonly #options: DialerOptions;
+  readonly #deps: DialerDependencies;
+  readonly #targets = new Map<PeerId, Target>();
+  readonly #stopped = new AbortController();
+
+  constructor(options: DialerOptions, deps: DialerDependencies) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /** Replaces what is known of where a peer listens; texts that are no address are ignored. */
+  setAddresses(peer: PeerId, addresses: readonly string[]): void {
+    const usable = addresses.filter((text) => parseHostPort(text) !== null).slice(0, maxAddresses);
+    const target = this.#target(peer);
+    if (usable.join(" ") === target.addresses.join(" ")) return;
+    target.addresses = usable;
+    this.forgive(peer);
+  }
+
+  addresses(peer: PeerId): readonly string[] {
+    return this.#targets.get(peer)?.addresses ?? [];
+  }
+
+  forget(peer: PeerId): void {
+    const target = this.#targets.get(peer);
+    this.#targets.delete(peer);
+    target?.hurry?.();
+  }
+
+  /** The peer gave a sign of life, or has a new address: the next attempt need not wait. */
+  forgive(peer: PeerId): void {
+    const target = this.#targets.get(peer);
+    if (target === undefined) return;
+    target.failures = 0;
+    target.nextAttemptMs = 0;
+    target.hurry?.();
+  }
+
+  /** Joins the running attempt or makes one. @throws AgentError PEER_UNREACHABLE, or the signal's reason */
+  dial(peer: PeerId, signal: AbortSignal): Promise<Connection> {
+    const target = this.#target(peer);
+    target.attempt ??= this.#attempt(peer, target).finally(() => {
+      target.attempt = null;
+    });
+    return unlessAborted(target.attempt, signal);
+  }
+
+  stop(): void {
+    this.#stopped.abort(new AgentError(P2pCode.hostStopped, "The mesh is stopped."));
+    for (const target of this.#targets.values()) target.hurry?.();
+  }
+
+  async #attempt(peer: PeerId, target: Target): Promise<Connection> {
+    await this.#backOff(target);
+    this.#stopped.signal.throwIfAborted();
+    const addresses = target.addresses.flatMap((text) => {
+      const parsed = parseHostPort(text);
+      return parsed === null ? [] : [toMultiaddr(parsed, peer)];
+    });
+    try {
+      if (addresses.length === 0) {
+        throw new AgentError(P2pCode.peerUnreachable, "no address is known");
+      }
+      const timeout = AbortSignal.timeout(this.#options.timeoutMs);
+      const signal = AbortSignal.any([timeout, this.#stopped.signal]);
+      const connection = await this.#deps.dial(addresses, signal);
+      target.failures = 0;
+      target.nextAttemptMs = 0;
+      return connection;
+    } catch (error) {
+      this.#stopped.signal.throwIfAborted();
+      this.#failed(target);
+      if (addresses.length > 0) this.#deps.failed(peer, wasRefused(error) ? "refused" : "timeout");
+      const where = target.addresses.length === 0 ? "" : ` at ${target.addresses.join(", ")}`;
+      const text = `Could not reach peer "${peer}"${where}: ${reasonOf(error)}.`;
+      throw new AgentError(P2pCode.peerUnreachable, text, { peer }, { cause: error });
+    }
+  }
+
+  #failed(target: Target): void {
+    const { minBackoffMs, maxBackoffMs } = this.#options;
+    const step = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(target.failures, 16));
+    target.failures += 1;
+    const pause = step * (0.5 + this.#deps.random.float() / 2);
+    target.nextAttemptMs = this.#deps.clock.monotonicMs() + pause;
+  }
+
+  #backOff(target: Target): Promise<void> {
+    const pause = target.nextAttemptMs - this.#deps.clock.monotonicMs();
+    if (pause <= 0 || this.#stopped.signal.aborted) return Promise.resolve();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#deps.clock.setTimer(pause, resolve);
+    target.hurry = () => {
+      cancel();
+      resolve();
+    };
+    return promise.finally(() => {
+      target.hurry = null;
+    });
+  }
+
+  #target(peer: PeerId): Target {
+    let target = this.#targets.get(peer);
+    if (target === undefined) {
+      target = { addresses: [], failures: 0, nextAttemptMs: 0, attempt: null, hurry: null };
+      this.#targets.set(peer, target);
+    }
+    return target;
+  }
+}
+
+/** `promise`, but rejects as soon as `signal` aborts; the work goes on for the others who wait for it. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  promise.catch(() => {
+    // Reported to whoever still waits; one who gave up must not make it an unhandled rejection.
+  });
+  if (signal.aborted) throw abortReason(signal);
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(abortReason(signal));
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function wasRefused(error: unknown): boolean {
+  if (error instanceof AggregateError) return error.errors.every(wasRefused);
+  return errorCode(error) === "ECONNREFUSED";
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(errorMessage).join("; ");
+  return errorMessage(error);
+}

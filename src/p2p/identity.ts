@@ -1,0 +1,133 @@
+/**
+ * Who this agent is: an Ed25519 key made once in the data directory. The peer id is the key, so losing or
+ * copying the file means another or a doubled member; it is therefore written atomically and never overwritten.
+ */
+import { createPrivateKey, createPublicKey, sign, verify, type KeyObject } from "node:crypto";
+import { link, open, readFile, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { generateKeyPair, privateKeyFromProtobuf, privateKeyToProtobuf } from "@libp2p/crypto/keys";
+import { type Ed25519PrivateKey } from "@libp2p/interface";
+import { peerIdFromPrivateKey, peerIdFromString } from "@libp2p/peer-id";
+import { AgentError, errorCode, errorMessage } from "../base/errors.ts";
+import { asPeerId, newUuid, type PeerId } from "../base/ids.ts";
+import { P2pCode } from "./errors.ts";
+
+export interface Identity {
+  readonly peer: PeerId;
+  /** For libp2p's noise handshake. */
+  readonly privateKey: Ed25519PrivateKey;
+  sign(bytes: Uint8Array): Uint8Array;
+}
+
+const fileName = "identity.key";
+
+/** Loads the key of a data directory, or makes one. @throws AgentError IDENTITY_* */
+export async function loadIdentity(dataDir: string): Promise<Identity> {
+  const path = join(dataDir, fileName);
+  try {
+    return identityOf(await readKey(path));
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+  }
+  const key = await generateKeyPair("Ed25519");
+  return identityOf((await writeOnce(dataDir, path, key)) ? key : await readKey(path));
+}
+
+/** An identity that is stored nowhere. */
+export async function ephemeralIdentity(): Promise<Identity> {
+  return identityOf(await generateKeyPair("Ed25519"));
+}
+
+/** True when `signature` over `bytes` was made by the key that `peer` names. Never throws. */
+export function verifySignature(peer: string, bytes: Uint8Array, signature: Uint8Array): boolean {
+  try {
+    const key = peerIdFromString(peer).publicKey;
+    if (key?.type !== "Ed25519" || signature.byteLength !== 64) return false;
+    return verify(null, bytes, publicKeyOf(key.raw), signature);
+  } catch {
+    return false; // a text that is no peer id proves nothing
+  }
+}
+
+async function readKey(path: string): Promise<Ed25519PrivateKey> {
+  let bytes: Buffer;
+  try {
+    const { mode } = await stat(path);
+    if ((mode & 0o077) !== 0) throw openToOthers(path, mode);
+    bytes = await readFile(path);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT" || error instanceof AgentError) throw error;
+    const reason = errorMessage(error);
+    const text = `Could not read the agent's identity "${path}": ${reason}.`;
+    throw new AgentError(P2pCode.identityUnreadable, text, { path }, { cause: error });
+  }
+  return parseKey(path, bytes);
+}
+
+function openToOthers(path: string, mode: number): AgentError {
+  const octal = (mode & 0o777).toString(8).padStart(4, "0");
+  return new AgentError(
+    P2pCode.identityPermissions,
+    `The agent's private key "${path}" has mode ${octal}, so others on this host can use it. ` +
+      `Run: chmod 600 ${path}`,
+    { path, mode: octal },
+  );
+}
+
+function parseKey(path: string, bytes: Uint8Array): Ed25519PrivateKey {
+  try {
+    const key = privateKeyFromProtobuf(bytes);
+    if (key.type === "Ed25519") return key;
+  } catch {
+    // Reported below: what the parser says about garbage helps nobody.
+  }
+  throw new AgentError(
+    P2pCode.identityCorrupt,
+    `The agent's identity "${path}" (${bytes.byteLength} bytes) is not an Ed25519 key. Restore it from a ` +
+      `backup; or remove it to join the cluster as a new member.`,
+    { path, bytes: bytes.byteLength },
+  );
+}
+
+/** False when another process made the key first: a hard link, unlike a rename, never replaces a file. */
+async function writeOnce(dir: string, path: string, key: Ed25519PrivateKey): Promise<boolean> {
+  const temporary = `${path}.${newUuid()}.tmp`;
+  const file = await open(temporary, "wx", 0o600);
+  try {
+    await file.writeFile(privateKeyToProtobuf(key));
+    await file.sync();
+    await file.close();
+    await link(temporary, path);
+  } catch (error) {
+    if (errorCode(error) === "EEXIST") return false;
+    throw error;
+  } finally {
+    await file.close();
+    await unlink(temporary);
+  }
+  const folder = await open(dir, "r");
+  await folder.sync().finally(() => folder.close());
+  return true;
+}
+
+function identityOf(privateKey: Ed25519PrivateKey): Identity {
+  const signer = createPrivateKey({
+    key: {
+      kty: "OKP",
+      crv: "Ed25519",
+      d: Buffer.from(privateKey.raw.subarray(0, 32)).toString("base64url"),
+      x: Buffer.from(privateKey.publicKey.raw).toString("base64url"),
+    },
+    format: "jwk",
+  });
+  return {
+    peer: asPeerId(peerIdFromPrivateKey(privateKey).toString()),
+    privateKey,
+    sign: (bytes) => sign(null, bytes, signer),
+  };
+}
+
+function publicKeyOf(raw: Uint8Array): KeyObject {
+  const x = Buffer.from(raw).toString("base64url");
+  return createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
+}

@@ -1,0 +1,96 @@
+/**
+ * The accepting side of long-lived streams: hello first, within ten seconds, from this cluster; then one stream
+ * per peer, where a newer one replaces the older, as a peer that reconnected has given the old one up.
+ */
+import { type Stream } from "@libp2p/interface";
+import { AgentError, errorCode, errorMessage } from "../base/errors.ts";
+import { type PeerId } from "../base/ids.ts";
+import { P2pCode } from "./errors.ts";
+import { FrameStream, type FrameStreamHandlers } from "./frame-stream.ts";
+import { type PrefixWidth } from "./framing.ts";
+import { encodeAnswer, HelloAnswer, judgeHello } from "./hello.ts";
+import { type MeshContext } from "./mesh-context.ts";
+import { type Protocol } from "./protocols.ts";
+
+export interface ServeOptions {
+  readonly protocol: Protocol;
+  readonly prefix: PrefixWidth;
+  readonly maxFrameBytes: number;
+  readonly maxQueueBytes: number;
+}
+
+/** Takes an accepted stream of `peer` and gives the handlers of what comes in. */
+export type AcceptStream = (peer: PeerId, stream: FrameStream) => FrameStreamHandlers;
+
+const helloMs = 10_000;
+
+export class StreamServer {
+  readonly #options: ServeOptions;
+  readonly #context: MeshContext;
+  readonly #accept: AcceptStream;
+  readonly #current = new Map<PeerId, FrameStream>();
+
+  constructor(options: ServeOptions, context: MeshContext, accept: AcceptStream) {
+    this.#options = options;
+    this.#context = context;
+    this.#accept = accept;
+    context.host.handle(options.protocol, (stream, peer) => this.#greet(stream, peer));
+  }
+
+  /** Peers with an open stream to this agent. */
+  get size(): number {
+    return this.#current.size;
+  }
+
+  closeAll(): void {
+    const reason = new AgentError(P2pCode.hostStopped, "This agent closed the stream.");
+    for (const stream of [...this.#current.values()]) stream.abort(reason);
+  }
+
+  #greet(raw: Stream, peer: PeerId): void {
+    const cancel = this.#context.clock.setTimer(helloMs, () => {
+      stream.abort(new AgentError(P2pCode.streamStalled, "No hello came in time."));
+    });
+    const stream: FrameStream = new FrameStream(raw, this.#options, {
+      frame: (frame) => {
+        cancel();
+        this.#judge(peer, stream, frame);
+      },
+      closed: cancel,
+    });
+  }
+
+  #judge(peer: PeerId, stream: FrameStream, hello: Uint8Array): void {
+    const answer = judgeHello(hello, this.#context.clusterId());
+    stream.send(encodeAnswer(answer));
+    if (answer === HelloAnswer.accepted) return this.#adopt(peer, stream);
+    this.#context.logger.warn({ peer, protocol: this.#options.protocol, answer }, "hello refused");
+    stream.adopt(null, { frame: () => {}, closed: () => {} });
+    stream.end();
+  }
+
+  #adopt(peer: PeerId, stream: FrameStream): void {
+    const replaced = new AgentError(P2pCode.streamReplaced, "The peer opened a newer stream.");
+    this.#current.get(peer)?.abort(replaced);
+    this.#current.set(peer, stream);
+    const handlers = this.#accept(peer, stream);
+    stream.adopt(null, {
+      frame: (frame) => handlers.frame(frame),
+      drained: () => handlers.drained?.(),
+      closed: (error) => {
+        if (this.#current.get(peer) === stream) this.#current.delete(peer);
+        this.#report(peer, error);
+        handlers.closed(error);
+      },
+    });
+  }
+
+  /** Malformed input is the peer's fault, and anything else that broke a stream here may be ours: both are told. */
+  #report(peer: PeerId, error: Error | null): void {
+    const ordinary = ["StreamResetError", "StreamAbortedError", "ECONNRESET"];
+    if (error === null || ordinary.includes(error.name)) return;
+    const { protocol } = this.#options;
+    const data = { peer, protocol, error: errorMessage(error), code: errorCode(error) };
+    this.#context.logger.debug(data, "inbound stream broke");
+  }
+}

@@ -1,0 +1,121 @@
+/** Real agents' meshes on loopback, all in this process, that know and admit each other unless told otherwise. */
+import { type PeerId } from "../../src/base/ids.ts";
+import { newUuid } from "../../src/base/ids.ts";
+import { systemClock } from "../../src/base/clock.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import { systemRandom } from "../../src/base/random.ts";
+import { MeshHost, type MeshHostOptions } from "../../src/p2p/host.ts";
+import { ephemeralIdentity, type Identity } from "../../src/p2p/identity.ts";
+import { type MeshContext } from "../../src/p2p/mesh-context.ts";
+import { MeshRpc } from "../../src/p2p/rpc.ts";
+
+export interface TestNode extends MeshContext {
+  readonly id: PeerId;
+  readonly identity: Identity;
+  readonly rpc: MeshRpc;
+  readonly members: Set<PeerId>;
+  readonly evicted: Set<PeerId>;
+  cluster: string | null;
+  stop(): Promise<void>;
+}
+
+export interface TestNodeOptions extends Partial<MeshHostOptions> {
+  readonly cluster?: string | null;
+}
+
+/** Runs `body` with a group of nodes and stops them all, also when it fails. */
+export async function withMesh(body: (mesh: TestMesh) => Promise<void>): Promise<void> {
+  const mesh = new TestMesh();
+  try {
+    await body(mesh);
+  } finally {
+    await mesh.stop();
+  }
+}
+
+export class TestMesh {
+  readonly cluster = newUuid();
+  readonly #nodes: TestNode[] = [];
+
+  /** A started node that belongs to nobody. */
+  async stranger(options: TestNodeOptions = {}): Promise<TestNode> {
+    const node = await createTestNode({ cluster: this.cluster, ...options });
+    this.#nodes.push(node);
+    return node;
+  }
+
+  /** Nodes that admit each other and know each other's addresses. */
+  async nodes(count: number, options: TestNodeOptions = {}): Promise<readonly TestNode[]> {
+    const nodes = await Promise.all(Array.from({ length: count }, () => this.stranger(options)));
+    introduce(nodes);
+    return nodes;
+  }
+
+  async pair(): Promise<readonly [TestNode, TestNode]> {
+    const [a, b] = await this.nodes(2);
+    if (a === undefined || b === undefined) throw new Error("no nodes");
+    return [a, b];
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all(this.#nodes.map((node) => node.stop()));
+  }
+}
+
+/** Makes all of `nodes` members for each other. */
+export function introduce(nodes: readonly TestNode[]): void {
+  for (const node of nodes) {
+    for (const other of nodes) {
+      node.members.add(other.id);
+      node.host.setAddress(other.id, other.host.listenAddress());
+    }
+  }
+}
+
+async function createTestNode(options: TestNodeOptions): Promise<TestNode> {
+  const identity = options.identity ?? (await ephemeralIdentity());
+  const members = new Set<PeerId>();
+  const evicted = new Set<PeerId>();
+  const state = { cluster: options.cluster ?? null };
+  const shared = { clock: systemClock, random: systemRandom, logger: silentLogger };
+  const host = new MeshHost(
+    { listen: "127.0.0.1:0", advertise: [], ...options, identity },
+    {
+      ...shared,
+      admission: {
+        isMember: (peer) => members.has(peer),
+        isEvicted: (peer) => evicted.has(peer),
+      },
+    },
+  );
+  const context: MeshContext = { ...shared, host, clusterId: () => state.cluster };
+  const rpc = new MeshRpc(context);
+  await host.start(new AbortController().signal);
+  return {
+    ...context,
+    id: identity.peer,
+    identity,
+    rpc,
+    members,
+    evicted,
+    get cluster(): string | null {
+      return state.cluster;
+    },
+    set cluster(id: string | null) {
+      state.cluster = id;
+    },
+    stop: async () => {
+      await rpc.stop();
+      await host.stop();
+    },
+  };
+}
+
+/** Waits until `fact` holds; fails with its name when it does not within the deadline. */
+export async function until(name: string, fact: () => boolean, timeoutMs = 5_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!fact()) {
+    if (performance.now() > deadline) throw new Error(`did not become true: ${name}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
