@@ -1,0 +1,145 @@
+/**
+ * Opens the parts of a log on disk, reads everything back, and judges it. A damaged log is opened too, to be read
+ * up to its first fault, but never to be written.
+ */
+import path from "node:path";
+import { must } from "../../base/assert.ts";
+import { errorMessage } from "../../base/errors.ts";
+import { type Configuration, type Entry, type HardState } from "../core/types.ts";
+import { ConsensusError } from "../errors.ts";
+import { chainOrigin } from "./frame.ts";
+import { type LogDatabase, openDatabase } from "./log-database.ts";
+import { LogIndex } from "./log-index.ts";
+import {
+  baseKey,
+  decodeBase,
+  decodeHead,
+  encodeBase,
+  headKey,
+  type LogBase,
+  type LogHead,
+} from "./log-records.ts";
+import { scanFrames } from "./log-scan.ts";
+import { judge, type Verdict } from "./log-verdict.ts";
+import { MetaFiles, type Watermark } from "./meta-file.ts";
+
+export interface OpenedLog {
+  /** Null when LevelDB could not open its files. */
+  readonly db: LogDatabase | null;
+  readonly meta: MetaFiles;
+  readonly index: LogIndex;
+  readonly tail: readonly Entry[];
+  readonly hardState: HardState;
+  /** Number of the last write that was begun, and of the last that is known to be complete. */
+  readonly op: number;
+  readonly complete: number;
+  readonly verdict: Verdict;
+}
+
+interface Paths {
+  readonly directory: string;
+  readonly writeBufferBytes: number;
+  readonly maxTailBytes: number;
+}
+
+const noHardState: HardState = { term: 0, vote: null, commit: 0 };
+
+export async function openLog(options: Paths, bootstrap: Configuration): Promise<OpenedLog> {
+  const { files: meta, newest } = await openMeta(options.directory);
+  try {
+    const folder = path.join(options.directory, "log");
+    const opened = await openDatabase(folder, options.writeBufferBytes);
+    const origin = originBase(bootstrap);
+    if ("fault" in opened) {
+      const verdict: Verdict = { health: "corrupt", detail: `LevelDB: ${opened.fault}` };
+      return assemble({ db: null, meta, base: origin, watermark: newest, head: null, verdict });
+    }
+    return await inspect({ ...options, db: opened.db, meta, watermark: newest, origin });
+  } catch (error) {
+    await meta.close();
+    throw error;
+  }
+}
+
+async function openMeta(directory: string): ReturnType<typeof MetaFiles.open> {
+  try {
+    return await MetaFiles.open(directory);
+  } catch (cause) {
+    const message = `Cannot open the watermark files in "${directory}": ${errorMessage(cause)}. Check rights and free space.`;
+    throw new ConsensusError("LOG_OPEN_FAILED", message, { directory }, { cause });
+  }
+}
+
+interface Inspection extends Paths {
+  readonly db: LogDatabase;
+  readonly meta: MetaFiles;
+  readonly watermark: Watermark | null;
+  readonly origin: LogBase;
+}
+
+async function inspect(given: Inspection): Promise<OpenedLog> {
+  const { db, meta, watermark, origin } = given;
+  const base = await readRecord(db, baseKey, decodeBase);
+  const head = await readRecord(db, headKey, decodeHead);
+  const scan = await scanFrames(db, base.value ?? origin, given.maxTailBytes);
+  const fault = base.fault ?? head.fault ?? scan.fault;
+  const { last, chain } = scan.index;
+  const found = { head: head.value, base: base.value, watermark, last, chain, fault };
+  const verdict = judge(found);
+  const parts = { db, meta, base: base.value ?? origin, watermark, head: head.value, verdict };
+  if (verdict.health === "fresh") {
+    await db.batch([{ type: "put", key: baseKey, value: encodeBase(origin) }], { sync: true });
+  }
+  return { ...assemble(parts), index: scan.index, tail: scan.tail };
+}
+
+/** A record that is absent is null; one that is damaged is a fault. */
+async function readRecord<T>(
+  db: LogDatabase,
+  key: Buffer,
+  decode: (record: Buffer) => T | null,
+): Promise<{ readonly value: T | null; readonly fault: string | null }> {
+  try {
+    // The type says Buffer, but a missing key yields undefined.
+    const record: Buffer | undefined = await db.get(key);
+    if (record === undefined) return { value: null, fault: null };
+    const value = decode(record);
+    return { value, fault: value === null ? `the ${key.toString()} record is damaged` : null };
+  } catch (error) {
+    const fault = `the ${key.toString()} record cannot be read: ${errorMessage(error)}`;
+    return { value: null, fault };
+  }
+}
+
+interface Parts {
+  readonly db: LogDatabase | null;
+  readonly meta: MetaFiles;
+  readonly base: LogBase;
+  readonly watermark: Watermark | null;
+  readonly head: LogHead | null;
+  readonly verdict: Verdict;
+}
+
+function assemble({ db, meta, base, watermark, head, verdict }: Parts): OpenedLog {
+  const op = Math.max(head?.op ?? 0, watermark?.op ?? 0);
+  const hardState = newerPromise(head?.hardState ?? noHardState, watermark);
+  const complete = head?.op ?? 0;
+  return { db, meta, index: new LogIndex(base), tail: [], hardState, op, complete, verdict };
+}
+
+/** A vote that was begun to be written may have been told to nobody, but keeping it is always safe. */
+function newerPromise(hard: HardState, watermark: Watermark | null): HardState {
+  if (watermark === null || watermark.term < hard.term) return hard;
+  const vote = watermark.term > hard.term ? watermark.vote : (hard.vote ?? watermark.vote);
+  return { ...hard, term: watermark.term, vote };
+}
+
+function originBase(bootstrap: Configuration): LogBase {
+  const anchor = { index: 0, term: 0, chain: chainOrigin(0, 0) };
+  return { first: 1, anchor, config: bootstrap, snapshot: null };
+}
+
+/** The database of a log that may be written. */
+export function writableDatabase(opened: OpenedLog | null): LogDatabase {
+  return must(opened?.db, "the log is open for writing");
+}

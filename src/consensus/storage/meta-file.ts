@@ -1,0 +1,132 @@
+/**
+ * The watermark: what this agent was about to acknowledge, kept outside the database, because LevelDB drops a
+ * damaged part of its log without an error. Two files are written in turn, so that one is always whole. A write
+ * goes on in parallel with the database's, hence two numbers: `op` was begun, `confirmed` was acknowledged.
+ */
+import { type FileHandle, mkdir, open } from "node:fs/promises";
+import path from "node:path";
+import { assert, must } from "../../base/assert.ts";
+import { errorCode } from "../../base/errors.ts";
+import { type Index, type NodeId, type Term } from "../core/types.ts";
+import { type Chain } from "./frame.ts";
+import { isCount, isVote } from "./log-records.ts";
+import { seal, unseal } from "./sealed.ts";
+
+export interface Watermark {
+  readonly op: number;
+  readonly confirmed: number;
+  readonly term: Term;
+  readonly vote: NodeId | null;
+  readonly last: Index;
+  readonly lastTerm: Term;
+  readonly chain: Chain;
+  /** Voters in force; a supervisor reads them from here after a crash. */
+  readonly voters: readonly NodeId[];
+}
+
+const slotBytes = 4096;
+const version = 1;
+const lengthBytes = 4;
+const names = ["meta.0", "meta.1"] as const;
+
+export class MetaFiles {
+  readonly #slots: readonly FileHandle[];
+  #stamp: number;
+
+  private constructor(slots: readonly FileHandle[], stamp: number) {
+    this.#slots = slots;
+    this.#stamp = stamp;
+  }
+
+  /** Opens (or creates) the files in `directory` and reads the newest valid watermark. */
+  static async open(
+    directory: string,
+  ): Promise<{ readonly files: MetaFiles; readonly newest: Watermark | null }> {
+    await mkdir(directory, { recursive: true });
+    const slots: FileHandle[] = [];
+    let newest: { stamp: number; watermark: Watermark } | null = null;
+    try {
+      for (const name of names) {
+        const slot = await openSlot(path.join(directory, name));
+        slots.push(slot);
+        const found = await readSlot(slot);
+        if (found !== null && found.stamp > (newest?.stamp ?? -1)) newest = found;
+      }
+      await syncDirectory(directory);
+    } catch (error) {
+      await Promise.all(slots.map((slot) => slot.close()));
+      throw error;
+    }
+    const files = new MetaFiles(slots, newest?.stamp ?? 0);
+    return { files, newest: newest?.watermark ?? null };
+  }
+
+  /** Resolves when the watermark is on disk. Never called twice at a time. */
+  async write(watermark: Watermark): Promise<void> {
+    this.#stamp += 1;
+    const slot = must(this.#slots[this.#stamp % names.length], "there are two slots");
+    const block = Buffer.alloc(slotBytes);
+    const record = encode(this.#stamp, watermark);
+    assert(record.byteLength + lengthBytes <= slotBytes, "a watermark fits its slot");
+    block.writeUInt32BE(record.byteLength, 0);
+    block.set(record, lengthBytes);
+    await slot.write(block, 0, slotBytes, 0);
+    await slot.datasync();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#slots.map((slot) => slot.close()));
+  }
+}
+
+function encode(stamp: number, w: Watermark): Buffer {
+  const position = [w.last, w.lastTerm, w.chain];
+  return seal([version, stamp, w.op, w.confirmed, w.term, w.vote, ...position, w.voters]);
+}
+
+function decode(record: Buffer): { readonly stamp: number; readonly watermark: Watermark } | null {
+  const row = unseal(record);
+  if (!Array.isArray(row)) return null;
+  const [v, stamp, op, confirmed, term, vote, last, lastTerm, chain, voters] =
+    row as readonly unknown[];
+  if (v !== version || !isCount(stamp) || !isCount(op) || !isCount(confirmed)) return null;
+  if (!isCount(term) || !isVote(vote) || !isCount(last) || !isCount(lastTerm)) return null;
+  if (typeof chain !== "string" || !isIds(voters)) return null;
+  return { stamp, watermark: { op, confirmed, term, vote, last, lastTerm, chain, voters } };
+}
+
+function isIds(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((id) => typeof id === "string");
+}
+
+async function readSlot(slot: FileHandle): Promise<ReturnType<typeof decode>> {
+  const block = Buffer.alloc(slotBytes);
+  const { bytesRead } = await slot.read(block, 0, slotBytes, 0);
+  if (bytesRead < slotBytes) return null;
+  const length = block.readUInt32BE(0);
+  if (length > slotBytes - lengthBytes) return null;
+  return decode(block.subarray(lengthBytes, lengthBytes + length));
+}
+
+/** Opens a slot, allocating its block now, so that later writes change no file size. */
+async function openSlot(file: string): Promise<FileHandle> {
+  try {
+    return await open(file, "r+");
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+  }
+  const created = await open(file, "wx+");
+  await created.write(Buffer.alloc(slotBytes), 0, slotBytes, 0);
+  await created.sync();
+  return created;
+}
+
+/** Makes creations, renames and removals in `directory` durable. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, "r");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
