@@ -5,7 +5,13 @@
 import process from "node:process";
 import { Command, CommanderError } from "commander";
 import { errorCode, errorMessage } from "../base/errors.ts";
+import { addConfigCommands, addTokenCommands } from "./commands/access.ts";
+import { addActionCommands } from "./commands/actions.ts";
 import { addAgentCommands } from "./commands/agent.ts";
+import { addClusterCommands } from "./commands/cluster.ts";
+import { addJobCommands } from "./commands/jobs.ts";
+import { addNodeCommands } from "./commands/nodes.ts";
+import { addRoleCommands, addSettingCommands, addVariableCommands } from "./commands/variables.ts";
 import { type CliContext } from "./context.ts";
 import { exitCodeOf, exitCodes } from "./exit-codes.ts";
 import { version } from "../base/version.ts";
@@ -49,11 +55,28 @@ function buildProgram(program: Command, context: CliContext): void {
     .version(version, "-V, --version")
     .option("--api-socket <PATH>", "unix socket of the agent to ask")
     .option("--data-dir <DIR>", "data directory of the agent to ask (its api.sock is used)")
+    .option("--api-url <URL>", "http(s)://HOST:PORT of an agent, with a token")
+    .option("--api-token-file <FILE>", "file with the API token [MUSTER_API_TOKEN]")
+    .option("--api-ca <FILE>", "certificate (PEM) to trust besides the system's")
+    .option("--request-timeout <DURATION>", "how long one request may take (default 30s)")
     .option("--debug", "show stack traces")
     .exitOverride()
     .configureOutput({ writeOut: context.print, writeErr: context.tell })
     .showHelpAfterError("(add --help for what is possible)");
+  addClusterCommands(program, context);
+  addNodeCommands(program, context);
+  addActionCommands(program, context);
+  addJobCommands(program, context);
+  addVariableCommands(program, context);
+  addRoleCommands(program, context);
+  addSettingCommands(program, context);
+  addConfigCommands(program, context);
+  addTokenCommands(program, context);
   addAgentCommands(program, context);
+  program
+    .command("version")
+    .description("version of this program")
+    .action(() => context.print(version));
   for (const command of everyCommand(program)) {
     command.exitOverride().configureOutput({ writeOut: context.print, writeErr: context.tell });
   }
