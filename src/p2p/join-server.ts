@@ -1,0 +1,158 @@
+/**
+ * Lets new agents in. The only code that speaks to strangers, so all of it is limited: sixteen dialogues at
+ * once, a rate, ten seconds each, small frames. A token that does not exist gets a proof like any other, made with a
+ * key nobody has, so that a stranger learns neither which token ids exist nor more from timing.
+ */
+import { createHmac, randomBytes } from "node:crypto";
+import { type Stream } from "@libp2p/interface";
+import { Background } from "../base/background.ts";
+import { AgentError, errorMessage } from "../base/errors.ts";
+import { type PeerId } from "../base/ids.ts";
+import { parseHostPort } from "./address.ts";
+import { P2pCode } from "./errors.ts";
+import { FrameChannel } from "./frame-channel.ts";
+import {
+  decodeJoinHello,
+  decodeJoinRequest,
+  encodeJoin,
+  encodeRefusal,
+  maxJoinFrame,
+  maxMembersInAnswer,
+  nonceBytes,
+  proofOf,
+  provesEqual,
+  type JoinAnswer,
+} from "./join-wire.ts";
+import { type MeshContext } from "./mesh-context.ts";
+import { Protocol } from "./protocols.ts";
+
+/** What joins need from the replicated state. */
+export interface JoinAuthority {
+  clusterId(): string | null;
+  /** The verifier of a join token, also of one that is expired or used up: `admit` judges that. */
+  verifierOf(tokenId: string): { readonly verifier: string } | null;
+  /**
+   * Commits the admission of a peer that proved the token. Must be idempotent for the same peer.
+   * @throws AgentError TOKEN_EXPIRED, TOKEN_USED, TOKEN_NAME, MEMBER_EVICTED (final), NO_LEADER (try later)
+   */
+  admit(request: {
+    readonly peer: PeerId;
+    readonly name: string;
+    readonly address: string;
+    readonly tokenId: string;
+  }): Promise<JoinAnswer>;
+}
+
+const maxConcurrent = 16;
+const dialogueMs = 10_000;
+/** Dialogues per second in the long run, and how many may come at once after a quiet time. */
+const ratePerSecond = 32;
+const burst = 64;
+
+export class JoinServer {
+  readonly #authority: JoinAuthority;
+  readonly #context: MeshContext;
+  readonly #background: Background;
+  readonly #dummyKey = randomBytes(32);
+  #running = 0;
+  #allowance = burst;
+  #refilledMs: number;
+
+  constructor(authority: JoinAuthority, context: MeshContext) {
+    this.#authority = authority;
+    this.#context = context;
+    this.#background = new Background(context.logger);
+    this.#refilledMs = context.clock.monotonicMs();
+    context.host.handle(Protocol.join, (stream, peer) => this.#begin(stream, peer));
+  }
+
+  close(): Promise<void> {
+    return this.#background.close();
+  }
+
+  #begin(stream: Stream, peer: PeerId): void {
+    const channel = new FrameChannel(stream, { maxFrameBytes: maxJoinFrame, maxUnread: 2 });
+    if (this.#running >= maxConcurrent || !this.#allowed()) {
+      channel.write(encodeRefusal(P2pCode.joinBusy, "Many agents are joining; try again later."));
+      channel.end();
+      return;
+    }
+    this.#running += 1;
+    this.#background.run(`join of ${peer}`, async (stop) => {
+      const signal = AbortSignal.any([stop, AbortSignal.timeout(dialogueMs)]);
+      const onAbort = (): void => channel.abort(new AgentError(P2pCode.joinFailed, "Too slow."));
+      signal.addEventListener("abort", onAbort, { once: true });
+      try {
+        channel.write(await this.#dialogue(channel, peer, signal));
+        channel.end();
+      } catch (error) {
+        this.#context.logger.info({ peer, error: errorMessage(error) }, "join broke off");
+        channel.abort(new AgentError(P2pCode.joinFailed, "The join broke off."));
+      } finally {
+        signal.removeEventListener("abort", onAbort);
+        this.#running -= 1;
+      }
+    });
+  }
+
+  /** The last frame: the answer or a refusal. @throws when the stranger talks nonsense or goes away */
+  async #dialogue(channel: FrameChannel, peer: PeerId, signal: AbortSignal): Promise<Uint8Array> {
+    const hello = decodeJoinHello(await channel.read(signal));
+    const clusterId = this.#authority.clusterId();
+    if (clusterId === null) {
+      return encodeRefusal(P2pCode.noLeader, "This agent has not joined a cluster itself yet.");
+    }
+    if (hello.clusterId !== clusterId) {
+      return encodeRefusal(P2pCode.foreignCluster, "The token is of another cluster.");
+    }
+    const known = this.#authority.verifierOf(hello.tokenId);
+    const dummy = createHmac("sha256", this.#dummyKey).update(hello.tokenId).digest("hex");
+    const input = {
+      verifier: known?.verifier ?? dummy,
+      client: peer,
+      server: this.#context.host.id,
+      clientNonce: hello.nonce,
+      serverNonce: randomBytes(nonceBytes),
+      clusterId,
+    };
+    const proof = proofOf({ ...input, label: "server" });
+    channel.write(encodeJoin({ nonce: input.serverNonce, proof }));
+    const request = decodeJoinRequest(await channel.read(signal));
+    const proven = provesEqual(proofOf({ ...input, label: "client" }), request.proof);
+    if (!proven || known === null) {
+      this.#context.logger.warn({ peer, token: hello.tokenId }, "join refused: wrong token");
+      return encodeRefusal(P2pCode.tokenInvalid, "The join token is not valid here.");
+    }
+    if (parseHostPort(request.address) === null) {
+      return encodeRefusal(P2pCode.addressInvalid, "The agent's address is not HOST:PORT.");
+    }
+    const { name, address } = request;
+    return this.#admit({ peer, name, address, tokenId: hello.tokenId });
+  }
+
+  async #admit(request: Parameters<JoinAuthority["admit"]>[0]): Promise<Uint8Array> {
+    try {
+      const answer = await this.#authority.admit(request);
+      this.#context.logger.info({ ...request, name: answer.nodeName }, "agent joined");
+      return encodeJoin({ ...answer, members: answer.members.slice(0, maxMembersInAnswer) });
+    } catch (error) {
+      const refusal = error instanceof AgentError ? error : null;
+      const data = { ...request, error: errorMessage(error) };
+      this.#context.logger.warn(data, "join refused");
+      return refusal === null
+        ? encodeRefusal(P2pCode.joinFailed, "The admission failed; the agent's log says why.")
+        : encodeRefusal(refusal.code, refusal.message.slice(0, 1024));
+    }
+  }
+
+  /** Token bucket over all strangers together. */
+  #allowed(): boolean {
+    const now = this.#context.clock.monotonicMs();
+    const refill = ((now - this.#refilledMs) * ratePerSecond) / 1000;
+    this.#allowance = Math.min(burst, this.#allowance + refill);
+    this.#refilledMs = now;
+    if (this.#allowance < 1) return false;
+    this.#allowance -= 1;
+    return true;
+  }
+}

@@ -1,0 +1,125 @@
+/**
+ * Takes snapshots that peers offer, one per peer at a time. What arrived stays with the sink when a transfer
+ * breaks, so that the next one resumes. Nothing beyond the announced size is ever written.
+ */
+import { type Stream } from "@libp2p/interface";
+import { Background } from "../base/background.ts";
+import { AgentError, errorMessage } from "../base/errors.ts";
+import { type PeerId } from "../base/ids.ts";
+import { type NodeId, type SnapshotMeta } from "../consensus/core/types.ts";
+import { type SnapshotSink } from "../consensus/driver/ports.ts";
+import { P2pCode } from "./errors.ts";
+import { FrameChannel } from "./frame-channel.ts";
+import { encodeAnswer, HelloAnswer, judgeHello } from "./hello.ts";
+import { type MeshContext } from "./mesh-context.ts";
+import { Protocol } from "./protocols.ts";
+import {
+  decodeOffer,
+  decodeSenderFrame,
+  doneFrame,
+  encodeAt,
+  maxSnapshotFrame,
+  refusedFrame,
+} from "./snapshot-wire.ts";
+
+type Accept = (from: NodeId, meta: SnapshotMeta) => Promise<SnapshotSink | null>;
+
+interface Running {
+  readonly channel: FrameChannel;
+  readonly done: Promise<void>;
+}
+
+const idleMs = 30_000;
+
+export class SnapshotReceiver {
+  readonly #context: MeshContext;
+  readonly #background: Background;
+  readonly #running = new Map<PeerId, Running>();
+  #accept: Accept = () => Promise.resolve(null);
+
+  constructor(context: MeshContext) {
+    this.#context = context;
+    this.#background = new Background(context.logger);
+    context.host.handle(Protocol.snapshot, (stream, peer) => this.#begin(stream, peer));
+  }
+
+  onSnapshot(accept: Accept): void {
+    this.#accept = accept;
+  }
+
+  async close(): Promise<void> {
+    const reason = new AgentError(P2pCode.hostStopped, "This agent stops.");
+    for (const { channel } of this.#running.values()) channel.abort(reason);
+    await this.#background.close();
+  }
+
+  #begin(stream: Stream, peer: PeerId): void {
+    const channel = new FrameChannel(stream, { maxFrameBytes: maxSnapshotFrame, maxUnread: 4 });
+    const earlier = this.#running.get(peer);
+    earlier?.channel.abort(new AgentError(P2pCode.streamReplaced, "A newer transfer began."));
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    const running = { channel, done };
+    this.#running.set(peer, running);
+    this.#background.run(`receive snapshot from ${peer}`, async () => {
+      try {
+        await earlier?.done; // two sinks on one file would mix their bytes
+        await this.#serve(channel, peer);
+        channel.end();
+      } catch (error) {
+        channel.abort(error instanceof Error ? error : new AgentError(P2pCode.peerLost, ""));
+        const data = { peer, error: errorMessage(error) };
+        this.#context.logger.info(data, "snapshot transfer ended early");
+      } finally {
+        if (this.#running.get(peer) === running) this.#running.delete(peer);
+        resolve();
+      }
+    });
+  }
+
+  async #serve(channel: FrameChannel, peer: PeerId): Promise<void> {
+    const answer = judgeHello(await this.#read(channel), this.#context.clusterId());
+    channel.write(encodeAnswer(answer));
+    if (answer !== HelloAnswer.accepted) return;
+    const meta = decodeOffer(await this.#read(channel), peer);
+    const sink = meta === null ? null : await this.#accept(peer, meta);
+    if (meta === null || sink === null) return channel.write(refusedFrame);
+    try {
+      await this.#receive(channel, meta, sink);
+    } catch (error) {
+      await sink.abort();
+      throw error;
+    }
+    try {
+      await sink.finish();
+    } catch (error) {
+      channel.write(refusedFrame); // what arrived is not what was announced: resuming cannot mend it
+      this.#context.logger.warn({ peer, error: errorMessage(error) }, "snapshot refused");
+      return;
+    }
+    channel.write(doneFrame);
+  }
+
+  /** Resolves when the sender says that all was sent. */
+  async #receive(channel: FrameChannel, meta: SnapshotMeta, sink: SnapshotSink): Promise<void> {
+    let offset = sink.offset;
+    channel.write(encodeAt(offset));
+    for (;;) {
+      const frame = decodeSenderFrame(await this.#read(channel));
+      if (frame?.kind === "end" && offset === meta.sizeBytes) return;
+      if (frame?.kind !== "chunk" || offset + frame.bytes.byteLength > meta.sizeBytes) {
+        throw new AgentError(
+          P2pCode.frameMalformed,
+          `The snapshot is malformed at byte ${offset}.`,
+        );
+      }
+      await sink.write(frame.bytes);
+      offset += frame.bytes.byteLength;
+      channel.write(encodeAt(offset));
+    }
+  }
+
+  #read(channel: FrameChannel): Promise<Uint8Array> {
+    const signal = AbortSignal.any([this.#background.signal, AbortSignal.timeout(idleMs)]);
+    return channel.read(signal);
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Sends one snapshot. A broken connection costs only what was not yet acknowledged: the next attempt goes on
+ * where the receiver is. Attempts end when one makes no progress, or the receiver refuses.
+ */
+import { errorMessage } from "../base/errors.ts";
+import { type PeerId } from "../base/ids.ts";
+import { type SnapshotMeta } from "../consensus/core/types.ts";
+import { FrameChannel } from "./frame-channel.ts";
+import { decodeAnswer, encodeHello, HelloAnswer } from "./hello.ts";
+import { type MeshContext } from "./mesh-context.ts";
+import { Protocol } from "./protocols.ts";
+import {
+  chunkBytes,
+  decodeReceiverFrame,
+  encodeChunk,
+  encodeOffer,
+  endFrame,
+  windowBytes,
+} from "./snapshot-wire.ts";
+
+export interface SnapshotSending {
+  readonly to: PeerId;
+  readonly meta: SnapshotMeta;
+  readonly read: (offset: number) => AsyncIterable<Uint8Array>;
+  readonly signal: AbortSignal;
+}
+
+/** The receiver answers every chunk; verifying at the end reads the whole snapshot once more. */
+const answerMs = 30_000;
+const verifyMs = 120_000;
+const maxBarren = 3;
+
+/** Resolves true when the peer has the snapshot whole and verified. */
+export async function sendSnapshot(job: SnapshotSending, context: MeshContext): Promise<boolean> {
+  let best = -1;
+  let barren = 0;
+  while (!job.signal.aborted && barren < maxBarren) {
+    const transfer = new Transfer(job, context);
+    try {
+      return await transfer.run();
+    } catch (error) {
+      barren = transfer.acknowledged > best ? 0 : barren + 1;
+      best = Math.max(best, transfer.acknowledged);
+      const data = {
+        peer: job.to,
+        snapshot: job.meta.id,
+        offset: best,
+        error: errorMessage(error),
+      };
+      context.logger.info(data, "snapshot transfer broke");
+    }
+  }
+  return false;
+}
+
+class Transfer {
+  readonly #job: SnapshotSending;
+  readonly #context: MeshContext;
+  acknowledged = -1;
+
+  constructor(job: SnapshotSending, context: MeshContext) {
+    this.#job = job;
+    this.#context = context;
+  }
+
+  /** False when the receiver refused. @throws when the connection broke */
+  async run(): Promise<boolean> {
+    const { to, signal } = this.#job;
+    const open = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
+    const stream = await this.#context.host.openStream(to, Protocol.snapshot, open);
+    const channel = new FrameChannel(stream, { maxFrameBytes: 64, maxUnread: 16 });
+    try {
+      return (await this.#offer(channel)) && (await this.#stream(channel));
+    } finally {
+      channel.end();
+    }
+  }
+
+  async #offer(channel: FrameChannel): Promise<boolean> {
+    const clusterId = this.#context.clusterId();
+    if (clusterId === null) return false;
+    channel.write(encodeHello(clusterId));
+    const answer = decodeAnswer(await channel.read(this.#within(answerMs)));
+    if (answer !== HelloAnswer.accepted) return false;
+    const { to, meta } = this.#job;
+    channel.write(encodeOffer(this.#context.host.id, to, meta));
+    return this.#progress(channel, answerMs);
+  }
+
+  async #stream(channel: FrameChannel): Promise<boolean> {
+    const { meta, read, signal } = this.#job;
+    let sent = this.acknowledged;
+    for await (const piece of read(sent)) {
+      for (let at = 0; at < piece.byteLength; at += chunkBytes) {
+        signal.throwIfAborted();
+        const chunk = piece.subarray(at, at + chunkBytes);
+        channel.write(encodeChunk(chunk));
+        sent += chunk.byteLength;
+        while (sent - this.acknowledged > windowBytes) {
+          if (!(await this.#progress(channel, answerMs))) return false;
+        }
+      }
+    }
+    if (sent !== meta.sizeBytes) return false;
+    channel.write(endFrame);
+    for (;;) {
+      const frame = decodeReceiverFrame(await channel.read(this.#within(verifyMs)));
+      if (frame?.kind !== "at") return frame?.kind === "done";
+    }
+  }
+
+  /** Waits for the receiver to say how far it is; false when it refuses or talks nonsense. */
+  async #progress(channel: FrameChannel, ms: number): Promise<boolean> {
+    const frame = decodeReceiverFrame(await channel.read(this.#within(ms)));
+    if (frame?.kind !== "at" || frame.offset < this.acknowledged) return false;
+    if (frame.offset > this.#job.meta.sizeBytes) return false;
+    this.acknowledged = frame.offset;
+    return true;
+  }
+
+  #within(ms: number): AbortSignal {
+    return AbortSignal.any([this.#job.signal, AbortSignal.timeout(ms)]);
+  }
+}
