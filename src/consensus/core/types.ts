@@ -108,7 +108,10 @@ export interface AppendOp {
   readonly after: readonly Message[];
 }
 
-/** Entries a follower needs that are no longer in memory: the driver reads them and calls `loaded`. */
+/**
+ * Entries that are no longer in memory: the driver reads them and calls `loaded`. `to` is the follower that needs
+ * them; `to === self` are committed entries that the own state machine has not been given yet.
+ */
 export interface LoadRequest {
   readonly to: NodeId;
   readonly term: Term;
@@ -203,6 +206,16 @@ export interface CoreOptions {
   readonly random: () => number;
 }
 
+/** Why an input was ignored. */
+export type DropReason =
+  | "malformed"
+  | "wrong-receiver"
+  | "unknown-sender"
+  | "stale-term"
+  | "second-leader"
+  | "beyond-log"
+  | "unexpected";
+
 export interface PeerProgress {
   readonly match: Index;
   readonly next: Index;
@@ -259,5 +272,7 @@ export interface RaftCore {
   snapshotReceived(meta: SnapshotMeta): void;
   stepDown(reason: string): void;
   status(): CoreStatus;
+  /** How many inputs were ignored, by reason (a metric). */
+  dropped(): ReadonlyMap<DropReason, number>;
   assertInvariants(): void;
 }
