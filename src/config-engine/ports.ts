@@ -61,7 +61,13 @@ export interface TranscriptStore {
    * Chunks from `offset`, at most `maxBytes`; when there are none yet, waits up to `waitMs` for more.
    * @throws AgentError NOT_FOUND.
    */
-  read(run: string, offset: number, maxBytes: number, waitMs: number, signal?: AbortSignal): Promise<TranscriptPart>;
+  read(
+    run: string,
+    offset: number,
+    maxBytes: number,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<TranscriptPart>;
   /** Stores a copy of another node's transcript, from offset 0 on, in order. */
   writeCopy(run: string, part: TranscriptPart): Promise<void>;
 }
@@ -97,5 +103,8 @@ export interface ConfigRepository {
   /**
    * @throws AgentError SOURCE_UNREACHABLE, REF_NOT_FOUND, MANIFEST_INVALID (details: file, line, reason), BUNDLE_TOO_LARGE.
    */
-  fetch(source: { readonly url: string; readonly ref: string | null }, signal: AbortSignal): Promise<FetchedRevision>;
+  fetch(
+    source: { readonly url: string; readonly ref: string | null },
+    signal: AbortSignal,
+  ): Promise<FetchedRevision>;
 }

@@ -1,0 +1,93 @@
+/**
+ * A run's output wherever it is: on this machine, or with one of the peers that hold it. A holder that cannot
+ * be asked, or whose copy is damaged, is passed over; offsets are the same everywhere, so reading goes on.
+ */
+import { errorMessage } from "../base/errors.ts";
+import { type PeerId } from "../base/ids.ts";
+import { engineError } from "./errors.ts";
+import { type TranscriptPart, type TranscriptStore } from "./ports.ts";
+import { LineSplitter, type TranscriptLine } from "./line-splitter.ts";
+
+export interface TranscriptPeers {
+  remoteRead(
+    peer: PeerId,
+    run: string,
+    offset: number,
+    maxBytes: number,
+    waitMs: number,
+    signal?: AbortSignal,
+  ): Promise<TranscriptPart>;
+}
+
+export interface ReadRequest {
+  readonly run: string;
+  /** Peers that may hold the transcript, best first; the own machine is always looked at before. */
+  readonly holders: readonly PeerId[];
+  readonly offset: number;
+  readonly maxBytes: number;
+  readonly waitMs: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface LinesOptions {
+  readonly holders: readonly PeerId[];
+  readonly fromOffset: number;
+  /** Goes on until the run has ended; else until what is there now. */
+  readonly follow: boolean;
+  readonly signal: AbortSignal;
+}
+
+const partBytes = 256 * 1024;
+const followWaitMs = 20_000;
+
+export class TranscriptReader {
+  readonly #store: TranscriptStore;
+  readonly #peers: TranscriptPeers;
+
+  constructor(dependencies: { readonly store: TranscriptStore; readonly peers: TranscriptPeers }) {
+    this.#store = dependencies.store;
+    this.#peers = dependencies.peers;
+  }
+
+  /** @throws AgentError TRANSCRIPT_UNAVAILABLE with what each holder said. */
+  async read(request: ReadRequest): Promise<TranscriptPart> {
+    const { run, offset, maxBytes, waitMs, signal } = request;
+    const failures: string[] = [];
+    if (await this.#store.has(run)) {
+      try {
+        return await this.#store.read(run, offset, maxBytes, waitMs, signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        failures.push(`here: ${errorMessage(error)}`);
+      }
+    }
+    for (const holder of request.holders) {
+      try {
+        return await this.#peers.remoteRead(holder, run, offset, maxBytes, waitMs, signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        failures.push(`${holder}: ${errorMessage(error)}`);
+      }
+    }
+    throw engineError(
+      "TRANSCRIPT_UNAVAILABLE",
+      `Reading the transcript of run "${run}" failed: no machine that holds it can be asked ` +
+        `(${failures.join("; ") || "none is known"})`,
+      { run, offset },
+    );
+  }
+
+  /** Whole lines. A line's `offset` is where the next one begins: give it as `fromOffset` to go on. */
+  async *lines(run: string, options: LinesOptions): AsyncIterable<TranscriptLine> {
+    const { holders, follow, signal } = options;
+    const splitter = new LineSplitter();
+    for (let offset = options.fromOffset; ; ) {
+      const waitMs = follow ? followWaitMs : 0;
+      const part = await this.read({ run, holders, offset, maxBytes: partBytes, waitMs, signal });
+      for (const chunk of part.chunks) yield* splitter.push(chunk);
+      offset = part.nextOffset;
+      if (part.complete) return yield* splitter.end();
+      if (!follow && part.chunks.length === 0) return;
+    }
+  }
+}
