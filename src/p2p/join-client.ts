@@ -77,7 +77,10 @@ async function tryAll(
   { options, context, retryMs }: Round,
 ): Promise<JoinAnswer | AgentError> {
   const addresses = (await Promise.all(seeds.map(resolve))).flat();
-  let worst = new AgentError(P2pCode.joinFailed, "None of the seeds has an address now.");
+  let worst: AgentError = new AgentError(
+    P2pCode.joinFailed,
+    "None of the seeds has an address now.",
+  );
   for (const address of shuffle(addresses, context.random)) {
     options.signal.throwIfAborted();
     try {
