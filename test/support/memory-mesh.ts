@@ -264,7 +264,8 @@ export class MemoryRaft implements RaftTransport {
   ): Promise<boolean> {
     const { mesh, id } = this.#node;
     const target = mesh.reach(id, asPeerId(to));
-    const sink = (await target?.raft.#accept(id, structuredClone(meta))) ?? null;
+    if (target === null) return false;
+    const sink = await target.raft.#accept(id, structuredClone(meta));
     if (sink === null) return false;
     let offset = sink.offset;
     for await (const bytes of read(offset)) {

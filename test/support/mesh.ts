@@ -110,12 +110,3 @@ async function createTestNode(options: TestNodeOptions): Promise<TestNode> {
     },
   };
 }
-
-/** Waits until `fact` holds; fails with its name when it does not within the deadline. */
-export async function until(name: string, fact: () => boolean, timeoutMs = 5_000): Promise<void> {
-  const deadline = performance.now() + timeoutMs;
-  while (!fact()) {
-    if (performance.now() > deadline) throw new Error(`did not become true: ${name}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
