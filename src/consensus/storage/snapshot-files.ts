@@ -1,0 +1,185 @@
+/**
+ * Snapshots as files in one directory. Complete ones are `snap-<id>`, one that is being made is `new-…`, one that
+ * is being received is `part-<id>` and survives a restart, so that a broken transfer is resumed, not repeated.
+ */
+import { mkdir, readdir, rm } from "node:fs/promises";
+import path from "node:path";
+import { errorMessage } from "../../base/errors.ts";
+import { type Logger } from "../../base/logger.ts";
+import { type SnapshotMeta } from "../core/types.ts";
+import { type SnapshotSink, type SnapshotStore } from "../driver/ports.ts";
+import { ConsensusError } from "../errors.ts";
+import { isSafeId, metaFor, snapshotId, type SnapshotPosition } from "./snapshot-format.ts";
+import { readSnapshot, verifySnapshot } from "./snapshot-reader.ts";
+import { SnapshotWriter } from "./snapshot-writer.ts";
+
+const completePrefix = "snap-";
+const partPrefix = "part-";
+const newPrefix = "new-";
+
+export interface SnapshotFilesOptions {
+  readonly directory: string;
+  /** Larger ones are neither taken from peers nor made. */
+  readonly maxBytes: number;
+}
+
+export const defaultMaxSnapshotBytes = 1024 * 1024 * 1024;
+
+export class SnapshotFiles implements SnapshotStore {
+  readonly #options: SnapshotFilesOptions;
+  readonly #logger: Logger;
+  #newest: SnapshotMeta | null = null;
+  #scanned = false;
+  #made = 0;
+
+  constructor(options: SnapshotFilesOptions, dependencies: { readonly logger: Logger }) {
+    this.#options = options;
+    this.#logger = dependencies.logger;
+  }
+
+  async create(at: SnapshotPosition, bytes: AsyncIterable<Uint8Array>): Promise<SnapshotMeta> {
+    const { directory, maxBytes } = this.#options;
+    this.#made += 1;
+    const file = this.#path(`${newPrefix}${at.index}-${this.#made}`);
+    let writer: SnapshotWriter | null = null;
+    try {
+      await mkdir(directory, { recursive: true });
+      writer = await SnapshotWriter.create(file, at);
+      for await (const chunk of bytes) {
+        await writer.write(chunk);
+        if (writer.payloadBytes > maxBytes) throw this.#tooLarge(writer.payloadBytes);
+      }
+      const sha256 = writer.digest();
+      const meta = metaFor(at, { payloadBytes: writer.payloadBytes, sha256 });
+      await writer.publish(sha256, completePrefix + meta.id);
+      this.#publish(meta);
+      return meta;
+    } catch (cause) {
+      await writer?.discard();
+      const message = `Cannot write a snapshot in "${directory}": ${errorMessage(cause)}. The earlier one is intact; free some space.`;
+      throw new ConsensusError("SNAPSHOT_WRITE_FAILED", message, { index: at.index }, { cause });
+    }
+  }
+
+  /** The newest complete, undamaged snapshot. Reads every byte of it the first time. */
+  async latest(): Promise<SnapshotMeta | null> {
+    if (!this.#scanned) {
+      for (const name of await this.#names(newPrefix)) await rm(this.#path(name), { force: true });
+      const names = await this.#names(completePrefix);
+      for (const name of names.sort((a, b) => indexOf(b) - indexOf(a))) {
+        const meta = await verifySnapshot(this.#path(name));
+        if (meta !== null) {
+          this.#publish(meta);
+          break;
+        }
+        this.#logger.error({ file: name }, "snapshot is damaged; an older one is tried");
+      }
+      this.#scanned = true;
+    }
+    return this.#newest;
+  }
+
+  async *read(id: string, offset: number): AsyncGenerator<Uint8Array> {
+    const known = isSafeId(id) && (await this.#names(completePrefix)).includes(completePrefix + id);
+    if (!known) throw new ConsensusError("SNAPSHOT_UNKNOWN", `There is no snapshot "${id}" here.`);
+    yield* readSnapshot(this.#path(completePrefix + id), offset);
+  }
+
+  async receive(meta: SnapshotMeta): Promise<SnapshotSink> {
+    const { directory, maxBytes } = this.#options;
+    if (meta.id !== snapshotId(meta.index, meta.term, meta.sha256)) {
+      const message = "A peer offers a snapshot whose id does not name its content.";
+      throw new ConsensusError("SNAPSHOT_CORRUPT", message, { index: meta.index });
+    }
+    if (meta.sizeBytes > maxBytes) throw this.#tooLarge(meta.sizeBytes);
+    await mkdir(directory, { recursive: true });
+    const own = partPrefix + meta.id;
+    for (const name of await this.#names(partPrefix)) {
+      if (name !== own) await rm(this.#path(name), { force: true });
+    }
+    const writer = await SnapshotWriter.resume(this.#path(own), meta, meta.sizeBytes);
+    return new FileSink(writer, meta, () => this.#publish(meta));
+  }
+
+  async prune(): Promise<void> {
+    const newest = await this.latest();
+    if (newest === null) return;
+    for (const name of await this.#names(completePrefix)) {
+      if (name !== completePrefix + newest.id) await rm(this.#path(name), { force: true });
+    }
+  }
+
+  #publish(meta: SnapshotMeta): void {
+    if (this.#newest === null || meta.index >= this.#newest.index) this.#newest = meta;
+  }
+
+  async #names(prefix: string): Promise<string[]> {
+    const names = await readdir(this.#options.directory).catch(() => []);
+    return names.filter((name) => name.startsWith(prefix));
+  }
+
+  #path(name: string): string {
+    return path.join(this.#options.directory, name);
+  }
+
+  #tooLarge(bytes: number): ConsensusError {
+    const { maxBytes } = this.#options;
+    const message = `A snapshot of ${bytes} bytes is larger than the limit of ${maxBytes}.`;
+    return new ConsensusError("TOO_LARGE", message, { bytes, maxBytes });
+  }
+}
+
+class FileSink implements SnapshotSink {
+  readonly #writer: SnapshotWriter;
+  readonly #meta: SnapshotMeta;
+  readonly #published: () => void;
+
+  constructor(writer: SnapshotWriter, meta: SnapshotMeta, published: () => void) {
+    this.#writer = writer;
+    this.#meta = meta;
+    this.#published = published;
+  }
+
+  get offset(): number {
+    return this.#writer.payloadBytes;
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.offset + bytes.byteLength > this.#meta.sizeBytes) {
+      await this.#writer.discard();
+      throw this.#corrupt("it is longer than announced");
+    }
+    await this.#writer.write(bytes);
+  }
+
+  async finish(): Promise<void> {
+    const { sizeBytes, sha256, id } = this.#meta;
+    const complete = this.offset === sizeBytes;
+    const digest = this.#writer.digest();
+    if (!complete) {
+      await this.#writer.pause();
+      throw this.#corrupt(`only ${this.offset} of ${sizeBytes} bytes arrived`);
+    }
+    if (digest !== sha256) {
+      await this.#writer.discard();
+      throw this.#corrupt("its SHA-256 is wrong");
+    }
+    await this.#writer.publish(sha256, completePrefix + id);
+    this.#published();
+  }
+
+  /** Keeps what has arrived, for the next attempt. */
+  abort(): Promise<void> {
+    return this.#writer.pause();
+  }
+
+  #corrupt(detail: string): ConsensusError {
+    const message = `Snapshot "${this.#meta.id}" was not received well: ${detail}.`;
+    return new ConsensusError("SNAPSHOT_CORRUPT", message, { id: this.#meta.id });
+  }
+}
+
+function indexOf(name: string): number {
+  const [index] = name.slice(completePrefix.length).split("-");
+  return Number(index) || 0;
+}
