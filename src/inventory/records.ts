@@ -327,6 +327,8 @@ export interface JobRecord {
   readonly waves: readonly (readonly string[])[];
   readonly nodes: Readonly<Record<string, JobNode>>;
   readonly cancelRequested: boolean;
+  /** When it was last resumed or retried: earlier failures do not count for `maxFailures`. */
+  readonly resumedAt: number | null;
   readonly version: number;
 }
 

@@ -43,10 +43,6 @@ export class SortedTable<T> implements Table<T> {
     return this.#ids[0] ?? null;
   }
 
-  lastId(): string | null {
-    return this.#ids.at(-1) ?? null;
-  }
-
   /** Values in the order of their ids. */
   list(): readonly T[] {
     this.#list ??= Array.from(this.entries(), ([, value]) => value);
@@ -120,8 +116,12 @@ export class GroupedTable<T> implements Table<T> {
     return this.#groups.get(group)?.list() ?? empty;
   }
 
-  sizeOf(group: string): number {
-    return this.#groups.get(group)?.size ?? 0;
+  /** Ids of one group, first to last, without the last `keep`. */
+  idsBeyond(group: string, keep: number): readonly string[] {
+    const table = this.#groups.get(group);
+    if (table === undefined || table.size <= keep) return [];
+    const ids = Array.from(table.entries(), ([rest]) => `${group}/${rest}`);
+    return ids.slice(0, ids.length - keep);
   }
 
   *entries(): Generator<readonly [string, T]> {

@@ -75,6 +75,8 @@ class Contents {
   readonly generic: { readonly [P in KeyPrefix]: Table<RecordTypes[P]> } = this.tables;
   readonly nodeNames = new Map<PeerId, string>();
   readonly activeJobs = new SortedTable<JobRecord>();
+  /** Keys of remembered answers by the index that wrote them. */
+  readonly idempotencyOrder = new SortedTable<string>();
   eventCount = 0;
   appliedIndex = 0;
 }
@@ -247,8 +249,22 @@ export class InventoryState implements InventoryView {
     return this.#contents.eventCount;
   }
 
-  idempotencyKeys(): Iterable<readonly [string, IdempotencyRecord]> {
-    return this.#contents.tables.idem.entries();
+  /** Ids of the history of a node that are older than its newest `keep`. */
+  oldestHistory(node: string, keep: number): readonly string[] {
+    return this.#contents.tables.history.idsBeyond(node, keep);
+  }
+
+  /** The remembered answer that was written first. */
+  oldestIdempotency(): { readonly key: string; readonly answer: IdempotencyRecord } | null {
+    const { idempotencyOrder } = this.#contents;
+    const key = idempotencyOrder.get(idempotencyOrder.firstId() ?? "");
+    const answer = key === undefined ? null : this.get("idem", key);
+    return key === undefined || answer === null ? null : { key, answer };
+  }
+
+  /** How many records there are under a prefix. */
+  count(prefix: KeyPrefix): number {
+    return this.#contents.generic[prefix].size;
   }
 
   #unindex(prefix: KeyPrefix, id: string): void {
@@ -259,6 +275,9 @@ export class InventoryState implements InventoryView {
       this.#contents.activeJobs.delete(id);
     } else if (prefix === "event") {
       this.#contents.eventCount -= this.get("event", id)?.length ?? 0;
+    } else if (prefix === "idem") {
+      const answer = this.get("idem", id);
+      if (answer !== null) this.#contents.idempotencyOrder.delete(indexText(answer.version));
     }
   }
 
@@ -271,6 +290,9 @@ export class InventoryState implements InventoryView {
       if (job !== null && isActive(job)) this.#contents.activeJobs.set(id, job);
     } else if (prefix === "event") {
       this.#contents.eventCount += this.get("event", id)?.length ?? 0;
+    } else if (prefix === "idem") {
+      const answer = this.get("idem", id);
+      if (answer !== null) this.#contents.idempotencyOrder.set(indexText(answer.version), id);
     }
   }
 }

@@ -1,0 +1,81 @@
+/**
+ * Envelopes as bytes. Peers hand us commands to propose, and what is committed must be applied alike by
+ * everybody: so decoding never throws, and answers either an envelope of a known shape or a refusal that is
+ * the same on every agent of this schema version.
+ */
+import { Packr } from "msgpackr";
+import { type CommandResult, type CommandType, type Envelope, schemaVersion } from "./commands.ts";
+import { commandShapes, envelopeShape } from "./command-shapes.ts";
+import { errorMessage } from "../base/errors.ts";
+import { isPlainObject } from "./shape.ts";
+
+/** No shared structures, no extension types on the way out, no views into the packet on the way in. */
+export function newPackr(): Packr {
+  return new Packr({ useRecords: false, moreTypes: false, mapsAsObjects: true, copyBuffers: true });
+}
+
+export type Decoded =
+  | { readonly ok: true; readonly envelope: Envelope }
+  | {
+      readonly ok: false;
+      /** SCHEMA_TOO_NEW: only a newer agent may judge this entry. */
+      readonly code: "UNKNOWN_COMMAND" | "SCHEMA_TOO_NEW";
+      readonly message: string;
+    };
+
+const packr = newPackr();
+
+export function encodeEnvelope(envelope: Envelope): Uint8Array {
+  return new Uint8Array(packr.pack(withoutUndefined(envelope)));
+}
+
+export function decodeEnvelope(bytes: Uint8Array): Decoded {
+  let value: unknown;
+  try {
+    value = packr.unpack(bytes);
+  } catch (error) {
+    return unknown(`Entry is not msgpack: ${errorMessage(error)}`);
+  }
+  if (!isPlainObject(value)) return unknown("Entry is not an envelope");
+  const version = value["v"];
+  if (typeof version === "number" && version > schemaVersion) {
+    return {
+      ok: false,
+      code: "SCHEMA_TOO_NEW",
+      message: `Entry has schema version ${version}, this agent knows ${schemaVersion}; upgrade it`,
+    };
+  }
+  if (version !== schemaVersion) return unknown("Entry has no schema version that ever was");
+  const problem = envelopeShape(value, "envelope") ?? commandProblem(value["command"]);
+  if (problem !== null) return unknown(`Entry has not the shape of a command: ${problem}`);
+  return { ok: true, envelope: value as unknown as Envelope };
+}
+
+/** The answer to a committed entry that is no command. */
+export function undecodable(index: number, message: string): CommandResult {
+  return { ok: false, index, code: "UNKNOWN_COMMAND", message, details: {} };
+}
+
+function commandProblem(command: unknown): string | null {
+  if (!isPlainObject(command)) return "command is not an object";
+  const type = command["type"];
+  if (typeof type !== "string" || !Object.hasOwn(commandShapes, type)) {
+    return `command.type ${JSON.stringify(type)?.slice(0, 80) ?? ""} is unknown`;
+  }
+  return commandShapes[type as CommandType](command, "command");
+}
+
+function unknown(message: string): Decoded {
+  return { ok: false, code: "UNKNOWN_COMMAND", message };
+}
+
+/** An absent field and an undefined one are the same; msgpack would need an extension type for the latter. */
+function withoutUndefined(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutUndefined);
+  if (!isPlainObject(value)) return value;
+  const result: Record<string, unknown> = {};
+  for (const [key, member] of Object.entries(value)) {
+    if (member !== undefined) result[key] = withoutUndefined(member);
+  }
+  return result;
+}

@@ -1,0 +1,36 @@
+/** Bounds of the replicated state: what one command may bring in, and how much of the past is kept. */
+export const limits = {
+  /** Kept of the past. */
+  events: 10_000,
+  historyPerNode: 500,
+  ledgerPerNode: 500,
+  endedJobs: 1000,
+  revisions: 20,
+  deadTokens: 1000,
+  forgottenNodes: 64,
+  idempotencyMs: 24 * 3_600_000,
+  idempotencyKeys: 65_536,
+  sessionResults: 16_384,
+
+  /** Taken in. Lengths are characters; sizes are those of canonical JSON. */
+  nameLength: 128,
+  labelKeyLength: 63,
+  labelValueLength: 256,
+  labelsPerNode: 64,
+  rolesPerNode: 64,
+  varsBytes: 256 * 1024,
+  globals: 4096,
+  factsBytes: 256 * 1024,
+  manifestRoles: 1000,
+  manifestBytes: 1024 * 1024,
+  addressLength: 512,
+  urlLength: 2048,
+  textLength: 1024,
+  messageLength: 4096,
+  tokens: 10_000,
+  tokenTtlMs: 10 * 365 * 24 * 3_600_000,
+  jobTargets: 10_000,
+  activeJobs: 1000,
+  reachabilityChanges: 512,
+  transcriptPeers: 16,
+} as const;

@@ -1,0 +1,216 @@
+/** What is observed of nodes (reachability, facts), and what the operator wants of them (labels, roles, vars). */
+import {
+  type Json,
+  type JsonObject,
+  canonicalJson,
+  isJsonObject,
+  mergePatch,
+} from "../base/json.ts";
+import { type CommandType } from "./commands.ts";
+import { type CommandOf } from "./command-shapes.ts";
+import { type Draft } from "./draft.ts";
+import { type Facts, type NodeRecord } from "./records.ts";
+import {
+  type Handlers,
+  type Outcome,
+  done,
+  invalid,
+  notFound,
+  refuse,
+  versionRefusal,
+} from "./outcome.ts";
+import { addHistory, setCondition, updateNode } from "./node-changes.ts";
+import { checkJson, checkLabel, checkNames, checkText, checkVars, firstProblem } from "./names.ts";
+import { limits } from "./limits.ts";
+import { nodeVersion } from "./node-version.ts";
+import { setAddress } from "./reduce-members.ts";
+
+/** Condition `Configured` says so when roles changed while a job was already at work on the node. */
+export const rolesChangedMeanwhile = "RolesChangedMeanwhile";
+
+export const nodeHandlers: Handlers<
+  Extract<CommandType, "node.reachability" | "node.facts" | "node.patch">
+> = {
+  "node.reachability": changeReachability,
+  "node.facts": changeFacts,
+  "node.patch": patchNode,
+};
+
+type ReachabilityChange = CommandOf<"node.reachability">["changes"][0];
+
+function changeReachability(draft: Draft, command: CommandOf<"node.reachability">): Outcome {
+  const most = limits.reachabilityChanges;
+  if (command.changes.length > most) {
+    return refuse("LIMIT", `${command.changes.length} changes in one entry; at most ${most}`);
+  }
+  const problem = firstProblem(command.changes, ({ address }) =>
+    checkText("address", address ?? "", limits.addressLength),
+  );
+  if (problem !== null) return invalid("change reachability", problem);
+  let changed = 0;
+  for (const change of command.changes) if (observe(draft, change)) changed += 1;
+  return done({ changed });
+}
+
+/** False when nothing changed: unknown and evicted agents, and views that are no news. */
+function observe(draft: Draft, { id, reachability, address }: ReachabilityChange): boolean {
+  const node = draft.view.nodeById(id);
+  const member = draft.view.member(id);
+  if (node === null || member === null) return false;
+  const moved = address !== undefined && address !== node.address;
+  if (moved) setAddress(draft, member, address);
+  if (node.reachability === reachability) return moved;
+  updateNode(draft, node.name, { reachability, reachabilitySince: draft.at });
+  const change = { from: node.reachability, to: reachability };
+  addHistory(draft, node.name, {
+    kind: "reachability",
+    ...change,
+    reason: "seen by gossip",
+    job: null,
+  });
+  draft.emit(
+    "node.reachability",
+    `node/${node.name}`,
+    `Node "${node.name}" is ${reachability}`,
+    change,
+  );
+  return true;
+}
+
+function changeFacts(draft: Draft, { id, facts, address }: CommandOf<"node.facts">): Outcome {
+  const node = draft.view.nodeById(id);
+  const member = draft.view.member(id);
+  if (node === null || member === null) return notFound("member", id);
+  const problem =
+    checkJson("facts", facts as unknown as Json, limits.factsBytes) ??
+    checkText("address", address, limits.addressLength);
+  if (problem !== null) return invalid(`write facts of node "${node.name}"`, problem);
+  setAddress(draft, member, address);
+  const fields = changedFields(node.facts, facts);
+  if (fields.length === 0) return done({ changed: [] });
+  updateNode(draft, node.name, { facts });
+  const subject = `node/${node.name}`;
+  draft.emit("node.facts", subject, `Facts of node "${node.name}" changed: ${fields.join(", ")}`, {
+    fields,
+  });
+  if (node.facts !== null && node.facts.bootId !== facts.bootId) {
+    draft.emit("node.rebooted", subject, `Node "${node.name}" was restarted`, {
+      bootId: facts.bootId,
+    });
+  }
+  return done({ changed: fields });
+}
+
+function changedFields(before: Facts | null, after: Facts): readonly string[] {
+  const old: Readonly<Record<string, unknown>> = { ...before };
+  return Object.entries(after)
+    .filter(([key, value]) => canonicalJson(value) !== canonicalJson(old[key]))
+    .map(([key]) => key)
+    .sort();
+}
+
+function patchNode(draft: Draft, command: CommandOf<"node.patch">): Outcome {
+  const node = draft.view.node(command.node);
+  const stale = versionRefusal(
+    `node "${command.node}"`,
+    command.ifVersion,
+    nodeVersion(draft.view, command.node),
+  );
+  if (node === null) return stale ?? notFound("node", command.node);
+  if (stale !== null) return stale;
+  const problem =
+    patchLabels(draft, node, command.labels) ??
+    patchRoles(draft, node, command.roles) ??
+    patchVars(draft, node, command.vars);
+  if (problem !== null) return invalid(`change node "${node.name}"`, problem);
+  return done({ version: nodeVersion(draft.view, node.name) });
+}
+
+function patchLabels(
+  draft: Draft,
+  { name }: NodeRecord,
+  patch: CommandOf<"node.patch">["labels"],
+): string | null {
+  if (patch === undefined) return null;
+  const problem = firstProblem(Object.entries(patch), ([key, value]) => checkLabel(key, value));
+  if (problem !== null) return problem;
+  const before = draft.view.labels(name).labels;
+  const labels: Record<string, string> = { ...before };
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete labels[key];
+    else labels[key] = value;
+  }
+  const count = Object.keys(labels).length;
+  if (count > limits.labelsPerNode) return `${count} labels; at most ${limits.labelsPerNode}`;
+  if (canonicalJson(before) === canonicalJson(labels)) return null;
+  draft.put("label", name, { labels });
+  const change = { from: labelText(before), to: labelText(labels) };
+  addHistory(draft, name, { kind: "labels", ...change, reason: "set by operator", job: null });
+  draft.emit("node.labels", `node/${name}`, `Labels of node "${name}": ${change.to}`, { labels });
+  return null;
+}
+
+function labelText(labels: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+  return pairs.sort().join(", ") || "none";
+}
+
+function patchRoles(
+  draft: Draft,
+  { name, phase }: NodeRecord,
+  assigned: readonly string[] | undefined,
+): string | null {
+  if (assigned === undefined) return null;
+  const problem = checkNames("role", assigned, limits.rolesPerNode);
+  if (problem !== null) return problem;
+  const spec = draft.view.spec(name);
+  const roles = [...new Set(assigned)].sort();
+  if (canonicalJson(roles) === canonicalJson(spec.roles)) return null;
+  draft.put("spec", name, { ...spec, roles });
+  const change = { from: spec.roles.join(", ") || "none", to: roles.join(", ") || "none" };
+  addHistory(draft, name, { kind: "spec", ...change, reason: "roles assigned", job: null });
+  draft.emit("node.roles", `node/${name}`, `Roles of node "${name}": ${change.to}`, {
+    from: spec.roles,
+    to: roles,
+  });
+  const atWork = phase === "commissioning" || phase === "upgrading";
+  if (phase === "commissioned" || atWork) {
+    setCondition(draft, name, {
+      type: "Configured",
+      status: "Unknown",
+      reason: atWork ? rolesChangedMeanwhile : "RolesChanged",
+      message: `Roles changed from ${change.from} to ${change.to}; upgrade the node to apply them`,
+    });
+  }
+  return null;
+}
+
+/** Values stay out of history and events: they may be secret. */
+function patchVars(
+  draft: Draft,
+  { name }: NodeRecord,
+  patch: JsonObject | undefined,
+): string | null {
+  if (patch === undefined) return null;
+  const unfit = checkVars("vars", patch);
+  if (unfit !== null) return unfit;
+  const spec = draft.view.spec(name);
+  const merged = mergePatch(spec.vars, patch);
+  const vars = isJsonObject(merged) ? merged : {};
+  const problem = checkVars("vars", vars);
+  if (problem !== null) return problem;
+  if (canonicalJson(vars) === canonicalJson(spec.vars)) return null;
+  draft.put("spec", name, { ...spec, vars });
+  const keys = Object.keys(patch).sort();
+  addHistory(draft, name, {
+    kind: "spec",
+    from: null,
+    to: `vars: ${keys.join(", ")}`,
+    reason: "set by operator",
+    job: null,
+  });
+  draft.emit("node.vars", `node/${name}`, `Vars of node "${name}" changed: ${keys.join(", ")}`, {
+    keys,
+  });
+  return null;
+}

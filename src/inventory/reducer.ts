@@ -1,0 +1,69 @@
+/**
+ * Applies one committed command to the state: the same state and entry give the same state and answer on
+ * every agent. Knows no clock, no chance and no I/O; a refused command leaves no trace.
+ */
+import { type Command, type CommandResult, type CommandType, type Envelope } from "./commands.ts";
+import { Draft } from "./draft.ts";
+import { type EventRecord } from "./records.ts";
+import { type Handler, type Handlers } from "./outcome.ts";
+import { type InventoryState } from "./state.ts";
+import { configHandlers } from "./reduce-config.ts";
+import { forgetHandlers } from "./reduce-forget.ts";
+import { indexText } from "./record-types.ts";
+import { jobHandlers } from "./reduce-jobs.ts";
+import { jobNodeHandlers } from "./reduce-job-nodes.ts";
+import { limits } from "./limits.ts";
+import { memberHandlers } from "./reduce-members.ts";
+import { nodeHandlers } from "./reduce-nodes.ts";
+import { remember, replay } from "./exactly-once.ts";
+import { runHandlers } from "./reduce-runs.ts";
+import { tokenHandlers } from "./reduce-tokens.ts";
+import { varHandlers } from "./reduce-vars.ts";
+
+const handlers: Handlers<CommandType> = {
+  ...configHandlers,
+  ...forgetHandlers,
+  ...jobHandlers,
+  ...jobNodeHandlers,
+  ...memberHandlers,
+  ...nodeHandlers,
+  ...runHandlers,
+  ...tokenHandlers,
+  ...varHandlers,
+};
+
+export interface Reduced {
+  readonly result: CommandResult;
+  readonly events: readonly EventRecord[];
+}
+
+/** Applies `envelope`, committed at `index`, to `state`. */
+export function reduce(state: InventoryState, envelope: Envelope, index: number): Reduced {
+  const { at, by, command } = envelope;
+  const context = { index, at, by };
+  const replayed = replay(new Draft(state, context), envelope);
+  if (replayed !== null) return { result: { index, ...replayed }, events: [] };
+  const draft = new Draft(state, context);
+  const outcome = dispatch(draft, command);
+  const result: CommandResult = { ...outcome, index };
+  if (!outcome.ok) draft.rollback();
+  const events = draft.commit();
+  remember(draft, envelope, result);
+  dropOldEvents(draft);
+  return { result, events };
+}
+
+function dispatch(draft: Draft, command: Command): ReturnType<Handler<CommandType>> {
+  // The table pairs every type with the handler of that type, which TypeScript cannot follow by index.
+  const handler = handlers[command.type] as Handler<CommandType>;
+  return handler(draft, command);
+}
+
+function dropOldEvents(draft: Draft): void {
+  for (;;) {
+    const first = draft.view.firstEventIndex;
+    const batch = first === 0 ? null : draft.view.get("event", indexText(first));
+    if (batch === null || draft.view.eventCount - batch.length < limits.events) return;
+    draft.delete("event", indexText(first));
+  }
+}
