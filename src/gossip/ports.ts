@@ -36,7 +36,10 @@ export interface MemberView {
 }
 
 export type MemberEvent =
-  | { readonly kind: "join" | "alive" | "suspect" | "failed" | "left" | "update"; readonly member: MemberView }
+  | {
+      readonly kind: "join" | "alive" | "suspect" | "failed" | "left" | "update";
+      readonly member: MemberView;
+    }
   | { readonly kind: "reap"; readonly id: PeerId };
 
 export interface GossipNode extends Service {

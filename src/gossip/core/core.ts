@@ -1,0 +1,278 @@
+/**
+ * SWIM with Lifeguard as a state machine: (time, input) → effects. No I/O, no clock, no chance of its own.
+ * The host feeds inputs one at a time, arms one timer at `nextDeadline`, and carries the effects out.
+ */
+import { type Random } from "../../base/random.ts";
+import { type GossipOptions } from "../options.ts";
+import { AntiEntropy } from "./anti-entropy.ts";
+import { Awareness } from "./awareness.ts";
+import { BroadcastQueue } from "./broadcast-queue.ts";
+import { Contacts } from "./contacts.ts";
+import { Counters } from "./counters.ts";
+import { type Directory } from "./directory.ts";
+import { FrameBuilder } from "./frame-builder.ts";
+import { Gossiper } from "./gossiper.ts";
+import { Membership } from "./membership.ts";
+import { MemberTable } from "./member-table.ts";
+import { Overlay } from "./overlay.ts";
+import { PeerChoice } from "./peer-choice.ts";
+import { Prober } from "./prober.ts";
+import { Relay } from "./relay.ts";
+import { SelfVoice } from "./self-voice.ts";
+import { Sequence } from "./sequence.ts";
+import { transmitLimit } from "./suspicion.ts";
+import { Suspicions } from "./suspicions.ts";
+import { Upkeep } from "./upkeep.ts";
+import {
+  type Input,
+  type Ix,
+  type JoinPolicy,
+  type Message,
+  type Outbox,
+  type RecordAuthority,
+  type SelfRecord,
+  Status,
+  type StatusCode,
+  type SyncAnswer,
+  type SyncRequest,
+  type Turn,
+} from "./types.ts";
+
+export interface CoreDependencies {
+  readonly directory: Directory;
+  readonly random: Random;
+  readonly authority: RecordAuthority;
+  readonly policy: JoinPolicy;
+}
+
+export interface CoreStart {
+  readonly now: number;
+  /** Index of this agent in the directory. */
+  readonly self: Ix;
+  /** The first record, with an incarnation above those of earlier lives. */
+  readonly record: SelfRecord;
+}
+
+export class GossipCore {
+  readonly table: MemberTable;
+  readonly counters = new Counters();
+  readonly #options: GossipOptions;
+  readonly #self: Ix;
+  readonly #queue = new BroadcastQueue();
+  readonly #suspicions: Suspicions;
+  readonly #awareness: Awareness;
+  readonly #overlay: Overlay;
+  readonly #voice: SelfVoice;
+  readonly #membership: Membership;
+  readonly #prober: Prober;
+  readonly #relay: Relay;
+  readonly #gossiper: Gossiper;
+  readonly #sync: AntiEntropy;
+  readonly #contacts: Contacts;
+  readonly #upkeep: Upkeep;
+  #farewellSpread = false;
+  #wantedVersion = -1;
+
+  constructor(options: GossipOptions, dependencies: CoreDependencies, start: CoreStart) {
+    const { directory, random, authority, policy } = dependencies;
+    const { now, self } = start;
+    this.#options = options;
+    this.#self = self;
+    const table = new MemberTable(directory);
+    this.table = table;
+    this.#suspicions = new Suspicions(options);
+    this.#awareness = new Awareness(options);
+    const frames = new FrameBuilder(options, {
+      queue: this.#queue,
+      transmitLimit: () => transmitLimit(options.retransmitMult, table.upCount),
+      finished: (subjects) => {
+        if (this.#voice.isLeaving && subjects.includes(self)) this.#farewellSpread = true;
+      },
+    });
+    this.#overlay = new Overlay(options, { self, directory, table });
+    const peers = new PeerChoice(options, { self, table, overlay: this.#overlay, random });
+    const shared = {
+      ...{ self, directory, table, random, authority, policy, frames, peers },
+      ...{ queue: this.#queue, overlay: this.#overlay, awareness: this.#awareness },
+      ...{ suspicions: this.#suspicions, counters: this.counters },
+      sequence: new Sequence(random.below(0x1_0000_0000)),
+    };
+    const lhaProbe = options.lifeguard.probe;
+    this.#voice = new SelfVoice(start.record, { ...shared, lhaProbe }, now);
+    const onStatus = (ix: Ix, before: StatusCode, after: StatusCode): void =>
+      this.#onStatus(ix, before, after);
+    this.#membership = new Membership(options, { ...shared, voice: this.#voice, onStatus });
+    const membership = this.#membership;
+    this.#prober = new Prober(
+      options,
+      { ...shared, accuse: (turn, accusation) => membership.accuse(turn, accusation) },
+      now,
+    );
+    this.#relay = new Relay(options, shared);
+    this.#gossiper = new Gossiper(options, shared, now);
+    this.#sync = new AntiEntropy(options, { ...shared, membership, voice: this.#voice }, now);
+    this.#contacts = new Contacts(options, random);
+    this.#upkeep = new Upkeep(
+      options,
+      { ...shared, membership, voice: this.#voice, sync: this.#sync },
+      now,
+    );
+  }
+
+  /** Handles `input`, if any, and all timers that are due. */
+  step(now: number, input: Input | null, out: Outbox): void {
+    const turn = { now, out };
+    if (input !== null) this.#handle(turn, input);
+    this.#tick(turn);
+  }
+
+  /** Answers a sync request of `from`. */
+  answer(now: number, asked: { from: Ix; request: SyncRequest }, out: Outbox): SyncAnswer {
+    const turn = { now, out };
+    if (this.#membership.isEvicted(asked.from)) return { kind: "busy", records: [] };
+    const answer = this.#sync.answer(turn, asked.from, asked.request);
+    this.#tick(turn);
+    return answer;
+  }
+
+  /** When `step` is to be called next at the latest. */
+  nextDeadline(): number {
+    return Math.min(
+      this.#prober.nextDeadline,
+      this.#relay.nextDeadline,
+      this.#gossiper.nextDeadline,
+      this.#sync.nextDeadline,
+      this.#contacts.nextDeadline,
+      this.#suspicions.nextDeadline,
+      this.#upkeep.nextDeadline,
+    );
+  }
+
+  get incarnation(): number {
+    return this.#voice.record.body.incarnation;
+  }
+
+  get neighbours(): readonly Ix[] {
+    return this.#overlay.neighbours();
+  }
+
+  isEvicted(ix: Ix): boolean {
+    return this.#membership.isEvicted(ix);
+  }
+
+  health(): { readonly score: number; readonly queue: number; readonly members: number } {
+    return {
+      score: this.#awareness.score,
+      queue: this.#queue.size,
+      members: this.table.upCount,
+    };
+  }
+
+  #handle(turn: Turn, input: Input): void {
+    switch (input.kind) {
+      case "frame":
+        if (this.#membership.isEvicted(input.from)) return;
+        for (const message of input.frame) this.#receive(turn, input.from, message);
+        return;
+      case "syncAnswer":
+        if (this.#sync.handle(turn, input.from, input.answer)) this.#contacts.remove(input.from);
+        else if (input.answer.kind === "busy") this.#contacts.failed(input.from, turn.now);
+        return;
+      case "syncFailed":
+        this.#sync.failed(input.from);
+        this.#contacts.failed(input.from, turn.now);
+        return;
+      case "connection":
+        this.#upkeep.connection(turn, input.peer, input.state);
+        if (input.state === "closed" && this.table.isUp(input.peer)) {
+          this.#prober.probeNow(turn, input.peer);
+        }
+        return;
+      case "describe":
+        this.#voice.say(turn, input.change);
+        return;
+      case "contact":
+        for (const ix of input.peers) {
+          if (ix !== this.#self && !this.#membership.isEvicted(ix))
+            this.#contacts.add(ix, turn.now);
+        }
+        return;
+      case "leave":
+        this.#leave(turn);
+        return;
+      case "evict":
+        this.#contacts.remove(input.member);
+        this.#membership.evict(turn, input.member);
+        return;
+      case "loopLag":
+        this.#upkeep.loopLag(input.worstMs);
+        return;
+    }
+  }
+
+  #receive(turn: Turn, from: Ix, message: Message): void {
+    switch (message.kind) {
+      case "ping":
+        if (message.target === this.#self) {
+          turn.out.frame(from, this.#upkeep.reply({ kind: "ack", seq: message.seq }));
+        } else this.counters.add("misdirected");
+        return;
+      case "ack":
+        if (!this.#prober.ack(turn, message.seq, from)) this.#relay.ack(turn, message.seq);
+        return;
+      case "pingRequest":
+        if (message.target >= 0 && message.target !== this.#self) {
+          this.#relay.request(turn, from, message);
+        }
+        return;
+      case "nack":
+        this.#prober.nack(message.seq);
+        return;
+      case "alive":
+        this.#membership.learn(turn, message.record, from);
+        return;
+      case "suspect":
+      case "failed":
+        this.#membership.accuse(turn, message);
+        return;
+    }
+  }
+
+  #leave(turn: Turn): void {
+    if (this.#voice.isLeaving) return;
+    this.#voice.say(turn, { leaving: true });
+    if (this.table.upCount === 0) this.#farewellSpread = true;
+  }
+
+  #tick(turn: Turn): void {
+    this.#membership.expire(turn);
+    this.#prober.tick(turn);
+    this.#relay.tick(turn);
+    for (const ix of this.#contacts.take(turn.now)) {
+      if (!this.#sync.start(turn, ix)) this.#contacts.failed(ix, turn.now);
+    }
+    this.#sync.tick(turn);
+    this.#upkeep.tick(turn);
+    this.#gossiper.tick(turn);
+    if (this.#farewellSpread) {
+      this.#farewellSpread = false;
+      turn.out.farewellSpread();
+    }
+    if (this.#wantedVersion !== this.#overlay.version && this.#options.selector === "ring") {
+      this.#wantedVersion = this.#overlay.version;
+      turn.out.want(this.#overlay.neighbours());
+    }
+  }
+
+  #onStatus(ix: Ix, before: StatusCode, after: StatusCode): void {
+    const wasUp = before === Status.alive || before === Status.suspect;
+    const isUp = after === Status.alive || after === Status.suspect;
+    if (isUp && !wasUp) {
+      this.#overlay.up(ix);
+      this.#contacts.remove(ix);
+      if (before === Status.none) this.#prober.newcomer(ix);
+    }
+    if (wasUp && !isUp) this.#overlay.down(ix);
+    if (after === Status.failed) this.#gossiper.failed(ix);
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * The expander overlay (Rapid §4.1): K rings, each a pseudo-random order of all members that are up. On each
+ * ring a member observes its successor and is observed by its predecessor, so everybody has at most 2K
+ * neighbours and K observers at any N. A change of membership touches only the rings where it is next to us.
+ * Views that differ for a moment do no harm: each edge is decided by its observer.
+ */
+import { type Directory } from "./directory.ts";
+import { type MemberTable } from "./member-table.ts";
+import { type Ix } from "./types.ts";
+
+export interface OverlayOptions {
+  readonly rings: number;
+  readonly fullMeshUpTo: number;
+  readonly selector: "ring" | "uniform";
+}
+
+export interface OverlayDependencies {
+  readonly self: Ix;
+  readonly directory: Directory;
+  readonly table: MemberTable;
+}
+
+export class Overlay {
+  readonly #options: OverlayOptions;
+  readonly #self: Ix;
+  readonly #directory: Directory;
+  readonly #table: MemberTable;
+  readonly #successors: Int32Array;
+  readonly #predecessors: Int32Array;
+  #subjects: readonly Ix[] = [];
+  #neighbours: readonly Ix[] = [];
+  #stale = true;
+  #version = 0;
+
+  constructor(options: OverlayOptions, dependencies: OverlayDependencies) {
+    this.#options = options;
+    this.#self = dependencies.self;
+    this.#directory = dependencies.directory;
+    this.#table = dependencies.table;
+    this.#successors = new Int32Array(options.rings).fill(-1);
+    this.#predecessors = new Int32Array(options.rings).fill(-1);
+  }
+
+  /** Everybody is a neighbour: the cluster is small, or probing is uniform as in the papers. */
+  get isMesh(): boolean {
+    return (
+      this.#options.selector === "uniform" || this.#table.upCount <= this.#options.fullMeshUpTo
+    );
+  }
+
+  /** Changes whenever the lists may have changed. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Whom this agent probes on the rings. */
+  subjects(): readonly Ix[] {
+    this.#refresh();
+    return this.#subjects;
+  }
+
+  /** Connections this agent needs. In a uniform overlay that is nobody in particular. */
+  neighbours(): readonly Ix[] {
+    this.#refresh();
+    return this.#neighbours;
+  }
+
+  /** The table now says that `ix` is up. */
+  up(ix: Ix): void {
+    if (ix === this.#self) return;
+    for (let ring = 0; ring < this.#options.rings; ring += 1) {
+      const successor = this.#successors[ring] ?? -1;
+      if (successor < 0 || this.#ahead(ring, ix) < this.#ahead(ring, successor)) {
+        this.#successors[ring] = ix;
+        this.#touch();
+      }
+      const predecessor = this.#predecessors[ring] ?? -1;
+      if (predecessor < 0 || this.#ahead(ring, ix) > this.#ahead(ring, predecessor)) {
+        this.#predecessors[ring] = ix;
+        this.#touch();
+      }
+    }
+    if (this.isMesh || this.#table.upCount === this.#options.fullMeshUpTo + 1) this.#touch();
+  }
+
+  /** The table no longer says that `ix` is up. */
+  down(ix: Ix): void {
+    for (let ring = 0; ring < this.#options.rings; ring += 1) {
+      if (this.#successors[ring] !== ix && this.#predecessors[ring] !== ix) continue;
+      this.#rescan(ring);
+      this.#touch();
+    }
+    if (this.isMesh) this.#touch();
+  }
+
+  #touch(): void {
+    this.#stale = true;
+    this.#version += 1;
+  }
+
+  /** Distance from this agent to `ix` going forward on a ring. */
+  #ahead(ring: number, ix: Ix): number {
+    const from = this.#directory.position(ring, this.#self);
+    return (this.#directory.position(ring, ix) - from) >>> 0;
+  }
+
+  #rescan(ring: number): void {
+    let successor = -1;
+    let predecessor = -1;
+    let nearest = Infinity;
+    let farthest = -1;
+    for (let ix = 0; ix < this.#table.bound; ix += 1) {
+      if (ix === this.#self || !this.#table.isUp(ix)) continue;
+      const ahead = this.#ahead(ring, ix);
+      if (ahead < nearest) {
+        nearest = ahead;
+        successor = ix;
+      }
+      if (ahead > farthest) {
+        farthest = ahead;
+        predecessor = ix;
+      }
+    }
+    this.#successors[ring] = successor;
+    this.#predecessors[ring] = predecessor;
+  }
+
+  #refresh(): void {
+    if (!this.#stale) return;
+    this.#stale = false;
+    this.#subjects = distinct([...this.#successors]);
+    if (this.#options.selector === "uniform") return;
+    this.#neighbours = this.isMesh
+      ? this.#everybody()
+      : distinct([...this.#successors, ...this.#predecessors]);
+  }
+
+  #everybody(): readonly Ix[] {
+    const all: Ix[] = [];
+    for (let ix = 0; ix < this.#table.bound; ix += 1) {
+      if (ix !== this.#self && this.#table.isUp(ix)) all.push(ix);
+    }
+    return all;
+  }
+}
+
+function distinct(items: readonly Ix[]): readonly Ix[] {
+  return [...new Set(items)].filter((ix) => ix >= 0);
+}

@@ -1,0 +1,209 @@
+/**
+ * The failure detector (SWIM §3.1 with Lifeguard's LHA-Probe): one direct probe per interval; when it stays
+ * silent, others are asked; when the interval ends without an ack, the member is suspected. A relay that is
+ * healthy itself says nack in time, so missing nacks mean that this agent does not hear, not the target.
+ */
+import { type Awareness } from "./awareness.ts";
+import { type FrameBuilder } from "./frame-builder.ts";
+import { type MemberTable } from "./member-table.ts";
+import { type Overlay } from "./overlay.ts";
+import { type PeerChoice } from "./peer-choice.ts";
+import { ProbeOrder } from "./probe-order.ts";
+import { type Random } from "../../base/random.ts";
+import { type Sequence } from "./sequence.ts";
+import { type Accusation, type Ix, Status, type Turn } from "./types.ts";
+
+interface Probe {
+  readonly seq: number;
+  readonly target: Ix;
+  readonly incarnation: number;
+  readonly sentAt: number;
+  readonly deadline: number;
+  /** When others are asked; Infinity once they were. */
+  askAt: number;
+  expectedNacks: number;
+  nacks: number;
+}
+
+export interface ProberOptions {
+  readonly probeIntervalMs: number;
+  readonly probeTimeoutMs: number;
+  readonly indirectProbes: number;
+  readonly lifeguard: { readonly probe: boolean; readonly buddy: boolean };
+}
+
+export interface ProberDependencies {
+  readonly self: Ix;
+  readonly table: MemberTable;
+  readonly overlay: Overlay;
+  readonly peers: PeerChoice;
+  readonly frames: FrameBuilder;
+  readonly awareness: Awareness;
+  readonly sequence: Sequence;
+  readonly random: Random;
+  readonly accuse: (turn: Turn, accusation: Accusation) => void;
+}
+
+/** Probes beside the periodic one, started by closed connections. */
+const extraProbesMax = 32;
+
+export class Prober {
+  readonly #options: ProberOptions;
+  readonly #deps: ProberDependencies;
+  readonly #order: ProbeOrder;
+  #probes: Probe[] = [];
+  #nextRound: number;
+  #overlayVersion = -1;
+  #subjects: ReadonlySet<Ix> = new Set();
+
+  constructor(options: ProberOptions, dependencies: ProberDependencies, now: number) {
+    this.#options = options;
+    this.#deps = dependencies;
+    this.#order = new ProbeOrder(dependencies.random);
+    this.#nextRound = now + dependencies.random.float() * options.probeIntervalMs;
+  }
+
+  get nextDeadline(): number {
+    let earliest = this.#nextRound;
+    for (const probe of this.#probes) {
+      earliest = Math.min(earliest, probe.askAt, probe.deadline);
+    }
+    return earliest;
+  }
+
+  /** A member that was not known before. */
+  newcomer(ix: Ix): void {
+    if (this.#deps.overlay.isMesh) this.#order.add(ix);
+  }
+
+  tick(turn: Turn): void {
+    for (const probe of [...this.#probes]) {
+      if (turn.now >= probe.deadline) this.#fail(turn, probe);
+      else if (turn.now >= probe.askAt) this.#askOthers(turn, probe);
+    }
+    if (turn.now < this.#nextRound) return;
+    const interval = this.#interval();
+    // Rounds missed while the host was stopped are not made up for.
+    this.#nextRound = Math.max(this.#nextRound + interval, turn.now + interval / 2);
+    const target = this.#nextTarget();
+    if (target >= 0) this.#send(turn, target);
+  }
+
+  /** Probes `target` now, besides the rounds: its connection closed. */
+  probeNow(turn: Turn, target: Ix): void {
+    if (this.#probes.length >= extraProbesMax) return;
+    if (this.#probes.some((probe) => probe.target === target)) return;
+    this.#send(turn, target);
+  }
+
+  /** True when `seq` was a probe of ours from `from`, or relayed for us. */
+  ack(turn: Turn, seq: number, from: Ix): boolean {
+    const probe = this.#probes.find((other) => other.seq === seq);
+    if (probe === undefined) return false;
+    this.#remove(probe);
+    if (from === probe.target) turn.out.rtt(probe.target, turn.now - probe.sentAt);
+    if (this.#options.lifeguard.probe) this.#deps.awareness.change(-1);
+    return true;
+  }
+
+  nack(seq: number): void {
+    const probe = this.#probes.find((other) => other.seq === seq);
+    if (probe !== undefined) probe.nacks += 1;
+  }
+
+  #interval(): number {
+    const { probeIntervalMs, lifeguard } = this.#options;
+    return lifeguard.probe ? this.#deps.awareness.scale(probeIntervalMs) : probeIntervalMs;
+  }
+
+  #send(turn: Turn, target: Ix): void {
+    const { table, sequence, frames, self } = this.#deps;
+    const seq = sequence.next();
+    const incarnation = table.incarnation(target);
+    const ping = { kind: "ping", seq, target } as const;
+    const suspect = this.#options.lifeguard.buddy && table.status(target) === Status.suspect;
+    // Buddy (Lifeguard): a suspect hears of it with the first frame, so that it can refute at once.
+    const frame = suspect
+      ? frames.build(ping, {
+          kind: "suspect",
+          member: target,
+          incarnation,
+          from: self,
+          refused: false,
+        })
+      : frames.build(ping);
+    const sent = turn.out.frame(target, frame);
+    this.#probes.push({
+      seq,
+      target,
+      incarnation,
+      sentAt: turn.now,
+      deadline: turn.now + this.#interval(),
+      askAt: sent ? turn.now + this.#options.probeTimeoutMs : turn.now,
+      expectedNacks: 0,
+      nacks: 0,
+    });
+  }
+
+  #askOthers(turn: Turn, probe: Probe): void {
+    probe.askAt = Infinity;
+    const { peers, table, frames } = this.#deps;
+    const healthy = (ix: Ix): boolean =>
+      ix !== probe.target &&
+      table.status(ix) === Status.alive &&
+      table.record(ix)?.body.degraded !== true;
+    for (const relay of peers.up(this.#options.indirectProbes, healthy)) {
+      const request = { kind: "pingRequest", seq: probe.seq, target: probe.target } as const;
+      if (turn.out.frame(relay, frames.build(request))) probe.expectedNacks += 1;
+    }
+  }
+
+  #fail(turn: Turn, probe: Probe): void {
+    this.#remove(probe);
+    const { table, awareness, accuse, self } = this.#deps;
+    if (this.#options.lifeguard.probe) {
+      const missed = probe.expectedNacks - probe.nacks;
+      awareness.change(probe.expectedNacks > 0 ? Math.max(0, missed) : 1);
+    }
+    if (!table.isUp(probe.target)) return;
+    const { target: member, incarnation } = probe;
+    accuse(turn, { kind: "suspect", member, incarnation, from: self, refused: false });
+  }
+
+  #remove(probe: Probe): void {
+    this.#probes = this.#probes.filter((other) => other !== probe);
+  }
+
+  #nextTarget(): Ix {
+    const { overlay, table, self } = this.#deps;
+    if (overlay.isMesh) {
+      return this.#order.next(
+        (ix) => ix !== self && table.isUp(ix),
+        () => allUp(table),
+      );
+    }
+    this.#followOverlay();
+    return this.#order.next(
+      (ix) => this.#subjects.has(ix),
+      () => this.#subjects,
+    );
+  }
+
+  /** New subjects enter the present round; former ones are skipped when their turn comes. */
+  #followOverlay(): void {
+    const { overlay } = this.#deps;
+    if (overlay.version === this.#overlayVersion) return;
+    this.#overlayVersion = overlay.version;
+    const before = this.#subjects;
+    this.#subjects = new Set(overlay.subjects());
+    for (const ix of this.#subjects) {
+      if (!before.has(ix)) this.#order.add(ix);
+    }
+  }
+}
+
+function* allUp(table: MemberTable): Iterable<Ix> {
+  for (let ix = 0; ix < table.bound; ix += 1) {
+    if (table.isUp(ix)) yield ix;
+  }
+}

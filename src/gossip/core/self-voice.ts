@@ -1,0 +1,105 @@
+/**
+ * What this agent says of itself. Its incarnation is its own Lamport clock: it grows with each statement, and
+ * past any incarnation that an earlier life of the same key signed. So an old good-bye can never undo a
+ * return, and needs no clock of its own (serf's leave intents do, and looped without it).
+ */
+import { assert } from "../../base/assert.ts";
+import { type Awareness } from "./awareness.ts";
+import { type BroadcastQueue } from "./broadcast-queue.ts";
+import { type Counters } from "./counters.ts";
+import { type MemberTable } from "./member-table.ts";
+import { messageBytes } from "./sizes.ts";
+import {
+  type Ix,
+  type RecordAuthority,
+  type SelfRecord,
+  type SignedRecord,
+  Status,
+  type Turn,
+} from "./types.ts";
+
+export interface SelfVoiceDependencies {
+  readonly self: Ix;
+  readonly table: MemberTable;
+  readonly queue: BroadcastQueue;
+  readonly awareness: Awareness;
+  readonly authority: RecordAuthority;
+  readonly counters: Counters;
+  readonly lhaProbe: boolean;
+}
+
+export type SelfStatement = Partial<Omit<SelfRecord, "id" | "bootId" | "incarnation">>;
+
+export class SelfVoice {
+  readonly #deps: SelfVoiceDependencies;
+  #record: SignedRecord;
+  #outranked: SelfRecord | null = null;
+  #conflicts = 0;
+
+  constructor(first: SelfRecord, dependencies: SelfVoiceDependencies, now: number) {
+    this.#deps = dependencies;
+    this.#record = dependencies.authority.seal(first);
+    dependencies.table.setRecord(dependencies.self, this.#record);
+    dependencies.table.setStatus(dependencies.self, Status.alive, now);
+  }
+
+  get record(): SignedRecord {
+    return this.#record;
+  }
+
+  get isLeaving(): boolean {
+    return this.#record.body.leaving;
+  }
+
+  /** Says something new of this agent, and spreads it. */
+  say(turn: Turn, statement: SelfStatement): void {
+    this.#sayAt(turn, { ...statement, incarnation: this.#record.body.incarnation + 1 });
+  }
+
+  /** Somebody suspects this agent, or holds it for failed: deny it. */
+  accused(turn: Turn, incarnation: number): void {
+    const { counters, awareness, lhaProbe } = this.#deps;
+    const own = this.#record.body.incarnation;
+    if (incarnation > own) counters.add("accusationsForged");
+    if (incarnation !== own || this.isLeaving) return;
+    counters.add("refutations");
+    if (lhaProbe) awareness.change(1);
+    this.say(turn, {});
+  }
+
+  /**
+   * A record of this agent that came back to it. One from an earlier life is outranked; one that grows
+   * although it was outranked comes from a second process with the same key.
+   */
+  hear(turn: Turn, record: SignedRecord): boolean {
+    const { body } = record;
+    const own = this.#record.body;
+    if (body.incarnation < own.incarnation || body.bootId === own.bootId || own.leaving)
+      return false;
+    if (!this.#deps.authority.verify(record)) {
+      this.#deps.counters.add("badSignature");
+      return false;
+    }
+    const before = this.#outranked;
+    if (before?.bootId === body.bootId && body.incarnation > before.incarnation) {
+      this.#conflicts += 1;
+      turn.out.conflict(this.#conflicts);
+    }
+    this.#outranked = body;
+    this.#sayAt(turn, { incarnation: body.incarnation + 1 });
+    return true;
+  }
+
+  #sayAt(turn: Turn, statement: SelfStatement & { readonly incarnation: number }): void {
+    const { self, table, queue, authority } = this.#deps;
+    const before = this.#record.body;
+    assert(statement.incarnation > before.incarnation, "each statement has a higher incarnation");
+    const record = authority.seal({ ...before, ...statement });
+    this.#record = record;
+    table.setRecord(self, record);
+    if (record.body.leaving && table.status(self) !== Status.left) {
+      table.setStatus(self, Status.left, turn.now);
+    }
+    queue.push(self, { kind: "alive", record }, messageBytes({ kind: "alive", record }));
+  }
+}

@@ -1,0 +1,117 @@
+/**
+ * Runs a core: one input at a time from a mailbox, one timer at the core's next deadline. Inputs that arrive
+ * while the core works (a transport may report a dropped connection from inside `sendFrame`) wait their turn.
+ */
+import { assert } from "../../base/assert.ts";
+import { type Clock } from "../../base/clock.ts";
+import { type GossipCore } from "../core/core.ts";
+import {
+  type Input,
+  type Ix,
+  type Outbox,
+  type SyncAnswer,
+  type SyncRequest,
+} from "../core/types.ts";
+
+export interface CoreHostDependencies {
+  readonly core: GossipCore;
+  readonly clock: Clock;
+  readonly outbox: Outbox;
+  /** Called when the mailbox is empty again: events can be handed out now. */
+  readonly settled: () => void;
+}
+
+/** A timer later than this may have overtaken an ack that waits in the kernel: look there first. */
+const lateMs = 50;
+const lagWindowMs = 10_000;
+const lagReportedMs = 200;
+
+export class CoreHost {
+  readonly #deps: CoreHostDependencies;
+  readonly #mailbox: Input[] = [];
+  #isBusy = false;
+  #isStopped = false;
+  #armedAt = Infinity;
+  #cancel: () => void = () => {};
+  #worstLagMs = 0;
+  #lagWindowEnd: number;
+
+  constructor(dependencies: CoreHostDependencies) {
+    this.#deps = dependencies;
+    this.#lagWindowEnd = dependencies.clock.monotonicMs() + lagWindowMs;
+  }
+
+  post(input: Input | null): void {
+    if (this.#isStopped) return;
+    if (input !== null) this.#mailbox.push(input);
+    if (this.#isBusy) return;
+    const { core, clock, outbox, settled } = this.#deps;
+    this.#isBusy = true;
+    try {
+      let next = this.#mailbox.shift() ?? null;
+      do {
+        core.step(clock.monotonicMs(), next, outbox);
+        next = this.#mailbox.shift() ?? null;
+      } while (next !== null);
+    } finally {
+      this.#isBusy = false;
+    }
+    settled();
+    this.#arm();
+  }
+
+  answer(from: Ix, request: SyncRequest): SyncAnswer {
+    assert(!this.#isBusy, "a transport asks for a sync answer from its own turn of the event loop");
+    const { core, clock, outbox, settled } = this.#deps;
+    this.#isBusy = true;
+    try {
+      return core.answer(clock.monotonicMs(), { from, request }, outbox);
+    } finally {
+      this.#isBusy = false;
+      settled();
+      if (this.#mailbox.length > 0) this.post(null);
+      else this.#arm();
+    }
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#cancel();
+  }
+
+  #arm(): void {
+    const deadline = this.#deps.core.nextDeadline();
+    if (this.#isStopped || this.#isBusy || deadline >= this.#armedAt) return;
+    this.#cancel();
+    this.#armedAt = deadline;
+    const delay = Math.max(0, deadline - this.#deps.clock.monotonicMs());
+    this.#cancel = this.#deps.clock.setTimer(delay, () => this.#fire());
+  }
+
+  #fire(): void {
+    const { clock } = this.#deps;
+    const lag = clock.monotonicMs() - this.#armedAt;
+    this.#noteLag(lag);
+    this.#armedAt = Infinity;
+    if (lag <= lateMs) {
+      this.post(null);
+      return;
+    }
+    this.#armedAt = -Infinity;
+    this.#cancel = clock.setTimer(0, () => {
+      this.#armedAt = Infinity;
+      this.post(null);
+    });
+  }
+
+  #noteLag(lag: number): void {
+    const now = this.#deps.clock.monotonicMs();
+    this.#worstLagMs = Math.max(this.#worstLagMs, lag);
+    if (now < this.#lagWindowEnd) return;
+    if (this.#worstLagMs > lagReportedMs) {
+      this.#mailbox.push({ kind: "loopLag", worstMs: this.#worstLagMs });
+    }
+    this.#worstLagMs = 0;
+    this.#lagWindowEnd = now + lagWindowMs;
+  }
+}

@@ -1,0 +1,14 @@
+/** Codes of the errors that this folder throws. */
+import { AgentError } from "../base/errors.ts";
+
+/** `GOSSIP_OPTION_INVALID`: an option contradicts another one; nothing was started. */
+/** `GOSSIP_RECORD_TOO_LARGE`: name, address or tags exceed the record's limits; the old record stays. */
+export type GossipErrorCode = "GOSSIP_OPTION_INVALID" | "GOSSIP_RECORD_TOO_LARGE";
+
+export function gossipError(
+  code: GossipErrorCode,
+  message: string,
+  details: Readonly<Record<string, unknown>> = {},
+): AgentError<GossipErrorCode> {
+  return new AgentError(code, message, details);
+}
