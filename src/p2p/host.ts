@@ -6,13 +6,13 @@ import {
   type Connection,
   type ConnectionGater,
   type PeerId as Libp2pPeer,
+  type Stream,
 } from "@libp2p/interface";
-import { type Stream } from "@libp2p/interface";
 import { type Libp2p } from "libp2p";
 import { type Multiaddr } from "@multiformats/multiaddr";
-import { Background } from "../base/background.ts";
+import { assert } from "../base/assert.ts";
 import { type Clock } from "../base/clock.ts";
-import { AgentError, errorMessage } from "../base/errors.ts";
+import { AgentError } from "../base/errors.ts";
 import { asPeerId, type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Random } from "../base/random.ts";
@@ -24,6 +24,7 @@ import {
   requireHostPort,
   toMultiaddr,
 } from "./address.ts";
+import { ConnectionKeeper } from "./connection-keeper.ts";
 import { ConnectionTable, type ConnectionInfo } from "./connections.ts";
 import { Dialer, unlessAborted } from "./dialer.ts";
 import { P2pCode } from "./errors.ts";
@@ -32,6 +33,7 @@ import { createNode } from "./libp2p-node.ts";
 import { listenError } from "./listen-error.ts";
 import { type Admission } from "./ports.ts";
 import { Protocol } from "./protocols.ts";
+import { Strangers } from "./strangers.ts";
 
 export interface MeshHostOptions {
   /** `host:port`; port 0 takes a free one. */
@@ -56,35 +58,27 @@ export type ContactState = "open" | "closed" | "refused" | "timeout";
 export type StreamHandler = (stream: Stream, peer: PeerId) => void;
 
 const dialer = { timeoutMs: 6_000, minBackoffMs: 100, maxBackoffMs: 5_000 };
-/** The peer with the larger id lets the other dial first, so that most pairs have one connection. */
-const courtesyMs = 150;
-const pingMs = 5_000;
 const maxStreamsPerProtocol = 4;
 
 export class MeshHost implements Service {
   readonly name = "mesh";
   readonly #options: MeshHostOptions;
   readonly #deps: MeshHostDependencies;
-  readonly #background: Background;
   readonly #table: ConnectionTable;
   readonly #dialer: Dialer;
   readonly #handlers = new Map<Protocol, StreamHandler>();
   readonly #listeners = new Set<(peer: PeerId, state: ContactState) => void>();
-  readonly #keepers = new Map<string, ReadonlySet<PeerId>>();
-  readonly #tended = new Set<PeerId>();
-  readonly #strangers = new Map<Connection, () => void>();
+  readonly #keeper: ConnectionKeeper;
+  readonly #strangers: Strangers;
   #node: Libp2p | null = null;
-  #stopKeepAlive: () => void = () => {};
   #refusedStreams = 0;
-  #refusedStrangers = 0;
 
   constructor(options: MeshHostOptions, deps: MeshHostDependencies) {
     this.#options = options;
     this.#deps = deps;
-    this.#background = new Background(deps.logger);
     this.#table = new ConnectionTable(deps.clock, {
       opened: (peer, connection) => this.#opened(peer, connection),
-      doubled: (older) => this.#testAll(older),
+      doubled: (older) => this.#keeper.test(older),
       ended: (peer, ending) => this.#ended(peer, ending),
     });
     this.#dialer = new Dialer(dialer, {
@@ -93,6 +87,16 @@ export class MeshHost implements Service {
       dial: (addresses, signal) => this.#started().dial(addresses, { signal }),
       failed: (peer, how) => this.#notify(peer, how),
     });
+    this.#keeper = new ConnectionKeeper({
+      ...deps,
+      self: this.id,
+      table: this.#table,
+      dialer: this.#dialer,
+    });
+    this.#strangers = new Strangers(
+      { maxCount: options.maxStrangers ?? 64, graceMs: options.strangerMs ?? 10_000 },
+      { ...deps, close: (connection) => this.#table.abort(connection, notAdmitted()) },
+    );
   }
 
   get id(): PeerId {
@@ -118,17 +122,14 @@ export class MeshHost implements Service {
       throw listenError(this.#options.listen, error);
     }
     this.#node = node;
-    this.#armKeepAlive();
-    for (const peers of this.#keepers.values()) for (const peer of peers) this.#tend(peer, 0);
+    this.#keeper.start(this.#options.keepAliveMs ?? 60_000);
     this.#deps.logger.info({ peer: this.id, listen: this.listenAddress() }, "listening for peers");
   }
 
   async stop(): Promise<void> {
-    this.#stopKeepAlive();
-    for (const cancel of this.#strangers.values()) cancel();
-    this.#strangers.clear();
+    this.#strangers.stop();
     this.#dialer.stop();
-    await this.#background.close();
+    await this.#keeper.stop();
     const node = this.#node;
     this.#node = null;
     await node?.stop();
@@ -149,12 +150,10 @@ export class MeshHost implements Service {
     return [defaultAdvertise(requireHostPort(this.listenAddress()))];
   }
 
-  /** Registers a protocol; only `join` is open to strangers. */
+  /** Registers a protocol before the start; only `join` is open to strangers. */
   handle(protocol: Protocol, handler: StreamHandler): void {
+    assert(this.#node === null, `protocols are registered before the mesh starts: ${protocol}`);
     this.#handlers.set(protocol, handler);
-    const node = this.#node;
-    if (node === null) return;
-    this.#background.run(`register ${protocol}`, () => this.#register(node, protocol, handler));
   }
 
   setAddress(peer: PeerId, ...addresses: readonly string[]): void {
@@ -179,15 +178,12 @@ export class MeshHost implements Service {
   }
 
   counters(): { readonly refusedStreams: number; readonly refusedStrangers: number } {
-    return { refusedStreams: this.#refusedStreams, refusedStrangers: this.#refusedStrangers };
+    return { refusedStreams: this.#refusedStreams, refusedStrangers: this.#strangers.refused };
   }
 
   /** `owner` needs connections to these peers (instead of those it named before): they are kept up. */
   keep(owner: string, peers: readonly PeerId[]): void {
-    const others = peers.filter((peer) => peer !== this.id);
-    const added = others.filter((peer) => !this.#isKept(peer));
-    this.#keepers.set(owner, new Set(others));
-    for (const peer of added) this.#tend(peer, peer < this.id ? courtesyMs : 0);
+    this.#keeper.keep(owner, peers);
   }
 
   onConnection(listener: (peer: PeerId, state: ContactState) => void): () => void {
@@ -214,10 +210,8 @@ export class MeshHost implements Service {
   /** Applies a change of membership to the connections that are open: strangers and evicted peers go. */
   enforceAdmission(): void {
     for (const { peer, entry } of this.#table.list()) {
-      const { admission } = this.#deps;
-      const unwelcome = entry.connection.direction === "inbound" && !admission.isMember(peer);
-      if (admission.isEvicted(peer)) this.disconnect(peer);
-      else if (unwelcome && !this.#strangers.has(entry.connection)) this.#watch(entry.connection);
+      if (this.#deps.admission.isEvicted(peer)) this.disconnect(peer);
+      else this.#strangers.watch(entry.connection);
     }
   }
 
@@ -247,104 +241,25 @@ export class MeshHost implements Service {
   #gater(): ConnectionGater {
     const evicted = (peer: Libp2pPeer): boolean =>
       this.#deps.admission.isEvicted(asPeerId(peer.toString()));
+    const refused = (peer: Libp2pPeer): boolean =>
+      evicted(peer) || this.#strangers.refuses(asPeerId(peer.toString()));
     return {
       denyDialPeer: evicted,
       denyDialMultiaddr: () => false,
       denyOutboundEncryptedConnection: evicted,
-      denyInboundEncryptedConnection: (peer) => evicted(peer) || this.#tooManyStrangers(peer),
+      denyInboundEncryptedConnection: refused,
     };
-  }
-
-  #tooManyStrangers(peer: Libp2pPeer): boolean {
-    if (this.#strangers.size < (this.#options.maxStrangers ?? 64)) return false;
-    if (this.#deps.admission.isMember(asPeerId(peer.toString()))) return false;
-    this.#refusedStrangers += 1;
-    return true;
   }
 
   #opened(peer: PeerId, connection: Connection): void {
     this.#dialer.forgive(peer);
-    const stranger = !this.#deps.admission.isMember(peer);
-    if (connection.direction === "inbound" && stranger) this.#watch(connection);
+    this.#strangers.watch(connection);
     this.#notify(peer, "open");
-  }
-
-  /** Gives a stranger time to be admitted. */
-  #watch(connection: Connection): void {
-    const forget = (): void => {
-      this.#strangers.get(connection)?.();
-      this.#strangers.delete(connection);
-    };
-    const cancel = this.#deps.clock.setTimer(this.#options.strangerMs ?? 10_000, () => {
-      forget();
-      const peer = asPeerId(connection.remotePeer.toString());
-      if (this.#deps.admission.isMember(peer)) return;
-      this.#table.abort(connection, new AgentError(P2pCode.notMember, "Not admitted in time."));
-    });
-    this.#strangers.set(connection, cancel);
-    connection.addEventListener("close", forget);
   }
 
   #ended(peer: PeerId, ending: ContactState): void {
     this.#notify(peer, ending);
-    if (this.#isKept(peer)) this.#tend(peer, 0);
-  }
-
-  /** Dials a kept peer until it is connected or not wanted any more; the dialer paces the attempts. */
-  #tend(peer: PeerId, graceMs: number): void {
-    if (this.#node === null || this.#tended.has(peer) || this.isConnected(peer)) return;
-    this.#tended.add(peer);
-    this.#background.run(`keep ${peer}`, async (signal) => {
-      try {
-        if (graceMs > 0) await this.#pause(graceMs, signal);
-        while (!signal.aborted && this.#isKept(peer) && !this.isConnected(peer)) {
-          await this.#dialer.dial(peer, signal).catch(() => {
-            // Reported through `failed`; the loop decides whether to go on.
-          });
-        }
-      } finally {
-        this.#tended.delete(peer);
-      }
-    });
-  }
-
-  #pause(ms: number, signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#deps.clock.setTimer(ms, resolve);
-    signal.addEventListener("abort", () => resolve(), { once: true });
-    return promise.finally(cancel);
-  }
-
-  #isKept(peer: PeerId): boolean {
-    for (const peers of this.#keepers.values()) if (peers.has(peer)) return true;
-    return false;
-  }
-
-  #armKeepAlive(): void {
-    const { clock, random } = this.#deps;
-    const period = (this.#options.keepAliveMs ?? 60_000) * (0.9 + random.float() / 10);
-    this.#stopKeepAlive = clock.setTimer(period, () => {
-      this.enforceAdmission();
-      const kept = this.#table.list().filter(({ peer }) => this.#isKept(peer));
-      this.#testAll(kept.map(({ entry }) => entry.connection));
-      this.#armKeepAlive();
-    });
-  }
-
-  /** Aborts those of `connections` whose other end does not answer; an answer keeps the socket alive. */
-  #testAll(connections: readonly Connection[]): void {
-    for (const connection of connections) {
-      this.#background.run("ping", async () => {
-        try {
-          const signal = AbortSignal.timeout(pingMs);
-          const stream = await connection.newStream(Protocol.ping, { signal });
-          await stream.close({ signal });
-        } catch (error) {
-          const text = `The peer did not answer: ${errorMessage(error)}`;
-          this.#table.abort(connection, new AgentError(P2pCode.peerLost, text));
-        }
-      });
-    }
+    this.#keeper.lost(peer);
   }
 
   #notify(peer: PeerId, state: ContactState): void {
@@ -355,4 +270,8 @@ export class MeshHost implements Service {
     if (this.#node !== null) return this.#node;
     throw new AgentError(P2pCode.hostStopped, "The mesh is not running.");
   }
+}
+
+function notAdmitted(): AgentError {
+  return new AgentError(P2pCode.notMember, "The peer was not admitted in time.");
 }

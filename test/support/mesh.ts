@@ -7,12 +7,17 @@ import { systemRandom } from "../../src/base/random.ts";
 import { MeshHost, type MeshHostOptions } from "../../src/p2p/host.ts";
 import { ephemeralIdentity, type Identity } from "../../src/p2p/identity.ts";
 import { type MeshContext } from "../../src/p2p/mesh-context.ts";
+import { MeshGossipTransport } from "../../src/p2p/gossip-transport.ts";
+import { JoinServer, type JoinAuthority } from "../../src/p2p/join-server.ts";
+import { MeshRaftTransport } from "../../src/p2p/raft-transport.ts";
 import { MeshRpc } from "../../src/p2p/rpc.ts";
 
 export interface TestNode extends MeshContext {
   readonly id: PeerId;
   readonly identity: Identity;
   readonly rpc: MeshRpc;
+  readonly raft: MeshRaftTransport;
+  readonly gossip: MeshGossipTransport;
   readonly members: Set<PeerId>;
   readonly evicted: Set<PeerId>;
   cluster: string | null;
@@ -21,6 +26,7 @@ export interface TestNode extends MeshContext {
 
 export interface TestNodeOptions extends Partial<MeshHostOptions> {
   readonly cluster?: string | null;
+  readonly authority?: JoinAuthority;
 }
 
 /** Runs `body` with a group of nodes and stops them all, also when it fails. */
@@ -90,12 +96,17 @@ async function createTestNode(options: TestNodeOptions): Promise<TestNode> {
   );
   const context: MeshContext = { ...shared, host, clusterId: () => state.cluster };
   const rpc = new MeshRpc(context);
+  const raft = new MeshRaftTransport(context);
+  const gossip = new MeshGossipTransport(context, rpc);
+  const joins = options.authority && new JoinServer(options.authority, context);
   await host.start(new AbortController().signal);
   return {
     ...context,
     id: identity.peer,
     identity,
     rpc,
+    raft,
+    gossip,
     members,
     evicted,
     get cluster(): string | null {
@@ -105,6 +116,9 @@ async function createTestNode(options: TestNodeOptions): Promise<TestNode> {
       state.cluster = id;
     },
     stop: async () => {
+      await joins?.close();
+      await gossip.stop();
+      await raft.stop();
       await rpc.stop();
       await host.stop();
     },

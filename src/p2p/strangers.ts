@@ -1,0 +1,66 @@
+/**
+ * Inbound connections of peers that are no members: few, and only for as long as a join takes. A stranger that
+ * was admitted in time stays; all others are closed.
+ */
+import { type Connection } from "@libp2p/interface";
+import { type Clock } from "../base/clock.ts";
+import { asPeerId, type PeerId } from "../base/ids.ts";
+import { type Admission } from "./ports.ts";
+
+export interface StrangersOptions {
+  readonly maxCount: number;
+  readonly graceMs: number;
+}
+
+export interface StrangersDependencies {
+  readonly admission: Admission;
+  readonly clock: Clock;
+  readonly close: (connection: Connection) => void;
+}
+
+export class Strangers {
+  readonly #options: StrangersOptions;
+  readonly #deps: StrangersDependencies;
+  readonly #watched = new Map<Connection, () => void>();
+  #refused = 0;
+
+  constructor(options: StrangersOptions, deps: StrangersDependencies) {
+    this.#options = options;
+    this.#deps = deps;
+  }
+
+  /** Connections that were refused because too many strangers were here. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** True when `peer` must be turned away now. */
+  refuses(peer: PeerId): boolean {
+    if (this.#watched.size < this.#options.maxCount) return false;
+    if (this.#deps.admission.isMember(peer)) return false;
+    this.#refused += 1;
+    return true;
+  }
+
+  /** Gives an inbound connection of a stranger its time; one of a member is left alone. */
+  watch(connection: Connection): void {
+    const peer = asPeerId(connection.remotePeer.toString());
+    if (connection.direction !== "inbound" || this.#watched.has(connection)) return;
+    if (this.#deps.admission.isMember(peer)) return;
+    const cancel = this.#deps.clock.setTimer(this.#options.graceMs, () => {
+      this.#forget(connection);
+      if (!this.#deps.admission.isMember(peer)) this.#deps.close(connection);
+    });
+    this.#watched.set(connection, cancel);
+    connection.addEventListener("close", () => this.#forget(connection));
+  }
+
+  stop(): void {
+    for (const connection of [...this.#watched.keys()]) this.#forget(connection);
+  }
+
+  #forget(connection: Connection): void {
+    this.#watched.get(connection)?.();
+    this.#watched.delete(connection);
+  }
+}
