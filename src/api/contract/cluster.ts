@@ -74,7 +74,8 @@ export const raftSchema = Type.Object({
       state: Type.String(),
       matchIndex: Type.Integer(),
       nextIndex: Type.Integer(),
-      active: Type.Boolean(),
+      inflight: Type.Integer(),
+      caughtUp: Type.Boolean({ description: "near enough to the leader to be made a voter" }),
     }),
   ),
 });

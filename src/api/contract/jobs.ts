@@ -34,11 +34,9 @@ export const jobNodeStatuses = [
   "lost",
 ] as const;
 
-/** A number of nodes, or a percentage of the targets. */
-const amount = Type.Union([
-  Type.Integer({ minimum: 1 }),
-  Type.String({ pattern: "^(\\d{1,2}|100)%$", maxLength: 4 }),
-]);
+const amount = Type.Union([Type.Integer({ minimum: 1 }), Type.String({ maxLength: 16 })], {
+  description: "a number of nodes, or a percent of the targets: 5, 25%",
+});
 
 export const strategySchema = Type.Object({
   batch: amount,
@@ -54,8 +52,8 @@ const actionSchema = Type.Enum([...jobActions]);
 export const createJobRequest = Type.Object(
   {
     action: actionSchema,
-    nodes: Type.Optional(Type.Array(name, { minItems: 1, maxItems: 10_000 })),
-    selector: Type.Optional(Type.String({ minLength: 1, maxLength: 4096 })),
+    nodes: Type.Optional(Type.Array(name, { maxItems: 10_000 })),
+    selector: Type.Optional(Type.String({ maxLength: 4096 })),
     all: Type.Optional(Type.Boolean()),
     roles: Type.Optional(Type.Array(name, { maxItems: 64, uniqueItems: true })),
     vars: Type.Optional(variables),
@@ -108,7 +106,14 @@ export const jobPlanSchema = Type.Object({
   revision: nullableString,
   targets: Type.Array(Type.String()),
   waves: Type.Array(Type.Array(Type.String())),
-  nodes: Type.Record(Type.String(), Type.Object({ roles: Type.Array(Type.String()) })),
+  nodes: Type.Record(
+    Type.String(),
+    Type.Object({
+      wave: Type.Integer(),
+      roles: Type.Array(Type.String()),
+      actions: Type.Array(Type.Object({ role: Type.String(), action: Type.String() })),
+    }),
+  ),
   blockedBy: Type.Array(Type.String()),
   warnings: Type.Array(Type.String()),
 });

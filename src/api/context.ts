@@ -1,0 +1,79 @@
+/**
+ * What the API needs of the agent. Handlers see the cluster only through this port, so that they run the same on a
+ * real agent and on an inventory in a test.
+ */
+import { type Clock } from "../base/clock.ts";
+import { type PeerId } from "../base/ids.ts";
+import { type Logger } from "../base/logger.ts";
+import { type TranscriptPart } from "../config-engine/ports.ts";
+import { type ConsensusStatus } from "../consensus/driver/api.ts";
+import { type MemberView } from "../gossip/ports.ts";
+import { type Command, type CommandResult, type Envelope } from "../inventory/commands.ts";
+import { type AppliedListener, type InventoryView } from "../inventory/view.ts";
+import { type Mode } from "./contract/cluster.ts";
+
+/** Who asks. `actor` goes into history and audit: `operator`, `token:ID`. */
+export interface Caller {
+  readonly actor: string;
+  readonly role: "admin" | "reader";
+}
+
+export interface SubmitOptions {
+  readonly by: string;
+  readonly idempotency: Envelope["idempotency"];
+}
+
+export interface NewToken {
+  readonly id: string;
+  /** What the operator hands on. */
+  readonly token: string;
+  /** SHA-256 of the secret, hex: what the inventory keeps. */
+  readonly verifier: string;
+}
+
+/** The agent that answers. */
+export interface AgentIdentity {
+  readonly id: PeerId;
+  readonly name: string;
+  readonly version: string;
+}
+
+export interface ApiContext {
+  readonly view: InventoryView;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  onApplied(listener: AppliedListener): () => void;
+  /**
+   * Resolves when the command is applied on this agent, with its result.
+   * @throws AgentError NO_LEADER, READ_ONLY, BUSY, TOO_LARGE (nothing happened), UNKNOWN_OUTCOME, STOPPED, NO_CLUSTER.
+   */
+  submit(command: Command, options: SubmitOptions): Promise<CommandResult>;
+  /** Resolves when this replica has all that was committed at the call. @throws AgentError NO_LEADER. */
+  readBarrier(timeoutMs: number): Promise<unknown>;
+  identity(): AgentIdentity;
+  mode(): Mode;
+  generation(): number;
+  /** Null before the agent has joined a cluster. */
+  consensus(): ConsensusStatus | null;
+  members(): readonly MemberView[];
+  /**
+   * Hands leadership on, wherever the leader is; null: to the best voter. False when it did not take place in time.
+   * @throws AgentError NO_LEADER, CONFLICT (not a voter).
+   */
+  transferLeadership(to: PeerId | null, timeoutMs: number): Promise<boolean>;
+  /** Like `TranscriptStore.read`, from whichever agent has the transcript. @throws AgentError NOT_FOUND, … */
+  readTranscript(run: string, options: TranscriptRequest): Promise<TranscriptPart>;
+  /** Mints a token; nothing is stored. */
+  newToken(kind: "join" | "api"): NewToken;
+  /** Null when the token is unknown, revoked, expired, or not for the API. */
+  authenticate(token: string): Promise<Caller | null>;
+  newId(): string;
+}
+
+export interface TranscriptRequest {
+  readonly offset: number;
+  readonly maxBytes: number;
+  /** Waits so long for more when there is nothing at `offset` yet. */
+  readonly waitMs: number;
+  readonly signal: AbortSignal;
+}

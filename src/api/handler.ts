@@ -1,0 +1,83 @@
+/** What a handler gets and gives: parsed and checked input in, a value with its version out. No HTTP in between. */
+import { type AgentError } from "../base/errors.ts";
+import { type Envelope, type CommandResult, type Command } from "../inventory/commands.ts";
+import { type ApiContext } from "./context.ts";
+import {
+  type AnswerOf,
+  type BodyOf,
+  type ParamsOf,
+  type QueryOf,
+  type RouteName,
+  type StreamName,
+} from "./contract/routes.ts";
+import { asApiCode } from "./contract/codes.ts";
+import { ApiError } from "./problems.ts";
+
+export interface ApiRequest<Name extends RouteName> {
+  readonly params: ParamsOf<Name>;
+  readonly query: QueryOf<Name>;
+  readonly body: BodyOf<Name>;
+  readonly by: string;
+  readonly ifVersion: number | undefined;
+  readonly idempotency: Envelope["idempotency"];
+  /** `Last-Event-ID` of a stream that is resumed. */
+  readonly lastEventId: string | null;
+  /** Aborts when the caller hung up or the server stops. */
+  readonly signal: AbortSignal;
+}
+
+export interface Reply<Value> {
+  readonly value: Value;
+  /** Becomes the ETag. */
+  readonly version?: number;
+  /** When it is not the route's own. */
+  readonly status?: number;
+}
+
+/** One line of a stream; `id` is where a later request goes on after it. */
+export interface StreamLine<Value> {
+  readonly id: string;
+  readonly value: Value;
+}
+export type Lines<Value> = AsyncGenerator<StreamLine<Value>, void, undefined>;
+
+/** A stream handler checks and refuses first, and then gives the lines. */
+export type Handler<Name extends RouteName> = (
+  request: ApiRequest<Name>,
+  context: ApiContext,
+) => Name extends StreamName
+  ? Lines<AnswerOf<Name>>
+  : Reply<AnswerOf<Name>> | Promise<Reply<AnswerOf<Name>>>;
+
+/** Handlers of some routes; all groups together must be complete (handlers/table.ts). */
+export type Handlers<Name extends RouteName> = { readonly [N in Name]: Handler<N> };
+
+type Applied = Extract<CommandResult, { readonly ok: true }>;
+
+/** Submits a command for a request; a refusal becomes the error that the caller sees. */
+export async function write(
+  context: ApiContext,
+  request: Pick<ApiRequest<RouteName>, "by" | "idempotency" | "ifVersion">,
+  command: Command,
+): Promise<Applied> {
+  const { by, idempotency } = request;
+  const result = await context.submit(command, { by, idempotency });
+  if (result.ok) return result;
+  throw refusalError(result, request.ifVersion);
+}
+
+function refusalError(
+  { code, message, details }: Extract<CommandResult, { readonly ok: false }>,
+  ifVersion: number | undefined,
+): AgentError {
+  // `If-None-Match: *` that meets a record is a failed condition, whatever the command calls it.
+  const failed = code === "ALREADY_EXISTS" && ifVersion === 0 ? "VERSION_MISMATCH" : code;
+  return new ApiError(asApiCode(failed) ?? "INTERNAL", message, details);
+}
+
+/** `ifVersion` as commands take it. */
+export function expectation(request: { readonly ifVersion: number | undefined }): {
+  readonly ifVersion?: number;
+} {
+  return request.ifVersion === undefined ? {} : { ifVersion: request.ifVersion };
+}

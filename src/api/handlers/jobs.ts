@@ -1,0 +1,116 @@
+/** Jobs: create (or plan), list, show, and the verbs that steer them. */
+import { isJsonObject } from "../../base/json.ts";
+import { type JobRecord } from "../../inventory/records.ts";
+import { type InventoryView } from "../../inventory/view.ts";
+import { type JobProblem, type PlannedJob, planJobRequest } from "../../lifecycle/job-request.ts";
+import { type ApiContext } from "../context.ts";
+import { asApiCode } from "../contract/codes.ts";
+import { type Job, type JobPlan } from "../contract/jobs.ts";
+import { type QueryOf } from "../contract/routes.ts";
+import { type ApiRequest, expectation, type Handlers, type Reply, write } from "../handler.ts";
+import { ApiError } from "../problems.ts";
+import { findJob, holdersOf, toJob } from "../views/jobs.ts";
+import { refuseMasked, secretNames } from "../views/secrets.ts";
+import { descending, pageOf } from "./paging.ts";
+
+type JobRoutes =
+  | "createJob"
+  | "listJobs"
+  | "getJob"
+  | "cancelJob"
+  | "pauseJob"
+  | "resumeJob"
+  | "retryJob";
+type JobVerb = "job.cancel" | "job.pause" | "job.resume" | "job.retry";
+type Planned = Extract<PlannedJob, { readonly ok: true }>;
+
+export const jobHandlers: Handlers<JobRoutes> = {
+  createJob: async (request, context) => {
+    const { body } = request;
+    if (body.vars !== undefined) refuseMasked(body.vars, secretNames(context.view));
+    const id = context.newId();
+    const planned = planJobRequest(context.view, body, { id });
+    if (!planned.ok) throw precheckError(planned.code, planned.problems);
+    if (body.dryRun === true) return { value: toPlan(context.view, planned), status: 200 };
+    const { value } = await write(context, request, planned.command);
+    // A repeated request with the same Idempotency-Key answers with the job that the first one made.
+    const made = isJsonObject(value) && typeof value["id"] === "string" ? value["id"] : id;
+    return jobReply(context.view, made);
+  },
+
+  listJobs: ({ query }, { view }) => {
+    const jobs = matchingJobs(view, query).toReversed();
+    const page = pageOf(jobs, query, { key: ({ id }) => id, after: descending });
+    return { value: { items: page.items.map((job) => toJob(view, job)), next: page.next } };
+  },
+
+  getJob: ({ params }, { view }) => jobReply(view, findJob(view, params.id).id),
+
+  cancelJob: (request, context) => steer("job.cancel", request, context),
+  pauseJob: (request, context) => steer("job.pause", request, context),
+  resumeJob: (request, context) => steer("job.resume", request, context),
+  retryJob: (request, context) => steer("job.retry", request, context),
+};
+
+type VerbRequest = ApiRequest<"cancelJob" | "pauseJob" | "resumeJob" | "retryJob">;
+
+async function steer(
+  type: JobVerb,
+  request: VerbRequest,
+  context: ApiContext,
+): Promise<Reply<Job>> {
+  const job = findJob(context.view, request.params.id).id;
+  await write(context, request, { type, job, ...expectation(request) });
+  return jobReply(context.view, job);
+}
+
+function matchingJobs(view: InventoryView, query: QueryOf<"listJobs">): readonly JobRecord[] {
+  const { status, action, node } = query;
+  return view
+    .jobs()
+    .filter(
+      (job) =>
+        (status === undefined || job.status === status) &&
+        (action === undefined || job.action === action) &&
+        (node === undefined || job.targets.includes(node)),
+    );
+}
+
+function jobReply(view: InventoryView, id: string): Reply<Job> {
+  const job = view.job(id);
+  if (job === null) throw new ApiError("NOT_FOUND", `There is no job "${id}"`, { job: id });
+  return { value: toJob(view, job), version: job.version };
+}
+
+function toPlan(view: InventoryView, { command, plan, warnings }: Planned): JobPlan {
+  const { action, strategy, revision, targets, waves } = command;
+  return {
+    dryRun: true,
+    action,
+    strategy,
+    revision,
+    targets,
+    waves,
+    nodes: Object.fromEntries(
+      plan.map(({ node, wave, roles, actions }) => [node, { wave, roles, actions }]),
+    ),
+    blockedBy: holdersOf(view, targets),
+    warnings,
+  };
+}
+
+/** Everything that stands against the job, at once; nothing has changed. */
+function precheckError(code: string, problems: readonly JobProblem[]): ApiError {
+  const known = asApiCode(code) ?? "PRECHECK_FAILED";
+  const [first] = problems;
+  const others = problems.length - 1;
+  const more = others > 0 ? ` (and ${others} more)` : "";
+  const detail = `The job was not created: ${first?.message ?? code}${more}`;
+  return new ApiError(known, detail, {
+    problems: problems.map(({ node, code: entry, message }) => ({
+      ...(node === null ? {} : { node }),
+      code: entry,
+      message,
+    })),
+  });
+}

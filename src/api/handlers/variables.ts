@@ -1,0 +1,134 @@
+/** Global vars, settings and roles: what the operator sets for the whole cluster. */
+import { isJsonObject, type Json, mergePatch } from "../../base/json.ts";
+import { type Settings } from "../../inventory/records.ts";
+import { type InventoryView } from "../../inventory/view.ts";
+import { type ApiContext } from "../context.ts";
+import { type Role, type SettingsAnswer, type Var } from "../contract/variables.ts";
+import { type ApiRequest, expectation, type Handlers, type Reply, write } from "../handler.ts";
+import { ApiError } from "../problems.ts";
+import { toRole, toRoles, toVar, toVars } from "../views/config.ts";
+import { refuseMasked, secretNames } from "../views/secrets.ts";
+
+type VariableRoutes =
+  | "listVars"
+  | "patchVars"
+  | "getVar"
+  | "putVar"
+  | "deleteVar"
+  | "getSettings"
+  | "patchSettings"
+  | "listRoles"
+  | "getRole"
+  | "putRole"
+  | "deleteRole";
+
+export const variableHandlers: Handlers<VariableRoutes> = {
+  listVars: (_, { view }) => ({ value: toVars(view) }),
+
+  patchVars: async (request, context) => {
+    const patch = request.body;
+    refuseMasked(patch, secretNames(context.view));
+    await write(context, request, { type: "vars.patch", patch });
+    return { value: toVars(context.view) };
+  },
+
+  getVar: ({ params }, { view }) => varReply(view, params.key),
+
+  putVar: async (request, context) => {
+    const { key } = request.params;
+    const { value } = request.body;
+    refuseMasked({ [key]: value }, secretNames(context.view));
+    const expect = expectation(request);
+    await write(context, request, { type: "var.put", key, value, ...expect });
+    return varReply(context.view, key);
+  },
+
+  deleteVar: async (request, context) => {
+    const { key } = request.params;
+    await write(context, request, { type: "var.delete", key, ...expectation(request) });
+    return { value: undefined };
+  },
+
+  getSettings: (_, { view }) => settingsReply(view),
+
+  patchSettings: async (request, context) => patchSettings(request, context),
+
+  listRoles: (_, { view }) => ({ value: { items: toRoles(view), next: null } }),
+
+  getRole: ({ params }, { view }) => roleReply(view, params.role),
+
+  putRole: async (request, context) => {
+    const { role } = request.params;
+    const { vars } = request.body;
+    refuseMasked(vars, secretNames(context.view));
+    await write(context, request, { type: "role.put", role, vars, ...expectation(request) });
+    return roleReply(context.view, role);
+  },
+
+  deleteRole: async (request, context) => {
+    const { role } = request.params;
+    await write(context, request, { type: "role.delete", role, ...expectation(request) });
+    return { value: undefined };
+  },
+};
+
+const mergeAttempts = 5;
+
+/**
+ * Settings are one record: the patch is merged here, and written only over the version it was merged with, so
+ * that two patches of different settings never undo one another.
+ */
+async function patchSettings(
+  request: ApiRequest<"patchSettings">,
+  context: ApiContext,
+): Promise<Reply<SettingsAnswer>> {
+  for (let attempt = 1; ; attempt += 1) {
+    const { settings, version } = context.view.settings();
+    const merged = mergePatch(settings as unknown as Json, request.body as unknown as Json);
+    const ifVersion = request.ifVersion ?? version;
+    const command = { type: "settings.put", settings: checkSettings(merged), ifVersion } as const;
+    const { by, idempotency } = request;
+    const result = await context.submit(command, { by, idempotency });
+    if (result.ok) return settingsReply(context.view);
+    const lostRace = request.ifVersion === undefined && result.code === "VERSION_MISMATCH";
+    if (!lostRace || attempt >= mergeAttempts) {
+      const code = lostRace ? "CONFLICT" : result.code;
+      throw new ApiError(code, result.message, result.details);
+    }
+  }
+}
+
+/** A merge can leave `autoCommission` half filled in. */
+function checkSettings(merged: Json): Settings {
+  const settings = (isJsonObject(merged) ? merged : {}) as Partial<Record<keyof Settings, Json>>;
+  const { autoCommission = null, repair } = settings;
+  if (repair !== "off" && repair !== "report" && repair !== "auto") {
+    throw new ApiError("INVALID", 'settings.repair must be "off", "report" or "auto"');
+  }
+  if (autoCommission === null) return { autoCommission, repair };
+  if (isJsonObject(autoCommission)) {
+    const { selector, roles } = autoCommission;
+    if (typeof selector === "string" && Array.isArray(roles)) {
+      return { autoCommission: { selector, roles: roles.map(String) }, repair };
+    }
+  }
+  const message = "settings.autoCommission needs both selector and roles, or must be null";
+  throw new ApiError("INVALID", message);
+}
+
+function settingsReply(view: InventoryView): Reply<SettingsAnswer> {
+  const { settings, version } = view.settings();
+  return { value: { settings, version }, version };
+}
+
+function varReply(view: InventoryView, key: string): Reply<Var> {
+  const value = toVar(view, key);
+  if (value === null) throw new ApiError("NOT_FOUND", `There is no variable "${key}"`, { key });
+  return { value, version: value.version };
+}
+
+function roleReply(view: InventoryView, name: string): Reply<Role> {
+  const role = toRole(view, name);
+  if (role === null) throw new ApiError("NOT_FOUND", `There is no role "${name}"`, { role: name });
+  return { value: role, version: role.version };
+}

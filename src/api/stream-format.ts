@@ -1,0 +1,72 @@
+/**
+ * Lines as bytes on the wire: NDJSON, or server-sent events, whose ids make resuming exact. Heartbeats (a blank
+ * line, a comment) show that a silent stream is alive. Pulled by the socket: a reader that stalls stalls the
+ * source, nothing piles up.
+ */
+import { type Clock } from "../base/clock.ts";
+import { type Lines } from "./handler.ts";
+
+export type StreamFormat = "ndjson" | "sse";
+
+export const streamMediaTypes: Readonly<Record<StreamFormat, string>> = {
+  ndjson: "application/x-ndjson",
+  sse: "text/event-stream",
+};
+
+export const heartbeatMs = 15_000;
+
+const heartbeats: Readonly<Record<StreamFormat, string>> = { ndjson: "\n", sse: ": alive\n\n" };
+const ends: Readonly<Record<StreamFormat, string>> = {
+  ndjson: "",
+  sse: "event: end\ndata: {}\n\n",
+};
+
+export function formatFor(accept: string | undefined): StreamFormat {
+  return accept?.includes("text/event-stream") === true ? "sse" : "ndjson";
+}
+
+export interface StreamDeps {
+  readonly format: StreamFormat;
+  readonly clock: Clock;
+  /** Aborted when the stream is cut short: it then ends without saying that it is complete. */
+  readonly signal: AbortSignal;
+}
+
+/** Text of the stream, in pieces. */
+export async function* streamText<Value>(
+  lines: Lines<Value>,
+  { format, clock, signal }: StreamDeps,
+): AsyncGenerator<string, void, undefined> {
+  try {
+    // Something at once, so that proxies and readers see the stream is open.
+    if (format === "sse") yield heartbeats.sse;
+    let next = lines.next();
+    while (!signal.aborted) {
+      const result = await withHeartbeat(next, clock);
+      if (result === "quiet") {
+        yield heartbeats[format];
+        continue;
+      }
+      if (result.done === true) break;
+      const { id, value } = result.value;
+      const json = JSON.stringify(value);
+      yield format === "sse" ? `id: ${id}\ndata: ${json}\n\n` : `${json}\n`;
+      next = lines.next();
+    }
+    signal.throwIfAborted();
+    if (ends[format] !== "") yield ends[format];
+  } finally {
+    // Not awaited: a source that waits for more wakes by the same signal, after this.
+    void lines.return();
+  }
+}
+
+async function withHeartbeat<T>(next: Promise<T>, clock: Clock): Promise<T | "quiet"> {
+  const { promise, resolve } = Promise.withResolvers<"quiet">();
+  const cancel = clock.setTimer(heartbeatMs, () => resolve("quiet"));
+  try {
+    return await Promise.race([next, promise]);
+  } finally {
+    cancel();
+  }
+}

@@ -1,0 +1,99 @@
+/** Status, members and Raft state as the API shows them; names are looked up in the inventory, then in gossip. */
+import { asPeerId } from "../../base/ids.ts";
+import { type ConsensusStatus, votersOf } from "../../consensus/driver/api.ts";
+import { type MemberView } from "../../gossip/ports.ts";
+import { phases, reachabilities } from "../../inventory/records.ts";
+import { type InventoryView } from "../../inventory/view.ts";
+import { type ApiContext } from "../context.ts";
+import { type Member, type Raft, type Status } from "../contract/cluster.ts";
+
+type Peer = { readonly id: string; readonly name: string };
+
+export function toStatus(context: ApiContext): Status {
+  const { view } = context;
+  const consensus = context.consensus();
+  const identity = context.identity();
+  const cluster = view.cluster();
+  const alive = new Set<string>([identity.id]);
+  for (const { id, status } of context.members()) if (status === "alive") alive.add(id);
+  const voting = (id: string) => ({ ...toPeer(context, id), reachable: alive.has(id) });
+  return {
+    cluster:
+      cluster === null
+        ? null
+        : { id: cluster.id, name: cluster.name, generation: context.generation() },
+    node: identity.name,
+    agentVersion: identity.version,
+    mode: context.mode(),
+    leader: leaderOf(context, consensus),
+    term: consensus?.term ?? 0,
+    commitIndex: consensus?.commit ?? 0,
+    appliedIndex: view.appliedIndex,
+    voters: consensus === null ? [] : votersOf(consensus.effective).map(voting),
+    standbys: consensus === null ? [] : consensus.effective.standbys.map(voting),
+    nodes: countNodes(view),
+  };
+}
+
+function countNodes(view: InventoryView): Status["nodes"] {
+  const byPhase: Record<string, number> = Object.fromEntries(phases.map((phase) => [phase, 0]));
+  const byReachability: Record<string, number> = Object.fromEntries(
+    reachabilities.map((reachability) => [reachability, 0]),
+  );
+  const nodes = view.nodes();
+  for (const { phase, reachability } of nodes) {
+    byPhase[phase] = (byPhase[phase] ?? 0) + 1;
+    byReachability[reachability] = (byReachability[reachability] ?? 0) + 1;
+  }
+  return { total: nodes.length, byPhase, byReachability };
+}
+
+export function leaderOf(context: ApiContext, consensus: ConsensusStatus | null): Peer | null {
+  const leader = consensus?.leader ?? null;
+  return leader === null ? null : toPeer(context, leader);
+}
+
+function toPeer(context: ApiContext, id: string): Peer {
+  return { id, name: peerName(context, id) ?? "" };
+}
+
+function peerName(context: ApiContext, id: string): string | null {
+  const { view } = context;
+  const known = view.nodeById(asPeerId(id))?.name ?? view.member(asPeerId(id))?.node;
+  return known ?? context.members().find((member) => member.id === id)?.name ?? null;
+}
+
+export function toMember(member: MemberView): Member {
+  const { id, name, address, status, incarnation, rttMs, tags } = member;
+  return { id, name, address, status, incarnation, rttMs, tags };
+}
+
+export function toRaft(context: ApiContext, status: ConsensusStatus): Raft {
+  const { id, name } = context.identity();
+  const { index, sets, standbys, observers, lost } = status.effective;
+  return {
+    id,
+    name,
+    role: status.role,
+    term: status.term,
+    leader: leaderOf(context, status),
+    leaderContactMs: status.leaderContactMs === null ? null : Math.round(status.leaderContactMs),
+    quorumLost: status.quorumLost,
+    health: status.health,
+    firstIndex: status.first,
+    lastIndex: status.last,
+    commitIndex: status.commit,
+    appliedIndex: status.applied,
+    snapshotIndex: status.snapshotIndex,
+    configuration: { index, voters: sets, standbys, observers, lost },
+    peers: [...status.peers].map(([peer, progress]) => ({
+      id: peer,
+      name: peerName(context, peer),
+      state: progress.state,
+      matchIndex: progress.match,
+      nextIndex: progress.next,
+      inflight: progress.inflight,
+      caughtUp: progress.caughtUp,
+    })),
+  };
+}
