@@ -96,7 +96,6 @@ function adoptState(state: CoreState, progress: Progress, index: number): void {
   assert(progress.match >= index, "an acknowledgement was recorded");
   if (progress.state === "replicate") {
     progress.inflights.freeTo(index);
-    if (!progress.inflights.isFull()) progress.paused = false;
   } else if (progress.state === "probe" || progress.match + 1 >= state.log.first) {
     progress.becomeReplicate();
   }
@@ -124,8 +123,8 @@ export function handleHeartbeatResp(
   }
   progress.ackedRound = Math.max(progress.ackedRound, message.round);
   progress.updateCaughtUp(state.log.last, state.options.electionTicks);
-  // What was sent before may be lost: probe again. A full window stays full, or it would grow without bound.
-  if (!progress.inflights.isFull()) progress.paused = false;
+  // What was sent before may be lost: try again. Into a full window goes an empty append, whose refusal tells.
+  progress.paused = false;
   if (progress.match < state.log.last || progress.state === "probe") {
     sendAppend(state, message.from, progress);
   }

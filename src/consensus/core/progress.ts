@@ -110,16 +110,20 @@ export class Progress {
     return this.state === "snapshot" || this.paused || this.loading !== null;
   }
 
+  /** No more entries may be under way; an empty append still finds out whether the window got lost. */
+  isWindowFull(): boolean {
+    return this.state === "replicate" && this.inflights.isFull();
+  }
+
   /** `count` entries of `bytes` left, the first being `next`. */
   sent(count: number, bytes: number): void {
     assert(this.state !== "snapshot", "nothing is appended while a snapshot is on its way");
-    if (count === 0) return;
     if (this.state === "probe") {
-      this.paused = true;
+      this.paused ||= count > 0;
       return;
     }
     this.next += count;
-    this.inflights.add(this.next - 1, bytes);
+    if (count > 0) this.inflights.add(this.next - 1, bytes);
     this.paused = this.inflights.isFull();
   }
 

@@ -29,7 +29,7 @@ export function sendWhatFits(state: CoreState, to: NodeId, progress: Progress): 
 
 /** Sends one append if the follower may get one and lacks entries or the commit index. */
 function trySend(state: CoreState, to: NodeId, progress: Progress): boolean {
-  if (progress.isBlocked()) return false;
+  if (progress.isBlocked() || progress.isWindowFull()) return false;
   const { log } = state;
   const lacks = progress.next <= log.last;
   if (!lacks && progress.state !== "probe" && !progress.wantsCommit(state.commit)) return false;
@@ -47,7 +47,7 @@ export function sendAppend(state: CoreState, to: NodeId, progress: Progress): bo
     return false;
   }
   const limit = { maxBytes: options.maxAppendBytes, maxCount: maxEntriesPerMessage };
-  const entries = log.entries(progress.next, limit);
+  const entries = progress.isWindowFull() ? [] : log.entries(progress.next, limit);
   if (entries === null) {
     progress.loading = progress.next;
     const { term, outbox } = state;
@@ -95,7 +95,7 @@ export function handleLoaded(
   const progress = state.role.peers.get(request.to);
   if (progress?.loading !== request.from || progress.next !== request.from) return;
   progress.loading = null;
-  if (progress.isBlocked()) return;
+  if (progress.isBlocked() || progress.isWindowFull()) return;
   const previousTerm = state.log.termAt(request.from - 1);
   if (entries === null || entries.length === 0 || previousTerm === null) {
     startSnapshot(state, request.to, progress);
