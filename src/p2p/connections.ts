@@ -5,8 +5,9 @@
  */
 import { type Connection, type StreamCloseEvent } from "@libp2p/interface";
 import { type Clock } from "../base/clock.ts";
-import { errorCode } from "../base/errors.ts";
+import { AgentError, errorCode, errorMessage } from "../base/errors.ts";
 import { asPeerId, type PeerId } from "../base/ids.ts";
+import { P2pCode } from "./errors.ts";
 
 /** Why the last connection of a peer is gone: its side closed it, or nothing but silence told so. */
 export type Ending = "closed" | "timeout";
@@ -88,6 +89,18 @@ export class ConnectionTable {
 
   abortPeer(peer: PeerId, reason: Error): void {
     for (const entry of this.#byPeer.get(peer) ?? []) this.abort(entry.connection, reason);
+  }
+
+  /** Closes all connections in order, and those that do not within `graceMs` at once. */
+  async closeAll(graceMs: number): Promise<void> {
+    const signal = AbortSignal.timeout(graceMs);
+    const closing = this.list().map(async ({ entry: { connection } }) => {
+      await connection.close({ signal }).catch((error: unknown) => {
+        const text = `The connection did not close in time: ${errorMessage(error)}`;
+        this.abort(connection, new AgentError(P2pCode.hostStopped, text));
+      });
+    });
+    await Promise.all(closing);
   }
 
   #remove(peer: PeerId, entry: Entry, event: StreamCloseEvent): void {

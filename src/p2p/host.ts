@@ -59,6 +59,8 @@ export type StreamHandler = (stream: Stream, peer: PeerId) => void;
 
 const dialer = { timeoutMs: 6_000, minBackoffMs: 100, maxBackoffMs: 5_000 };
 const maxStreamsPerProtocol = 4;
+/** What is written already gets this long to leave when the agent stops. */
+const closeMs = 200;
 
 export class MeshHost implements Service {
   readonly name = "mesh";
@@ -132,6 +134,7 @@ export class MeshHost implements Service {
     await this.#keeper.stop();
     const node = this.#node;
     this.#node = null;
+    await this.#table.closeAll(closeMs);
     await node?.stop();
   }
 
