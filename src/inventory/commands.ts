@@ -178,7 +178,7 @@ export type Command =
   | ({ readonly type: "job.cancel"; readonly job: string } & Expect)
   | ({ readonly type: "job.pause"; readonly job: string } & Expect)
   | ({ readonly type: "job.resume"; readonly job: string } & Expect)
-  /** Failed, lost and cancelled nodes of an ended job go back to pending. */
+  /** Failed, rolled back, lost and cancelled nodes of an ended job go back to pending. */
   | ({ readonly type: "job.retry"; readonly job: string } & Expect);
 
 export type CommandType = Command["type"];

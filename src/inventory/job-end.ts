@@ -1,24 +1,23 @@
 /** The end of a job: nodes are freed, none of them stays in a passing phase, old jobs are dropped. */
 import { type Draft } from "./draft.ts";
 import { type Outcome, type Refusal, done, refuse } from "./outcome.ts";
-import { type JobNode, type JobRecord } from "./records.ts";
+import { type JobEnd, type JobNode, type JobRecord } from "./records.ts";
 import { isActive } from "./state.ts";
 import { isPassing } from "./transitions.ts";
 import { jobNode } from "./job-nodes.ts";
 import { limits } from "./limits.ts";
 import { updateNode } from "./node-changes.ts";
 
-type End = "succeeded" | "failed" | "cancelled" | "rolled-back";
-
 /** Nodes that were never begun end as the job does: cancelled with it, else skipped. */
 export function finishJob(
   draft: Draft,
   job: JobRecord,
-  { status }: { readonly status: End },
+  { status }: { readonly status: JobEnd },
 ): Outcome {
   const refusal = endRefusal(draft, job, status);
   if (refusal !== null) return refusal;
-  const untouched = status === "cancelled" ? "cancelled" : "skipped";
+  const isCancelled = status === "cancelled" || job.cancelRequested;
+  const untouched = isCancelled ? "cancelled" : "skipped";
   const nodes: Record<string, JobNode> = {};
   for (const [name, work] of Object.entries(job.nodes)) {
     nodes[name] =
@@ -38,7 +37,7 @@ export function finishJob(
   return done({ id: job.id, status });
 }
 
-function endRefusal(draft: Draft, job: JobRecord, status: End): Refusal | null {
+function endRefusal(draft: Draft, job: JobRecord, status: JobEnd): Refusal | null {
   const cannot = `Cannot end job "${job.id}" as ${status}`;
   if (!isActive(job)) {
     return refuse("ILLEGAL_MOVE", `${cannot}: it is ${job.status} already`, { status: job.status });

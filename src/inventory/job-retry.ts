@@ -1,4 +1,4 @@
-/** Retry: what failed, was lost or cancelled in an ended job is worked on again, and nothing else. */
+/** Retry: what failed, went back, was lost or cancelled in an ended job is worked on again, and nothing else. */
 import { type Draft } from "./draft.ts";
 import { type Outcome, refuse } from "./outcome.ts";
 import { type JobNode, type JobRecord } from "./records.ts";
@@ -21,9 +21,13 @@ export function retryJob(
     (name) => draft.view.node(name) !== null && isRetriable(job.nodes[name]),
   );
   if (again.length === 0) {
-    return refuse("ILLEGAL_MOVE", `${cannot}: none of its nodes failed, was lost or cancelled`, {
-      status: job.status,
-    });
+    return refuse(
+      "ILLEGAL_MOVE",
+      `${cannot}: none of its nodes failed, went back, was lost or cancelled`,
+      {
+        status: job.status,
+      },
+    );
   }
   const barred = again.filter((name) => !mayBegin(draft, job, name));
   if (barred.length > 0) {
@@ -49,8 +53,10 @@ export function retryJob(
   return takeNodes(draft, job.id);
 }
 
+const retriable: ReadonlySet<string> = new Set(["failed", "lost", "cancelled", "rolled-back"]);
+
 function isRetriable(work: JobNode | undefined): boolean {
-  return work?.status === "failed" || work?.status === "lost" || work?.status === "cancelled";
+  return work !== undefined && retriable.has(work.status);
 }
 
 /** A node in the hands of another job is judged when its turn comes. */

@@ -229,23 +229,9 @@ export interface RevisionRecord {
 
 export const jobActions = ["commission", "decommission", "upgrade", "verify", "cleanup"] as const;
 export type JobAction = (typeof jobActions)[number];
-export type JobStatus =
-  | "queued"
-  | "running"
-  | "paused"
-  | "succeeded"
-  | "failed"
-  | "cancelled"
-  | "rolled-back";
-export type JobNodeStatus =
-  | "pending"
-  | "running"
-  | "succeeded"
-  | "failed"
-  | "skipped"
-  | "cancelled"
-  | "rolled-back"
-  | "lost";
+export type JobEnd = "succeeded" | "failed" | "cancelled" | "rolled-back";
+export type JobStatus = "queued" | "running" | "paused" | JobEnd;
+export type JobNodeStatus = "pending" | "running" | JobEnd | "skipped" | "lost";
 
 /** How a job goes through its nodes. Counts are numbers or percent texts (`"25%"`). */
 export interface Strategy {

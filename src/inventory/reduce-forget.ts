@@ -9,10 +9,11 @@ import { type CommandOf } from "./command-shapes.ts";
 import { type Draft } from "./draft.ts";
 import { type FinishedRun, type JobNode, type JobRecord, type NodeRecord } from "./records.ts";
 import { type Handlers, type Outcome, done, notFound, refuse, versionRefusal } from "./outcome.ts";
-import { addHistory, conditionOf, setCondition } from "./node-changes.ts";
+import { addHistory, setCondition } from "./node-changes.ts";
 import { isEnded } from "./job-nodes.ts";
 import { limits } from "./limits.ts";
 import { nodeVersion } from "./node-version.ts";
+import { contestedName } from "./reduce-members.ts";
 import { recordRun } from "./ledger.ts";
 
 export const forgetHandlers: Handlers<Extract<CommandType, "node.forget">> = {
@@ -112,20 +113,12 @@ function lostRun(draft: Draft, current: NonNullable<JobNode["current"]>): Finish
 
 /** When only one node of a contested name is left, nobody contests it any more. */
 function clearConflict(draft: Draft, node: NodeRecord): void {
-  if (conditionOf(node, "NameConflict") === null) return;
-  const base = baseName(node.name);
-  const rest = draft.view
-    .nodes()
-    .filter((other) => conditionOf(other, "NameConflict") !== null)
-    .filter((other) => baseName(other.name) === base || other.name === base);
-  const [last, second] = rest;
+  const name = contestedName(node);
+  if (name === null) return;
+  const [last, second] = draft.view.nodes().filter((other) => contestedName(other) === name);
   if (last === undefined || second !== undefined) return;
-  setCondition(draft, last.name, {
-    type: "NameConflict",
-    status: "False",
-    reason: "NameFree",
-    message: "",
-  });
+  const free = { type: "NameConflict", status: "False", reason: "NameFree", message: "" } as const;
+  setCondition(draft, last.name, free);
 }
 
 /** History and ledger of the newest forgotten nodes stay; those of older ones go. */
@@ -139,8 +132,4 @@ function dropOldRemains(draft: Draft): void {
     for (const id of draft.view.oldestHistory(name, 0)) draft.delete("history", id);
     for (const { id } of draft.view.ledger(name)) draft.delete("ledger", `${name}/${id}`);
   }
-}
-
-function baseName(name: string): string {
-  return name.replace(/-\d+$/, "");
 }

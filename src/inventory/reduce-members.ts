@@ -6,8 +6,8 @@ import { type CommandType } from "./commands.ts";
 import { type CommandOf } from "./command-shapes.ts";
 import { type Draft } from "./draft.ts";
 import { type Handlers, type Outcome, type Refusal, done, invalid, refuse } from "./outcome.ts";
-import { type MemberRecord, type TokenRecord } from "./records.ts";
-import { addHistory, setCondition, updateNode } from "./node-changes.ts";
+import { type MemberRecord, type NodeRecord, type TokenRecord } from "./records.ts";
+import { addHistory, conditionOf, setCondition, updateNode } from "./node-changes.ts";
 import { checkName, checkText } from "./names.ts";
 import { limits } from "./limits.ts";
 
@@ -165,15 +165,21 @@ function addMember(
   });
 }
 
+/** The name that several machines want, as the condition of each of them says. */
+export function contestedName(node: NodeRecord): string | null {
+  const conflict = conditionOf(node, "NameConflict");
+  return conflict === null ? null : (/^Name "([^"]+)"/.exec(conflict.message)?.[1] ?? null);
+}
+
 function markConflict(draft: Draft, { id, name }: Newcomer, node: string): void {
   const conflict = { type: "NameConflict", status: "True", reason: "NameTaken" } as const;
   setCondition(draft, name, {
     ...conflict,
-    message: `Another machine asked for the name "${name}" and is "${node}" now (${id})`,
+    message: `Name "${name}" was asked for by another machine, which is "${node}" now (${id})`,
   });
   setCondition(draft, node, {
     ...conflict,
-    message: `The name "${name}" belongs to another machine; rename one of them`,
+    message: `Name "${name}" belongs to another machine; rename one of them`,
   });
 }
 
