@@ -6,6 +6,7 @@ import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
+import { syncFolder } from "../base/atomic-file.ts";
 import { errorMessage } from "../base/errors.ts";
 import { newUuid } from "../base/ids.ts";
 import { canonicalJson } from "../base/json.ts";
@@ -49,9 +50,9 @@ export async function prepareRun(
     await writeSynced(paths.inventory, canonicalJson(spec.inventory));
     await writeSynced(paths.secrets, JSON.stringify(spec.secretValues));
     await writeSynced(paths.spec, JSON.stringify(stored));
-    await syncDirectory(temporary);
+    await syncFolder(temporary);
     await rename(temporary, final);
-    await syncDirectory(options.runsDirectory);
+    await syncFolder(options.runsDirectory);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     throw engineError(
@@ -143,15 +144,6 @@ async function writeSynced(file: string, text: string): Promise<void> {
   const handle = await open(file, "wx", 0o600);
   try {
     await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
-}
-
-async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, "r");
-  try {
     await handle.sync();
   } finally {
     await handle.close();
