@@ -70,3 +70,24 @@ async function withHeartbeat<T>(next: Promise<T>, clock: Clock): Promise<T | "qu
     cancel();
   }
 }
+
+export interface StallLimit {
+  readonly clock: Clock;
+  readonly stallMs: number;
+  /** The reader took nothing for so long: it is to be dropped. */
+  readonly onStall: () => void;
+}
+
+export async function* limitStall(
+  text: AsyncGenerator<string, void, undefined>,
+  { clock, stallMs, onStall }: StallLimit,
+): AsyncGenerator<string, void, undefined> {
+  for await (const piece of text) {
+    const cancel = clock.setTimer(stallMs, onStall);
+    try {
+      yield piece;
+    } finally {
+      cancel();
+    }
+  }
+}

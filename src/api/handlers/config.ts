@@ -1,11 +1,10 @@
 /** The configuration repository: where it is, and fetching it anew. */
 import { type InventoryView } from "../../inventory/view.ts";
-import { type ApiContext } from "../context.ts";
 import { type Config } from "../contract/config.ts";
 import { expectation, type Handlers, type Reply, write } from "../handler.ts";
 import { ApiError } from "../problems.ts";
-import { isRefreshing, toConfig } from "../views/config.ts";
-import { maskUrl } from "../views/secrets.ts";
+import { toConfig } from "../views/config.ts";
+import { maskUrls } from "../views/secrets.ts";
 import { waitFor } from "../waiting.ts";
 
 /** A refresh that takes longer answers 202 with the state so far; the fetch goes on. */
@@ -17,7 +16,7 @@ export const configHandlers: Handlers<"getConfig" | "putConfigSource" | "refresh
   putConfigSource: async (request, context) => {
     const { url, ref = null } = request.body;
     const current = context.view.config().source;
-    if (current !== null && url === maskUrl(current.url) && url !== current.url) {
+    if (current !== null && url === maskUrls(current.url) && url !== current.url) {
       const message = "The URL holds a masked password (***); give the real one";
       throw new ApiError("INVALID", message, { problems: [{ field: "url", message }] });
     }
@@ -28,20 +27,13 @@ export const configHandlers: Handlers<"getConfig" | "putConfigSource" | "refresh
 
   refreshConfig: async (request, context) => {
     await write(context, request, { type: "config.refresh" });
-    const done = await refreshEnded(context, request.signal);
+    const wanted = context.view.config().refreshRequested;
+    const ended = (): boolean => context.view.config().refreshDone >= wanted;
+    const patience = { timeoutMs: refreshWaitMs, signal: request.signal };
+    const done = await waitFor(context, ended, patience);
     return { ...configReply(context.view), status: done ? 200 : 202 };
   },
 };
-
-/** True when the refreshes asked for until now have ended, whatever came of them. */
-async function refreshEnded(context: ApiContext, signal: AbortSignal): Promise<boolean> {
-  const wanted = context.view.config().refreshRequested;
-  const ended = (): boolean => {
-    const config = context.view.config();
-    return config.refreshDone >= wanted || !isRefreshing(config);
-  };
-  return waitFor(context, ended, { timeoutMs: refreshWaitMs, signal });
-}
 
 function configReply(view: InventoryView): Reply<Config> {
   const value = toConfig(view);

@@ -10,6 +10,7 @@ import { type Event } from "../contract/events.ts";
 import { type ApiRequest, type Handlers, type Lines } from "../handler.ts";
 import { ApiError } from "../problems.ts";
 import { parseSinceTime } from "../since.ts";
+import { maskUrls, maskUrlsIn } from "../views/secrets.ts";
 import { waitFor } from "../waiting.ts";
 
 interface Position {
@@ -102,5 +103,15 @@ function positionText({ index, seq }: Position): string {
 }
 
 function toEvent({ index, seq, at, type, subject, message, by, data }: EventRecord): Event {
-  return { index, seq, time: rfc3339(at), type, subject, message, by, data };
+  const time = rfc3339(at);
+  return {
+    index,
+    seq,
+    time,
+    type,
+    subject,
+    message: maskUrls(message),
+    by,
+    data: maskUrlsIn(data),
+  };
 }

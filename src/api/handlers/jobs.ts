@@ -1,5 +1,5 @@
 /** Jobs: create (or plan), list, show, and the verbs that steer them. */
-import { isJsonObject } from "../../base/json.ts";
+import { isJsonObject, type Json } from "../../base/json.ts";
 import { type JobRecord } from "../../inventory/records.ts";
 import { type InventoryView } from "../../inventory/view.ts";
 import { type JobProblem, type PlannedJob, planJobRequest } from "../../lifecycle/job-request.ts";
@@ -24,18 +24,24 @@ type JobRoutes =
 type JobVerb = "job.cancel" | "job.pause" | "job.resume" | "job.retry";
 type Planned = Extract<PlannedJob, { readonly ok: true }>;
 
+const barrierTimeoutMs = 5000;
+
 export const jobHandlers: Handlers<JobRoutes> = {
   createJob: async (request, context) => {
     const { body } = request;
     if (body.vars !== undefined) refuseMasked(body.vars, secretNames(context.view));
     const id = context.newId();
     const planned = planJobRequest(context.view, body, { id });
-    if (!planned.ok) throw precheckError(planned.code, planned.problems);
-    if (body.dryRun === true) return { value: toPlan(context.view, planned), status: 200 };
+    if (body.dryRun === true && planned.ok) {
+      return { value: toPlan(context.view, planned), status: 200 };
+    }
+    if (!planned.ok) {
+      const before = await madeBefore(request, context);
+      if (before !== null) return jobReply(context.view, before);
+      throw precheckError(planned.code, planned.problems);
+    }
     const { value } = await write(context, request, planned.command);
-    // A repeated request with the same Idempotency-Key answers with the job that the first one made.
-    const made = isJsonObject(value) && typeof value["id"] === "string" ? value["id"] : id;
-    return jobReply(context.view, made);
+    return jobReply(context.view, idIn(value) ?? id);
   },
 
   listJobs: ({ query }, { view }) => {
@@ -51,6 +57,27 @@ export const jobHandlers: Handlers<JobRoutes> = {
   resumeJob: (request, context) => steer("job.resume", request, context),
   retryJob: (request, context) => steer("job.retry", request, context),
 };
+
+/**
+ * The job that this very request (by its Idempotency-Key) made before. Asked when prechecks fail, as they do on a
+ * repetition for the very reason that the first one worked.
+ */
+async function madeBefore(
+  { idempotency }: ApiRequest<"createJob">,
+  context: ApiContext,
+): Promise<string | null> {
+  if (idempotency === null) return null;
+  if (context.remembered(idempotency.key) === null) await context.readBarrier(barrierTimeoutMs);
+  const answer = context.remembered(idempotency.key);
+  if (answer?.digest !== idempotency.digest || !answer.result.ok) return null;
+  return idIn(answer.result.value);
+}
+
+function idIn(value: Json): string | null {
+  if (!isJsonObject(value)) return null;
+  const { id } = value;
+  return typeof id === "string" ? id : null;
+}
 
 type VerbRequest = ApiRequest<"cancelJob" | "pauseJob" | "resumeJob" | "retryJob">;
 

@@ -84,7 +84,7 @@ async function patchSettings(
 ): Promise<Reply<SettingsAnswer>> {
   for (let attempt = 1; ; attempt += 1) {
     const { settings, version } = context.view.settings();
-    const merged = mergePatch(settings as unknown as Json, request.body as unknown as Json);
+    const merged = mergePatch(settings as unknown as Json, request.body);
     const ifVersion = request.ifVersion ?? version;
     const command = { type: "settings.put", settings: checkSettings(merged), ifVersion } as const;
     const { by, idempotency } = request;

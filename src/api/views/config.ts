@@ -6,14 +6,14 @@ import { type InventoryView } from "../../inventory/view.ts";
 import { type Config } from "../contract/config.ts";
 import { type Token } from "../contract/tokens.ts";
 import { type Role, type Var, type Vars } from "../contract/variables.ts";
-import { maskUrl, maskVar, maskVars, secretNames } from "./secrets.ts";
+import { maskUrls, maskVar, maskVars, secretNames } from "./secrets.ts";
 
 export function toConfig(view: InventoryView): Config {
   const config = view.config();
   const revision = config.current === null ? null : view.revision(config.current);
   const { source, lastError } = config;
   return {
-    source: source === null ? null : { url: maskUrl(source.url), ref: source.ref },
+    source: source === null ? null : { url: maskUrls(source.url), ref: source.ref },
     revision:
       revision === null
         ? null
@@ -26,13 +26,13 @@ export function toConfig(view: InventoryView): Config {
     lastError:
       lastError === null
         ? null
-        : { code: lastError.code, message: lastError.message, at: rfc3339(lastError.at) },
+        : { code: lastError.code, message: maskUrls(lastError.message), at: rfc3339(lastError.at) },
     refreshing: isRefreshing(config),
     version: config.version,
   };
 }
 
-export function isRefreshing(config: ConfigRecord): boolean {
+function isRefreshing(config: ConfigRecord): boolean {
   return config.refreshDone < config.refreshRequested;
 }
 

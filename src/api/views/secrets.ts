@@ -28,11 +28,24 @@ export function maskVar(key: string, value: Json, secrets: ReadonlySet<string>):
   return secrets.has(key) ? secretMask : value;
 }
 
-/** A URL without its password: `https://user:***@host/path`. What is not a URL with one stays as it is. */
-export function maskUrl(url: string): string {
-  const parsed = URL.parse(url);
-  if (parsed === null || parsed.password === "") return url;
-  return url.replace(/^([a-z][a-z0-9+.-]*:\/\/[^:/?#@]*):[^@/?#]*@/i, `$1:${secretMask}@`);
+/**
+ * URLs in a text without what opens them: `https://user:***@host/path`, and `https://***@host` where a token
+ * stands alone. The user of `ssh://git@host` is no secret.
+ */
+export function maskUrls(text: string): string {
+  return text
+    .replaceAll(/([a-z][a-z0-9+.-]*:\/\/[^\s:/?#@]*):[^\s@/?#]*@/gi, `$1:${secretMask}@`)
+    .replaceAll(/(https?:\/\/)[^\s:/?#@]+@/gi, `$1${secretMask}@`);
+}
+
+/** `value` with the URLs in all its texts masked. */
+export function maskUrlsIn(value: JsonObject): JsonObject {
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [
+      key,
+      typeof member === "string" ? maskUrls(member) : member,
+    ]),
+  );
 }
 
 /**

@@ -1,0 +1,180 @@
+/**
+ * The HTTP application: every route of the contract, the headers of every answer, errors as problem details. One
+ * instance per listener; it runs without a socket too (Fastify's `inject`).
+ */
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { type Proof } from "./access.ts";
+import { clientErrorAnswer } from "./client-error.ts";
+import { type ApiContext } from "./context.ts";
+import { endpoints, type Endpoint, type RouteName } from "./contract/endpoints.ts";
+import { problemMediaType } from "./contract/problem.ts";
+import { maxBodyBytes } from "./contract/wire.ts";
+import { readJsonBodies } from "./json-body.ts";
+import { lingerAfter } from "./lingering-close.ts";
+import { type Metrics } from "./metrics.ts";
+import { ApiError, toProblem } from "./problems.ts";
+import { type RouteServer } from "./route-server.ts";
+
+export interface TlsFiles {
+  /** PEM. */
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface AppOptions {
+  readonly proof: Proof;
+  readonly tls: TlsFiles | null;
+}
+
+export interface AppDeps {
+  readonly context: ApiContext;
+  readonly metrics: Metrics;
+  readonly routeServer: RouteServer;
+  /** Aborted when the server stops. */
+  readonly stopping: AbortSignal;
+}
+
+const limits = {
+  headerBytes: 16 * 1024,
+  headersTimeoutMs: 15_000,
+  requestTimeoutMs: 60_000,
+  keepAliveMs: 60_000,
+  requestsAtOnce: 1024,
+} as const;
+
+export function buildApp(options: AppOptions, deps: AppDeps): FastifyInstance {
+  const app = create(options, deps);
+  readJsonBodies(app);
+  addLimitAndMetrics(app, deps);
+  app.addHook("onSend", (request, reply, payload, done) => {
+    addHeaders(request, reply, deps.context);
+    done(null, payload);
+  });
+  app.setErrorHandler((error, request, reply) => sendProblem(error, { request, reply, deps }));
+  app.setNotFoundHandler((request, reply) => {
+    sendProblem(noSuchRoute(request, reply), { request, reply, deps });
+  });
+  for (const name of Object.keys(endpoints) as RouteName[]) {
+    const endpoint: Endpoint = endpoints[name];
+    app.route({
+      method: endpoint.method,
+      url: endpoint.path.replaceAll(/\{(\w+)\}/g, ":$1"),
+      exposeHeadRoute: endpoint.method === "GET" && endpoint.stream !== true,
+      onRequest: deps.routeServer.authorization(name, options.proof),
+      handler: deps.routeServer.handler(name),
+    });
+  }
+  return app;
+}
+
+function create({ tls }: AppOptions, deps: AppDeps): FastifyInstance {
+  const { context } = deps;
+  const http = { maxHeaderSize: limits.headerBytes, headersTimeout: limits.headersTimeoutMs };
+  const common = {
+    logger: false,
+    bodyLimit: maxBodyBytes,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.keepAliveMs,
+    return503OnClosing: false,
+    routerOptions: { maxParamLength: 1024 },
+    clientErrorHandler: clientErrorAnswer,
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      addHeaders(request, reply, context);
+      sendProblem(error, { request, reply, deps });
+    },
+  };
+  if (tls === null) return fastify({ ...common, http });
+  const secure = fastify({ ...common, https: { ...http, ...tls, minVersion: "TLSv1.2" } });
+  return secure;
+}
+
+function addLimitAndMetrics(app: FastifyInstance, { metrics, stopping }: AppDeps): void {
+  let running = 0;
+  const finishers = new WeakMap<FastifyRequest, () => void>();
+  app.addHook("onRequest", (request, reply, done) => {
+    const finish = metrics.startRequest();
+    running += 1;
+    finishers.set(request, () => {
+      running -= 1;
+      const { url = "none", config } = request.routeOptions;
+      const isStream = (config as { readonly stream?: boolean }).stream === true;
+      if (!isStream) finish(url, request.method, reply.statusCode);
+    });
+    if (stopping.aborted) done(new ApiError("STOPPED", "This agent is stopping; ask another one"));
+    else if (running > limits.requestsAtOnce) {
+      done(
+        new ApiError("BUSY", `More than ${limits.requestsAtOnce} requests at a time; try again`),
+      );
+    } else done();
+  });
+  const over = (request: FastifyRequest): void => {
+    finishers.get(request)?.();
+    finishers.delete(request);
+  };
+  app.addHook("onResponse", (request, _reply, done) => {
+    over(request);
+    done();
+  });
+  app.addHook("onRequestAbort", (request, done) => {
+    over(request);
+    done();
+  });
+}
+
+function addHeaders(request: FastifyRequest, reply: FastifyReply, context: ApiContext): void {
+  const contact = context.consensus()?.leaderContactMs ?? null;
+  reply.header("muster-index", context.view.appliedIndex);
+  reply.header("muster-mode", context.mode());
+  reply.header("muster-generation", context.generation());
+  // -1: this agent never heard of a leader.
+  reply.header("muster-leader-contact-ms", contact === null ? -1 : Math.round(contact));
+  const refusedUnread = reply.statusCode >= 400 && !request.raw.complete;
+  if (refusedUnread && request.raw.socket !== null) {
+    reply.header("connection", "close");
+    lingerAfter(request.raw, context.clock);
+  }
+}
+
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly deps: AppDeps;
+}
+
+function sendProblem(error: unknown, { reply, deps }: Exchange): void {
+  const { logger, newId } = { logger: deps.context.logger, newId: () => deps.context.newId() };
+  const { problem, headers } = toProblem(error, { logger, newId });
+  void reply
+    .code(problem.status)
+    .headers(headers)
+    .type(problemMediaType)
+    .send(JSON.stringify(problem));
+}
+
+/** 405 with the methods there are, where only the method is wrong. */
+function noSuchRoute(request: FastifyRequest, reply: FastifyReply): ApiError {
+  const path = request.url.split("?")[0] ?? "";
+  const allowed = Object.values(endpoints)
+    .filter((endpoint) => matches(endpoint.path, path))
+    .map(({ method }) => method);
+  if (allowed.length === 0) {
+    return new ApiError(
+      "NO_SUCH_ROUTE",
+      `There is no ${path}; see /openapi.json for what there is`,
+    );
+  }
+  reply.header("allow", allowed.join(", "));
+  return new ApiError(
+    "METHOD_NOT_ALLOWED",
+    `${request.method} is not possible on ${path}; possible: ${allowed.join(", ")}`,
+  );
+}
+
+function matches(template: string, path: string): boolean {
+  const expected = template.split("/");
+  const given = path.split("/");
+  return (
+    expected.length === given.length &&
+    expected.every((part, at) => part.startsWith("{") || part === given[at])
+  );
+}

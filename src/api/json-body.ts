@@ -1,0 +1,59 @@
+/**
+ * Request bodies: JSON, at most 1 MiB and not too deep, without keys that change prototypes. An empty body is none.
+ * Reading itself is Fastify's, which stops at the limit.
+ */
+import { type FastifyInstance } from "fastify";
+import { ApiError } from "./problems.ts";
+
+const deepest = 64;
+
+export function readJsonBodies(app: FastifyInstance): void {
+  const parse = app.getDefaultJsonParser("error", "error");
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser<string>(
+    ["application/json", "application/merge-patch+json"],
+    { parseAs: "string" },
+    (request, text, done) => {
+      const type = request.headers["content-type"] ?? "";
+      if (request.method !== "PATCH" && type.includes("merge-patch")) {
+        const message = `The body of a ${request.method} must be application/json`;
+        done(new ApiError("UNSUPPORTED_MEDIA_TYPE", message));
+        return;
+      }
+      if (text === "") {
+        done(null, undefined);
+        return;
+      }
+      if (isDeep(text)) {
+        done(new ApiError("MALFORMED_JSON", `The body is nested deeper than ${deepest} levels`));
+        return;
+      }
+      void parse(request, text, (error, body: unknown) => {
+        done(error === null ? null : malformed(error), body);
+      });
+    },
+  );
+}
+
+function malformed(error: Error): ApiError {
+  const reason = error.cause instanceof Error ? error.cause.message : error.message;
+  return new ApiError("MALFORMED_JSON", `The body is not JSON: ${reason}`, {}, { cause: error });
+}
+
+/** Counts brackets outside of texts, before a parser or anything after it has to recurse. */
+function isDeep(text: string): boolean {
+  let depth = 0;
+  let inText = false;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (inText) {
+      if (character === "\\") at += 1;
+      else if (character === '"') inText = false;
+    } else if (character === '"') inText = true;
+    else if (character === "{" || character === "[") {
+      depth += 1;
+      if (depth > deepest) return true;
+    } else if (character === "}" || character === "]") depth -= 1;
+  }
+  return false;
+}
