@@ -49,7 +49,7 @@ function writeVar(draft: Draft, key: string, value: Json): Outcome | null {
   if (problem !== null) return invalid("write the variable", problem);
   const current = draft.view.variable(key);
   if (current !== null && canonicalJson(current.value) === canonicalJson(value)) return null;
-  if (current === null && draft.view.variables().length >= limits.globals) {
+  if (current === null && draft.view.count("var") >= limits.globals) {
     return refuse("LIMIT", `Cannot add variable "${key}": there are ${limits.globals} already`);
   }
   draft.put("var", key, { key, value });
@@ -95,7 +95,7 @@ function putRole(draft: Draft, { role, vars, ifVersion }: CommandOf<"role.put">)
   const problem = checkName("role", role) ?? checkVars("vars", vars);
   if (problem !== null) return invalid(`write role "${role}"`, problem);
   if (current === null || canonicalJson(current.vars) !== canonicalJson(vars)) {
-    if (current === null && draft.view.roles().length >= limits.globals) {
+    if (current === null && draft.view.count("role") >= limits.globals) {
       return refuse("LIMIT", `Cannot add role "${role}": there are ${limits.globals} already`);
     }
     draft.put("role", role, { name: role, vars });
