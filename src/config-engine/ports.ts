@@ -54,20 +54,20 @@ export interface TranscriptPart {
   readonly complete: boolean;
 }
 
+/** What to read of a transcript. */
+export interface TranscriptRange {
+  readonly offset: number;
+  readonly maxBytes: number;
+  /** When there is nothing at `offset` yet, waits so long for more. */
+  readonly waitMs: number;
+  readonly signal?: AbortSignal;
+}
+
 export interface TranscriptStore {
   /** Runs whose transcript is (partly) on this machine. */
   has(run: string): Promise<boolean>;
-  /**
-   * Chunks from `offset`, at most `maxBytes`; when there are none yet, waits up to `waitMs` for more.
-   * @throws AgentError NOT_FOUND.
-   */
-  read(
-    run: string,
-    offset: number,
-    maxBytes: number,
-    waitMs: number,
-    signal?: AbortSignal,
-  ): Promise<TranscriptPart>;
+  /** @throws AgentError NOT_FOUND, TRANSCRIPT_DAMAGED. */
+  read(run: string, range: TranscriptRange): Promise<TranscriptPart>;
   /** Stores a copy of another node's transcript, from offset 0 on, in order. */
   writeCopy(run: string, part: TranscriptPart): Promise<void>;
 }
@@ -101,7 +101,8 @@ export interface FetchedRevision {
 /** Turns a source (git URL or directory) into a checked, packed revision in the local bundle store. */
 export interface ConfigRepository {
   /**
-   * @throws AgentError SOURCE_UNREACHABLE, REF_NOT_FOUND, MANIFEST_INVALID (details: file, line, reason), BUNDLE_TOO_LARGE.
+   * @throws AgentError SOURCE_UNREACHABLE, REF_NOT_FOUND, BUNDLE_TOO_LARGE, and MANIFEST_INVALID with
+   *   details.problems: `{file, line, column, reason}` each.
    */
   fetch(
     source: { readonly url: string; readonly ref: string | null },

@@ -158,7 +158,12 @@ class ShimRunEngine implements LocalRunEngine {
     const entry = this.#entries.get(id);
     if (entry === undefined || entry.result === null || entry.acknowledged) return;
     entry.acknowledged = true;
-    createFile(entry.paths.reported, "");
+    try {
+      createFile(entry.paths.reported, "");
+    } catch (error) {
+      // A restart of ours would announce it once more, which is harmless.
+      this.#logger.warn({ run: id, error: errorMessage(error) }, "a report could not be noted");
+    }
     this.#removeOld();
   }
 

@@ -72,7 +72,12 @@ export class TranscriptCopies {
   async #pull(run: string, holder: PeerId, signal: AbortSignal): Promise<void> {
     for (let offset = 0; ; ) {
       signal.throwIfAborted();
-      const part = await this.#peers.remoteRead(holder, run, offset, partBytes, waitMs, signal);
+      const part = await this.#peers.remoteRead(holder, run, {
+        offset,
+        maxBytes: partBytes,
+        waitMs,
+        signal,
+      });
       await this.#store.writeCopy(run, part);
       if (part.complete) return;
       if (part.nextOffset <= offset) {

@@ -5,28 +5,11 @@
 import { errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { engineError } from "./errors.ts";
-import { type TranscriptPart, type TranscriptStore } from "./ports.ts";
+import { type TranscriptPart, type TranscriptRange, type TranscriptStore } from "./ports.ts";
 import { LineSplitter, type TranscriptLine } from "./line-splitter.ts";
 
 export interface TranscriptPeers {
-  remoteRead(
-    peer: PeerId,
-    run: string,
-    offset: number,
-    maxBytes: number,
-    waitMs: number,
-    signal?: AbortSignal,
-  ): Promise<TranscriptPart>;
-}
-
-export interface ReadRequest {
-  readonly run: string;
-  /** Peers that may hold the transcript, best first; the own machine is always looked at before. */
-  readonly holders: readonly PeerId[];
-  readonly offset: number;
-  readonly maxBytes: number;
-  readonly waitMs: number;
-  readonly signal?: AbortSignal;
+  remoteRead(peer: PeerId, run: string, range: TranscriptRange): Promise<TranscriptPart>;
 }
 
 export interface LinesOptions {
@@ -49,23 +32,29 @@ export class TranscriptReader {
     this.#peers = dependencies.peers;
   }
 
-  /** @throws AgentError TRANSCRIPT_UNAVAILABLE with what each holder said. */
-  async read(request: ReadRequest): Promise<TranscriptPart> {
-    const { run, offset, maxBytes, waitMs, signal } = request;
+  /**
+   * Reads here, or from the first of `holders` that can be asked.
+   * @throws AgentError TRANSCRIPT_UNAVAILABLE with what each of them said.
+   */
+  async read(
+    run: string,
+    holders: readonly PeerId[],
+    range: TranscriptRange,
+  ): Promise<TranscriptPart> {
     const failures: string[] = [];
     if (await this.#store.has(run)) {
       try {
-        return await this.#store.read(run, offset, maxBytes, waitMs, signal);
+        return await this.#store.read(run, range);
       } catch (error) {
-        signal?.throwIfAborted();
+        range.signal?.throwIfAborted();
         failures.push(`here: ${errorMessage(error)}`);
       }
     }
-    for (const holder of request.holders) {
+    for (const holder of holders) {
       try {
-        return await this.#peers.remoteRead(holder, run, offset, maxBytes, waitMs, signal);
+        return await this.#peers.remoteRead(holder, run, range);
       } catch (error) {
-        signal?.throwIfAborted();
+        range.signal?.throwIfAborted();
         failures.push(`${holder}: ${errorMessage(error)}`);
       }
     }
@@ -73,7 +62,7 @@ export class TranscriptReader {
       "TRANSCRIPT_UNAVAILABLE",
       `Reading the transcript of run "${run}" failed: no machine that holds it can be asked ` +
         `(${failures.join("; ") || "none is known"})`,
-      { run, offset },
+      { run, offset: range.offset },
     );
   }
 
@@ -83,7 +72,7 @@ export class TranscriptReader {
     const splitter = new LineSplitter();
     for (let offset = options.fromOffset; ; ) {
       const waitMs = follow ? followWaitMs : 0;
-      const part = await this.read({ run, holders, offset, maxBytes: partBytes, waitMs, signal });
+      const part = await this.read(run, holders, { offset, maxBytes: partBytes, waitMs, signal });
       for (const chunk of part.chunks) yield* splitter.push(chunk);
       offset = part.nextOffset;
       if (part.complete) return yield* splitter.end();

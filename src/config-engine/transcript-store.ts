@@ -7,7 +7,7 @@ import { mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promi
 import path from "node:path";
 import { type Clock, abortReason } from "../base/clock.ts";
 import { engineError } from "./errors.ts";
-import { type TranscriptPart, type TranscriptStore } from "./ports.ts";
+import { type TranscriptPart, type TranscriptRange, type TranscriptStore } from "./ports.ts";
 import { encodeRunId, runPaths } from "./run-paths.ts";
 import { SegmentReader } from "./segment-reader.ts";
 import { encodeRecord, recordBytesLimit, segmentName } from "./transcript-format.ts";
@@ -48,13 +48,8 @@ export class FileTranscriptStore implements TranscriptStore {
     return Promise.resolve(this.#locate(run) !== null);
   }
 
-  async read(
-    run: string,
-    offset: number,
-    maxBytes: number,
-    waitMs: number,
-    signal?: AbortSignal,
-  ): Promise<TranscriptPart> {
+  async read(run: string, range: TranscriptRange): Promise<TranscriptPart> {
+    const { offset, maxBytes, waitMs, signal } = range;
     const location = this.#locate(run);
     if (location === null) {
       throw engineError("NOT_FOUND", `No transcript of run "${run}" is on this machine`, { run });

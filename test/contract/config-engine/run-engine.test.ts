@@ -21,7 +21,7 @@ async function output(lab: EngineLab, run: string): Promise<string> {
   const store = new FileTranscriptStore({ dataDir: lab.dataDir }, { clock: systemClock });
   let text = Buffer.alloc(0);
   for (let offset = 0; ; ) {
-    const part = await store.read(run, offset, 1 << 20, 0);
+    const part = await store.read(run, { offset, maxBytes: 1 << 20, waitMs: 0 });
     text = Buffer.concat([text, ...part.chunks.map((chunk) => chunk.bytes)]);
     offset = part.nextOffset;
     if (part.complete || part.chunks.length === 0) return text.toString("utf8");
