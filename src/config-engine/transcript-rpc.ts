@@ -30,13 +30,8 @@ export function createTranscriptHandlers(
     "transcript.read": async (payload, _from, signal) => {
       const maxBytes = Math.min(numberIn(payload, "maxBytes"), readBytesLimit);
       const waitMs = Math.min(numberIn(payload, "waitMs"), waitLimitMs);
-      return await store.read(
-        runIn(payload),
-        numberIn(payload, "offset"),
-        maxBytes,
-        waitMs,
-        signal,
-      );
+      const offset = numberIn(payload, "offset");
+      return await store.read(runIn(payload), { offset, maxBytes, waitMs, signal });
     },
     "transcript.copy": async (payload, from, signal) => {
       await copies.pull(runIn(payload), from, signal);
