@@ -15,7 +15,7 @@ import { type Metrics } from "./metrics.ts";
 import { ApiError, toProblem } from "./problems.ts";
 import { type RouteServer } from "./route-server.ts";
 
-export interface TlsFiles {
+export interface TlsPair {
   /** PEM. */
   readonly cert: string;
   readonly key: string;
@@ -23,7 +23,7 @@ export interface TlsFiles {
 
 export interface AppOptions {
   readonly proof: Proof;
-  readonly tls: TlsFiles | null;
+  readonly tls: TlsPair | null;
 }
 
 export interface AppDeps {

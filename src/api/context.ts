@@ -9,7 +9,6 @@ import { type TranscriptPart } from "../config-engine/ports.ts";
 import { type ConsensusStatus } from "../consensus/driver/api.ts";
 import { type MemberView } from "../gossip/ports.ts";
 import { type Command, type CommandResult, type Envelope } from "../inventory/commands.ts";
-import { type IdempotencyRecord } from "../inventory/record-types.ts";
 import { type AppliedListener, type InventoryView } from "../inventory/view.ts";
 import { type Mode } from "./contract/cluster.ts";
 
@@ -49,8 +48,6 @@ export interface ApiContext {
    * @throws AgentError NO_LEADER, READ_ONLY, BUSY, TOO_LARGE (nothing happened), UNKNOWN_OUTCOME, STOPPED, NO_CLUSTER.
    */
   submit(command: Command, options: SubmitOptions): Promise<CommandResult>;
-  /** The remembered answer to a write with this Idempotency-Key, if this replica has it. */
-  remembered(key: string): Pick<IdempotencyRecord, "digest" | "result"> | null;
   /** Resolves when this replica has all that was committed at the call. @throws AgentError NO_LEADER. */
   readBarrier(timeoutMs: number): Promise<unknown>;
   identity(): AgentIdentity;

@@ -3,30 +3,36 @@
  * tokens, which has to have TLS unless only this machine can reach it.
  */
 import { type Server } from "node:http";
+import { readFile } from "node:fs/promises";
 import { isIP } from "node:net";
 import { type FastifyInstance } from "fastify";
 import { delay } from "../base/clock.ts";
 import { errorMessage } from "../base/errors.ts";
 import { type Service } from "../base/service.ts";
 import { type Proof } from "./access.ts";
-import { buildApp, type TlsFiles } from "./app.ts";
+import { buildApp, type TlsPair } from "./app.ts";
 import { type ApiContext } from "./context.ts";
 import { maxBodyBytes } from "./contract/wire.ts";
 import { ServerError } from "./errors.ts";
-import { type Metrics } from "./metrics.ts";
+import { Metrics } from "./metrics.ts";
 import { RouteServer } from "./route-server.ts";
 import { placeSocket, type PlacedSocket } from "./socket-file.ts";
 
 export interface ApiServerOptions {
   readonly socketPath: string;
-  /** Null: no listener on the network. Port 0 takes a free one. */
-  readonly listen: { readonly host: string; readonly port: number } | null;
-  readonly tls: TlsFiles | null;
+  /** `HOST:PORT`; null: no listener on the network. Port 0 takes a free one. */
+  readonly listen: string | null;
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
 }
 
 export interface ApiServerDeps {
   readonly context: ApiContext;
   readonly metrics: Metrics;
+}
+
+/** A server with a registry of its own; its `metrics` takes the sources of other subsystems. */
+export function createApiServer(options: ApiServerOptions, context: ApiContext): ApiServer {
+  return new ApiServer(options, { context, metrics: new Metrics({ clock: context.clock }) });
 }
 
 const mostConnections = 1024;
@@ -35,6 +41,7 @@ const stopGraceMs = 3000;
 
 export class ApiServer implements Service {
   readonly name = "api";
+  readonly metrics: Metrics;
   readonly #options: ApiServerOptions;
   readonly #deps: ApiServerDeps;
   readonly #stopping = new AbortController();
@@ -45,6 +52,7 @@ export class ApiServer implements Service {
   constructor(options: ApiServerOptions, deps: ApiServerDeps) {
     this.#options = options;
     this.#deps = deps;
+    this.metrics = deps.metrics;
   }
 
   /** `http(s)://host:port` of the network listener, when there is one. */
@@ -54,8 +62,9 @@ export class ApiServer implements Service {
 
   /** @throws ServerError SOCKET_IN_USE, SOCKET_PATH_TAKEN, INSECURE_LISTEN, LISTEN_FAILED, TLS_INVALID. */
   async start(signal: AbortSignal): Promise<void> {
-    const { socketPath, listen, tls } = this.#options;
-    if (listen !== null) refuseInsecure(listen.host, tls);
+    const { socketPath, tls } = this.#options;
+    const listen = this.#options.listen === null ? null : parseListen(this.#options.listen);
+    if (listen !== null && tls === null) refuseInsecure(listen.host);
     signal.throwIfAborted();
     const { context, metrics } = this.#deps;
     const stopping = this.#stopping.signal;
@@ -64,12 +73,12 @@ export class ApiServer implements Service {
     const bind = (path: string): Promise<unknown> => listening(local, { path }, path);
     this.#socket = await placeSocket(socketPath, bind, context.clock);
     if (listen === null) return;
-    const network = this.#build(routeServer, "token", tls);
-    const where = `${listen.host}:${listen.port}`;
-    await listening(network, { host: listen.host, port: listen.port }, where);
+    const pair = tls === null ? null : await readPair(tls);
+    const network = this.#build(routeServer, "token", pair);
+    await listening(network, listen, `${listen.host}:${listen.port}`);
     const [address] = network.addresses();
     const port = typeof address === "object" ? address.port : listen.port;
-    this.#url = withPort(listen.host, port, tls);
+    this.#url = origin(tls === null ? "http" : "https", listen.host, port);
   }
 
   async stop(): Promise<void> {
@@ -93,7 +102,7 @@ export class ApiServer implements Service {
     }
   }
 
-  #build(routeServer: RouteServer, proof: Proof, tls: TlsFiles | null): FastifyInstance {
+  #build(routeServer: RouteServer, proof: Proof, tls: TlsPair | null): FastifyInstance {
     const { context, metrics } = this.#deps;
     const stopping = this.#stopping.signal;
     let app: FastifyInstance;
@@ -109,6 +118,15 @@ export class ApiServer implements Service {
     this.#apps.push(app);
     return app;
   }
+}
+
+/** @throws ServerError LISTEN_FAILED. */
+function parseListen(text: string): { readonly host: string; readonly port: number } {
+  const [, host = "", port = ""] = /^\[?([^[\]]+?)\]?:(\d{1,5})$/.exec(text) ?? [];
+  if (host === "" || Number(port) > 65_535) {
+    throw new ServerError("LISTEN_FAILED", `"${text}" is no address to listen on; give HOST:PORT`);
+  }
+  return { host, port: Number(port) };
 }
 
 type Where = { readonly path: string } | { readonly host: string; readonly port: number };
@@ -132,8 +150,8 @@ function refuseLargeExpectations(server: Server): void {
 }
 
 /** @throws ServerError INSECURE_LISTEN. */
-function refuseInsecure(host: string, tls: TlsFiles | null): void {
-  if (tls !== null || isLoopback(host)) return;
+function refuseInsecure(host: string): void {
+  if (isLoopback(host)) return;
   throw new ServerError(
     "INSECURE_LISTEN",
     `The API would be open to the network on "${host}" without encryption; give --api-tls-cert and --api-tls-key, or listen on 127.0.0.1`,
@@ -145,7 +163,16 @@ function isLoopback(host: string): boolean {
   return host === "::1" || host === "localhost";
 }
 
-function withPort(host: string, port: number, tls: TlsFiles | null): string {
-  const shown = isIP(host) === 6 ? `[${host}]` : host;
-  return `${tls === null ? "http" : "https"}://${shown}:${port}`;
+function origin(scheme: string, host: string, port: number): string {
+  return `${scheme}://${isIP(host) === 6 ? `[${host}]` : host}:${port}`;
+}
+
+/** @throws ServerError TLS_INVALID. */
+async function readPair(files: { certFile: string; keyFile: string }): Promise<TlsPair> {
+  const read = (file: string): Promise<string> =>
+    readFile(file, "utf8").catch((error: unknown) => {
+      const message = `Cannot read "${file}" for the API's TLS: ${errorMessage(error)}`;
+      throw new ServerError("TLS_INVALID", message, {}, { cause: error });
+    });
+  return { cert: await read(files.certFile), key: await read(files.keyFile) };
 }

@@ -241,6 +241,10 @@ export class InventoryState implements InventoryView {
     return events;
   }
 
+  remembered(key: string): IdempotencyRecord | null {
+    return this.get("idem", key);
+  }
+
   get firstEventIndex(): number {
     return Number(this.#contents.tables.event.firstId() ?? 0);
   }

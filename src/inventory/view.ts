@@ -3,6 +3,7 @@
  * records; iteration is in key order, so that every agent gives the same answer to the same question.
  */
 import { type PeerId } from "../base/ids.ts";
+import { type CommandResult } from "./commands.ts";
 import {
   type ClusterRecord,
   type ConfigRecord,
@@ -54,6 +55,8 @@ export interface InventoryView {
   /** Events with an index greater than `afterIndex`, oldest first; the oldest kept index is `firstEventIndex`. */
   events(afterIndex: number, limit: number): readonly EventRecord[];
   readonly firstEventIndex: number;
+  /** The answer to a write with this Idempotency-Key, and the digest of the request it belongs to. */
+  remembered(key: string): { readonly digest: string; readonly result: CommandResult } | null;
 }
 
 /** Called after each batch of applied entries with the index reached. Must return quickly and never throw. */

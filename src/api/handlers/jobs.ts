@@ -4,7 +4,6 @@ import { type JobRecord } from "../../inventory/records.ts";
 import { type InventoryView } from "../../inventory/view.ts";
 import { type JobProblem, type PlannedJob, planJobRequest } from "../../lifecycle/job-request.ts";
 import { type ApiContext } from "../context.ts";
-import { asApiCode } from "../contract/codes.ts";
 import { type Job, type JobPlan } from "../contract/jobs.ts";
 import { type QueryOf } from "../contract/routes.ts";
 import { type ApiRequest, expectation, type Handlers, type Reply, write } from "../handler.ts";
@@ -67,8 +66,9 @@ async function madeBefore(
   context: ApiContext,
 ): Promise<string | null> {
   if (idempotency === null) return null;
-  if (context.remembered(idempotency.key) === null) await context.readBarrier(barrierTimeoutMs);
-  const answer = context.remembered(idempotency.key);
+  const { view } = context;
+  if (view.remembered(idempotency.key) === null) await context.readBarrier(barrierTimeoutMs);
+  const answer = view.remembered(idempotency.key);
   if (answer?.digest !== idempotency.digest || !answer.result.ok) return null;
   return idIn(answer.result.value);
 }
@@ -126,14 +126,18 @@ function toPlan(view: InventoryView, { command, plan, warnings }: Planned): JobP
   };
 }
 
-/** Everything that stands against the job, at once; nothing has changed. */
+/** What is wrong with the request itself; the rest is about nodes and their state. */
+const malformed = ["INVALID_REQUEST", "EMPTY_SELECTOR", "INVALID_SELECTOR"] as const;
+
+/** Everything that stands against the job, at once; nothing has changed. `details.code`: what all share. */
 function precheckError(code: string, problems: readonly JobProblem[]): ApiError {
-  const known = asApiCode(code) ?? "PRECHECK_FAILED";
   const [first] = problems;
   const others = problems.length - 1;
   const more = others > 0 ? ` (and ${others} more)` : "";
   const detail = `The job was not created: ${first?.message ?? code}${more}`;
-  return new ApiError(known, detail, {
+  const ofRequest = malformed.find((known) => known === code);
+  return new ApiError(ofRequest ?? "PRECHECK_FAILED", detail, {
+    ...(code === "PRECHECK_FAILED" || ofRequest !== undefined ? {} : { code }),
     problems: problems.map(({ node, code: entry, message }) => ({
       ...(node === null ? {} : { node }),
       code: entry,
