@@ -1,0 +1,230 @@
+/**
+ * One agent's part in consensus: recovers, runs the engine, and answers those who propose, read and wait. When
+ * the log or an invariant fails it falls silent at once (no vote, no acknowledgement leaves any more) and says
+ * so through `onFailure`; only a restart of the agent may go on.
+ */
+import { errorMessage } from "../../base/errors.ts";
+import { emptyConfiguration } from "../core/configuration.ts";
+import {
+  type ConfigChange,
+  type CoreStatus,
+  type Index,
+  type NodeId,
+  type ProposeResult,
+  type Term,
+} from "../core/types.ts";
+import { ConsensusError } from "../errors.ts";
+import { type Applied, type ConsensusNode, type ConsensusStatus } from "./api.ts";
+import { type DriverDependencies, Engine } from "./engine.ts";
+import { DriverMetrics } from "./metrics.ts";
+import { type DriverOptions } from "./options.ts";
+import { recover } from "./recovery.ts";
+
+export interface MeasuredConsensusNode<R> extends ConsensusNode<R> {
+  readonly metrics: DriverMetrics;
+}
+
+export function createConsensusNode<R>(
+  options: DriverOptions,
+  dependencies: DriverDependencies<R>,
+): MeasuredConsensusNode<R> {
+  return new ConsensusDriver(options, dependencies);
+}
+
+class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
+  readonly name = "consensus";
+  readonly metrics = new DriverMetrics();
+  readonly #options: DriverOptions;
+  readonly #deps: DriverDependencies<R>;
+  readonly #changeListeners = new Set<(status: ConsensusStatus) => void>();
+  readonly #appliedListeners = new Set<(index: Index) => void>();
+  readonly #failureListeners = new Set<(error: Error) => void>();
+  #engine: Engine<R> | null = null;
+  #failure: Error | null = null;
+  #stopping: Promise<void> | null = null;
+
+  constructor(options: DriverOptions, dependencies: DriverDependencies<R>) {
+    this.#options = options;
+    this.#deps = dependencies;
+  }
+
+  /** Resolves when everything that was known to be committed is applied again. */
+  async start(signal: AbortSignal): Promise<void> {
+    const { recovered, health, detail } = await recover(this.#deps, this.#options.bootstrap);
+    if (health === "torn-tail") {
+      this.#deps.logger.warn({ detail }, "the log ended in an unfinished write, which was dropped");
+    }
+    signal.throwIfAborted();
+    const dependencies = { ...this.#deps, recovered, metrics: this.metrics };
+    const engine = new Engine(this.#options, dependencies, {
+      changed: () => this.#changed(),
+      applied: (index) => this.#applied(index),
+      failed: (error) => this.#fail(error),
+    });
+    this.#engine = engine;
+    engine.start();
+    await this.#reach(engine, recovered.hardState.commit, Infinity);
+  }
+
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  propose(data: Uint8Array, signal?: AbortSignal): Promise<Applied<R>> {
+    const engine = this.#running();
+    if (engine === null) return Promise.reject(this.#stopped());
+    const { contact } = engine;
+    if (!contact.isLeader) {
+      this.metrics.refused += 1;
+      return Promise.reject(notLeading(contact.leader));
+    }
+    const answer = engine.proposals.add(data, this.#deps.clock.monotonicMs(), signal ?? null);
+    engine.loop.wake();
+    return answer;
+  }
+
+  readBarrier(timeoutMs: number): Promise<Index> {
+    const engine = this.#running();
+    if (engine === null) return Promise.reject(this.#stopped());
+    this.metrics.reads += 1;
+    const answer = engine.barriers.add(this.#deps.clock.monotonicMs() + timeoutMs);
+    engine.loop.wake();
+    return answer;
+  }
+
+  waitApplied(index: Index, timeoutMs: number): Promise<void> {
+    const engine = this.#running();
+    if (engine === null) return Promise.reject(this.#stopped());
+    return this.#reach(engine, index, this.#deps.clock.monotonicMs() + timeoutMs);
+  }
+
+  resultAt(index: Index, term: Term): R | null {
+    return this.#engine?.results.get(index, term) ?? null;
+  }
+
+  proposeConfig(change: ConfigChange): ProposeResult {
+    const engine = this.#running();
+    if (engine === null) {
+      return { ok: false, reason: "not-leader", leader: null, detail: "this agent is stopped" };
+    }
+    const result = engine.core.proposeConfig(change);
+    engine.loop.wake();
+    return result;
+  }
+
+  transferLeadership(to: NodeId | null, timeoutMs: number): Promise<boolean> {
+    const engine = this.#running();
+    if (engine === null || !engine.contact.isLeader) return Promise.resolve(false);
+    engine.core.transfer(to);
+    if (engine.core.status().transferee === null) return Promise.resolve(false);
+    const done = engine.transfers.wait(to, this.#deps.clock.monotonicMs() + timeoutMs);
+    engine.loop.wake();
+    return done;
+  }
+
+  status(): ConsensusStatus {
+    const core = this.#engine?.core.status() ?? this.#statusBeforeStart();
+    return {
+      ...core,
+      leaderContactMs: this.#engine?.contact.ageMs(this.#deps.clock.monotonicMs()) ?? null,
+      snapshotIndex: this.#engine?.snapshotIndex ?? 0,
+      health: this.#failure === null ? "ok" : "failed",
+    };
+  }
+
+  onChange(listener: (status: ConsensusStatus) => void): () => void {
+    this.#changeListeners.add(listener);
+    return () => this.#changeListeners.delete(listener);
+  }
+
+  onApplied(listener: (index: Index) => void): () => void {
+    this.#appliedListeners.add(listener);
+    return () => this.#appliedListeners.delete(listener);
+  }
+
+  onFailure(listener: (error: Error) => void): void {
+    if (this.#failure !== null) listener(this.#failure);
+    else this.#failureListeners.add(listener);
+  }
+
+  /** The engine, when it may be used. */
+  #running(): Engine<R> | null {
+    return this.#failure === null && this.#stopping === null ? this.#engine : null;
+  }
+
+  #reach(engine: Engine<R>, index: Index, deadlineMs: number): Promise<void> {
+    if (engine.appliedIndex >= index) return Promise.resolve();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    engine.waiters.add({ index, deadlineMs, resolve, reject });
+    return promise;
+  }
+
+  async #stop(): Promise<void> {
+    const engine = this.#engine;
+    if (engine !== null) {
+      if (this.#failure === null) await this.#handOver(engine);
+      const stopped = new ConsensusError("STOPPED", "This agent's consensus was stopped.");
+      engine.halt(stopped, stopped);
+      await engine.quiet();
+    }
+    await this.#deps.log.close();
+  }
+
+  async #handOver(engine: Engine<R>): Promise<void> {
+    const { transferOnStopMs } = this.#options;
+    if (transferOnStopMs <= 0 || !engine.contact.isLeader) return;
+    engine.core.transfer(null);
+    if (engine.core.status().transferee === null) return;
+    const deadlineMs = this.#deps.clock.monotonicMs() + transferOnStopMs;
+    const done = engine.transfers.wait(null, deadlineMs);
+    engine.loop.wake();
+    await done;
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#failure !== null) return;
+    const reason = errorMessage(cause);
+    this.#failure = cause instanceof Error ? cause : this.#stopped();
+    this.#deps.logger.error({ error: reason }, "consensus failed; the agent must restart");
+    const message = `This agent's consensus failed: ${reason}. It may still be committed.`;
+    const unknown = new ConsensusError("UNKNOWN_OUTCOME", message, {}, { cause });
+    this.#engine?.halt(this.#stopped(), unknown);
+    for (const listener of this.#failureListeners) listener(this.#failure);
+    this.#changed();
+  }
+
+  #stopped(): ConsensusError {
+    const reason = this.#failure === null ? null : this.#failure.message;
+    const why = reason === null ? "is not running" : `failed: ${reason}`;
+    return new ConsensusError("STOPPED", `This agent's consensus ${why}.`, { reason });
+  }
+
+  #changed(): void {
+    if (this.#changeListeners.size === 0) return;
+    const status = this.status();
+    for (const listener of this.#changeListeners) listener(status);
+  }
+
+  #applied(index: Index): void {
+    for (const listener of this.#appliedListeners) listener(index);
+  }
+
+  #statusBeforeStart(): CoreStatus {
+    const none = { commit: 0, applied: 0, first: 1, last: 0, persisted: 0, leaderLast: 0 };
+    const config = this.#options.bootstrap ?? emptyConfiguration;
+    return {
+      ...none,
+      ...{ role: "follower", term: 0, vote: null, leader: null },
+      ...{ effective: config, committed: config, quorumLost: true, transferee: null },
+      peers: new Map(),
+    };
+  }
+}
+
+function notLeading(leader: NodeId | null): ConsensusError {
+  const who = leader === null ? "no leader is known" : `"${leader}" leads`;
+  return new ConsensusError("NOT_LEADER", `This agent does not lead the cluster: ${who}.`, {
+    leader,
+  });
+}

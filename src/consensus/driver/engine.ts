@@ -1,0 +1,349 @@
+/**
+ * The running parts of one node and how they are joined: core, log writer, applier, proposals, reads, snapshots.
+ * Lives from a successful recovery until stop or failure.
+ */
+import { must } from "../../base/assert.ts";
+import { Background } from "../../base/background.ts";
+import { type Clock } from "../../base/clock.ts";
+import { type Logger } from "../../base/logger.ts";
+import { type Random } from "../../base/random.ts";
+import { decodeConfiguration } from "../core/config-codec.ts";
+import { voterIds } from "../core/configuration.ts";
+import {
+  type Configuration,
+  type CoreOptions,
+  type Entry,
+  EntryType,
+  type Index,
+  type LoadRequest,
+  type RaftCore,
+  type Ready,
+  type RecoveredLog,
+  type SnapshotMeta,
+} from "../core/types.ts";
+import { ConsensusError } from "../errors.ts";
+import { Applier } from "./applier.ts";
+import { IndexWaiters } from "./index-waiters.ts";
+import { LeaderContact } from "./leader-contact.ts";
+import { LogWriter } from "./log-writer.ts";
+import { type DriverMetrics } from "./metrics.ts";
+import { type DriverOptions, electionTimeoutMs } from "./options.ts";
+import { peersToKeep } from "./peers.ts";
+import {
+  type LogStore,
+  type RaftTransport,
+  type SnapshotStore,
+  type StateMachine,
+} from "./ports.ts";
+import { Proposals } from "./proposals.ts";
+import { ReadBarriers } from "./read-barriers.ts";
+import { ResultRing } from "./result-ring.ts";
+import { type Scheduler } from "./scheduler.ts";
+import { SnapshotExchange } from "./snapshot-exchange.ts";
+import { SnapshotTaker } from "./snapshot-taker.ts";
+import { Transfers } from "./transfers.ts";
+import { TurnLoop } from "./turn-loop.ts";
+
+export interface DriverDependencies<R> {
+  readonly createCore: (options: CoreOptions, recovered: RecoveredLog) => RaftCore;
+  readonly log: LogStore;
+  readonly snapshots: SnapshotStore;
+  readonly stateMachine: StateMachine<R>;
+  readonly transport: RaftTransport;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly scheduler: Scheduler;
+  readonly logger: Logger;
+}
+
+/** What an engine runs on: the driver's dependencies and what recovery found. */
+export interface EngineDependencies<R> extends DriverDependencies<R> {
+  readonly recovered: RecoveredLog;
+  readonly metrics: DriverMetrics;
+}
+
+export interface EngineEvents {
+  /** Role, leader, term, quorum contact or configuration changed. */
+  changed(): void;
+  applied(index: Index): void;
+  failed(error: unknown): void;
+}
+
+export class Engine<R> {
+  readonly core: RaftCore;
+  readonly loop: TurnLoop<R>;
+  readonly proposals: Proposals<R>;
+  readonly barriers: ReadBarriers;
+  readonly waiters = new IndexWaiters();
+  readonly results = new ResultRing<R>();
+  readonly transfers = new Transfers();
+  readonly contact: LeaderContact;
+  readonly #options: DriverOptions;
+  readonly #deps: EngineDependencies<R>;
+  readonly #events: EngineEvents;
+  readonly #background: Background;
+  readonly #writer: LogWriter;
+  readonly #applier: Applier<R>;
+  readonly #exchange: SnapshotExchange;
+  readonly #taker: SnapshotTaker;
+  #appliedConfig: Configuration;
+  #peers = "";
+  #tickDueMs = 0;
+  #cancelTick: () => void = () => {};
+  /** Something changed in this turn that listeners should hear of. */
+  #changed = false;
+  #diskStalled = false;
+
+  constructor(options: DriverOptions, dependencies: EngineDependencies<R>, events: EngineEvents) {
+    const { random, recovered, metrics, logger } = dependencies;
+    this.#options = options;
+    this.#deps = dependencies;
+    this.#events = events;
+    this.contact = new LeaderContact(options.self);
+    this.#background = new Background(logger);
+    this.barriers = new ReadBarriers(this.waiters);
+    const { maxEntryBytes } = options.core;
+    this.proposals = new Proposals({ ...options, maxEntryBytes }, metrics);
+    this.#appliedConfig = configAt(recovered, recovered.applied);
+    this.#applier = this.#newApplier();
+    this.#writer = new LogWriter(dependencies, {
+      durable: (ops) => this.loop.durable(ops),
+      failed: (error) => events.failed(error),
+    });
+    this.#taker = new SnapshotTaker(options, dependencies, recovered.snapshot);
+    this.#exchange = this.#newExchange();
+    const coreOptions = { ...options.core, self: options.self, random: () => random.float() };
+    this.core = dependencies.createCore(coreOptions, recovered);
+    this.loop = this.#newLoop();
+  }
+
+  get snapshotIndex(): Index {
+    return this.#taker.newestIndex;
+  }
+
+  get appliedIndex(): Index {
+    return this.#applier.position.index;
+  }
+
+  start(): void {
+    const { transport, clock } = this.#deps;
+    transport.onMessages((from, messages) => {
+      this.contact.heard(from, clock.monotonicMs());
+      this.loop.receive(messages);
+    });
+    transport.onPeer((id, up, evidence) => {
+      if (!up) this.core.unreachable(id, evidence);
+      this.loop.wake();
+    });
+    this.#scheduleTick();
+    const voters = voterIds(this.core.status().effective);
+    // Nobody else could win, so there is nothing to wait for.
+    if (voters.length === 1 && voters[0] === this.#options.self) this.core.campaign();
+    this.loop.wake();
+  }
+
+  /** Falls silent at once: after this nothing is sent, applied or answered but `error`. */
+  halt(queued: Error, placed: Error): void {
+    this.#cancelTick();
+    this.loop.stop();
+    this.#exchange.cancelAll();
+    this.proposals.rejectAll(queued, placed);
+    this.barriers.rejectAll(queued);
+    this.waiters.rejectAll(queued);
+    this.transfers.giveUp();
+  }
+
+  /** Resolves when nothing of this engine touches disk or state any more. Call after `halt`. */
+  async quiet(): Promise<void> {
+    await this.#writer.stop();
+    await this.#applier.stop();
+    await this.#background.close();
+  }
+
+  #newApplier(): Applier<R> {
+    const { snapshots, recovered, stateMachine, clock } = this.#deps;
+    const bytesOf = ({ id }: SnapshotMeta): AsyncIterable<Uint8Array> => snapshots.read(id, 0);
+    return new Applier(
+      { stateMachine, clock, bytesOf },
+      {
+        applied: (entry, result) => this.#applied(entry, result),
+        reached: (index) => this.#reached(index),
+        restored: (meta) => this.#restored(meta),
+        failed: (error) => this.#events.failed(error),
+      },
+      recovered.snapshot?.term ?? 0,
+    );
+  }
+
+  #newExchange(): SnapshotExchange {
+    return new SnapshotExchange(
+      { ...this.#deps, background: this.#background },
+      {
+        sent: (to, ok) => {
+          this.core.snapshotResult(to, ok);
+          this.loop.wake();
+        },
+        received: (meta) => {
+          this.core.snapshotReceived(meta);
+          this.loop.wake();
+        },
+        expectation: () => ({ leader: this.contact.leader, commit: this.core.status().commit }),
+      },
+    );
+  }
+
+  #newLoop(): TurnLoop<R> {
+    const { core, proposals, barriers } = this;
+    const own = { core, proposals, barriers, writer: this.#writer };
+    return new TurnLoop(
+      { ...this.#deps, ...own, applier: this.#applier, exchange: this.#exchange },
+      {
+        ticked: (nowMs) => this.#ticked(nowMs),
+        soft: (soft) => this.#soft(soft),
+        config: () => this.#reconfigured(),
+        load: (request) => this.#load(request),
+        ended: () => this.#ended(),
+        failed: (error) => this.#events.failed(error),
+      },
+      this.#options,
+    );
+  }
+
+  #scheduleTick(): void {
+    const { clock, metrics } = this.#deps;
+    this.#tickDueMs = clock.monotonicMs() + this.#options.tickMs;
+    this.#cancelTick = clock.setTimer(this.#options.tickMs, () => {
+      metrics.tickLateMs.observe(Math.max(0, clock.monotonicMs() - this.#tickDueMs));
+      this.#scheduleTick();
+      this.loop.tick();
+    });
+  }
+
+  #ticked(nowMs: number): void {
+    this.proposals.expire(nowMs);
+    this.barriers.tick(nowMs);
+    this.waiters.expire(nowMs, applyTimeout);
+    this.transfers.expire(nowMs);
+    this.#watchDisk(nowMs);
+  }
+
+  /** A leader whose disk hangs must not stay in office by heartbeats alone. */
+  #watchDisk(nowMs: number): void {
+    const stalled = this.#writer.busyMs(nowMs) > electionTimeoutMs(this.#options);
+    if (stalled && !this.#diskStalled) {
+      this.#deps.metrics.diskStalls += 1;
+      this.#deps.logger.warn({}, "the disk does not finish a write; stepping down");
+    }
+    this.#diskStalled = stalled;
+    if (stalled && this.contact.isLeader) this.core.stepDown("disk");
+  }
+
+  #soft(soft: NonNullable<Ready["soft"]>): void {
+    const { metrics, logger, clock } = this.#deps;
+    const before = this.contact.soft;
+    this.contact.changed(soft, clock.monotonicMs());
+    if (soft.role === "candidate" && before?.role !== "candidate") metrics.elections += 1;
+    if (before?.leader !== soft.leader) {
+      metrics.leaderChanges += 1;
+      const { role, leader, term } = soft;
+      logger.info({ role, leader, term }, leader === null ? "lost the leader" : "has a leader");
+      if (leader !== null && leader !== this.#options.self) this.transfers.leads(leader);
+    }
+    if (before?.role === "leader" && soft.role !== "leader") this.#exchange.cancelAll();
+    this.#reconfigured();
+  }
+
+  #reconfigured(): void {
+    this.#changed = true;
+    const { effective, committed } = this.core.status();
+    const peers = peersToKeep(this.#options.self, [effective, committed], this.contact.leader);
+    const text = peers.join(" ");
+    if (text === this.#peers) return;
+    this.#peers = text;
+    this.#deps.transport.setPeers(peers);
+  }
+
+  #applied(entry: Entry, result: R | null): void {
+    if (result !== null) this.results.put(entry.index, entry.term, result);
+    if (entry.type === EntryType.config || entry.type === EntryType.forceConfig) {
+      this.#appliedConfig = decodeConfiguration(entry.data, entry.index) ?? this.#appliedConfig;
+    }
+    this.#deps.metrics.applied += 1;
+    this.proposals.applied(entry, result, this.#deps.clock.monotonicMs());
+  }
+
+  #reached(index: Index): void {
+    this.core.applied(index);
+    this.waiters.reached(index);
+    this.#events.applied(index);
+    if (this.#taker.due(index) && !this.#applier.restoring) this.#takeSnapshot();
+  }
+
+  #restored(meta: SnapshotMeta): void {
+    this.#deps.metrics.snapshotsInstalled += 1;
+    this.#deps.logger.info({ index: meta.index }, "installed a snapshot of the leader");
+    this.#appliedConfig = meta.config;
+    this.#taker.adopt(meta);
+    this.proposals.skipped(meta.index);
+    this.#reached(meta.index);
+    this.#background.run("prune snapshots", () => this.#prune());
+    this.loop.wake();
+  }
+
+  #takeSnapshot(): void {
+    const position = { ...this.#applier.position, config: this.#appliedConfig };
+    this.#background.run("take a snapshot", async (signal) => {
+      const meta = await this.#taker.take(position);
+      if (meta === null || signal.aborted) return;
+      this.core.snapshotTaken(meta);
+      const first = this.#taker.keepFrom(meta, this.core.status());
+      this.core.compacted(first);
+      await this.#deps.log.compact(first).catch((error: unknown) => this.#events.failed(error));
+      await this.#prune();
+    });
+  }
+
+  /** A follower that is being sent an older one gets it to the end. */
+  async #prune(): Promise<void> {
+    if (!this.#exchange.sending) await this.#deps.snapshots.prune();
+  }
+
+  #load(request: LoadRequest): void {
+    const { from, maxBytes } = request;
+    this.#background.run("read the log", async (signal) => {
+      try {
+        const entries = await this.#deps.log.read(from, maxBytes);
+        if (signal.aborted) return;
+        this.core.loaded(request, entries);
+        this.loop.wake();
+      } catch (error) {
+        if (!signal.aborted) this.#events.failed(error);
+      }
+    });
+  }
+
+  #ended(): void {
+    this.#deps.metrics.pendingApplies = this.#applier.pending;
+    if (!this.#changed) return;
+    this.#changed = false;
+    this.#events.changed();
+  }
+}
+
+/** The configuration in force at `index`: that of the snapshot, or of a later entry. */
+function configAt({ configs, snapshot }: RecoveredLog, index: Index): Configuration {
+  const known = snapshot === null ? configs : [snapshot.config, ...configs];
+  const reached = known.filter((config) => config.index <= index);
+  return must(
+    reached.reduce<Configuration | undefined>(
+      (newest, one) => (newest === undefined || one.index > newest.index ? one : newest),
+      undefined,
+    ) ?? known[0],
+    "a recovered log has a configuration",
+  );
+}
+
+function applyTimeout(index: Index): ConsensusError {
+  const message = `This replica did not reach entry ${index} in time.`;
+  return new ConsensusError("APPLY_TIMEOUT", message, { index });
+}

@@ -1,0 +1,41 @@
+/** How long ago the leader was heard; on the leader itself, how long ago it had its quorum. */
+import { type NodeId, type Ready } from "../core/types.ts";
+
+export class LeaderContact {
+  readonly #self: NodeId;
+  #soft: Ready["soft"] = null;
+  #lastMs: number | null = null;
+
+  constructor(self: NodeId) {
+    this.#self = self;
+  }
+
+  get leader(): NodeId | null {
+    return this.#soft?.leader ?? null;
+  }
+
+  get isLeader(): boolean {
+    return this.#soft?.role === "leader";
+  }
+
+  get soft(): Ready["soft"] {
+    return this.#soft;
+  }
+
+  heard(from: NodeId, nowMs: number): void {
+    if (from === this.leader) this.#lastMs = nowMs;
+  }
+
+  changed(soft: NonNullable<Ready["soft"]>, nowMs: number): void {
+    const hadQuorum = this.#soft?.role === "leader" && !this.#soft.quorumLost;
+    this.#soft = soft;
+    const found = soft.leader !== null && soft.leader !== this.#self;
+    if (found || hadQuorum) this.#lastMs = nowMs;
+  }
+
+  /** Null when no leader was ever known. */
+  ageMs(nowMs: number): number | null {
+    if (this.#soft?.role === "leader" && !this.#soft.quorumLost) return 0;
+    return this.#lastMs === null ? null : nowMs - this.#lastMs;
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Feeds the log: one write at a time, everything that came meanwhile in the next (double buffering). What waits
+ * for an operation to be durable is released only when it and all before it are.
+ */
+import { type Clock } from "../../base/clock.ts";
+import { type AppendOp } from "../core/types.ts";
+import { mergeableCount, mergeWrites } from "./merge-writes.ts";
+import { type DriverMetrics } from "./metrics.ts";
+import { type LogStore } from "./ports.ts";
+
+export interface LogWriterEvents {
+  /** These operations are durable, in order. */
+  durable(ops: readonly AppendOp[]): void;
+  /** A write failed. Nothing is written any more. */
+  failed(error: unknown): void;
+}
+
+export class LogWriter {
+  readonly #log: LogStore;
+  readonly #clock: Clock;
+  readonly #metrics: DriverMetrics;
+  readonly #events: LogWriterEvents;
+  #queue: AppendOp[] = [];
+  #writingSince: number | null = null;
+  #running: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(
+    dependencies: {
+      readonly log: LogStore;
+      readonly clock: Clock;
+      readonly metrics: DriverMetrics;
+    },
+    events: LogWriterEvents,
+  ) {
+    this.#log = dependencies.log;
+    this.#clock = dependencies.clock;
+    this.#metrics = dependencies.metrics;
+    this.#events = events;
+  }
+
+  enqueue(op: AppendOp): void {
+    this.#queue.push(op);
+    if (this.#writingSince === null && !this.#stopped) this.#running = this.#drain();
+  }
+
+  /** How long the write under way has taken so far; 0 when there is none. */
+  busyMs(nowMs: number): number {
+    return this.#writingSince === null ? 0 : nowMs - this.#writingSince;
+  }
+
+  /** Writes what is queued, releases nothing more, and resolves when the disk is quiet. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      const ops = this.#queue.splice(0, mergeableCount(this.#queue));
+      const [first, ...rest] = ops;
+      if (first === undefined) return;
+      this.#metrics.pendingWrites = this.#queue.length;
+      const begun = this.#clock.monotonicMs();
+      this.#writingSince = begun;
+      try {
+        await this.#log.append(mergeWrites([first, ...rest]));
+      } catch (error) {
+        this.#queue = [];
+        this.#stopped = true;
+        this.#events.failed(error);
+        return;
+      }
+      this.#writingSince = null;
+      this.#metrics.writes += 1;
+      this.#metrics.operations += ops.length;
+      this.#metrics.writeMs.observe(this.#clock.monotonicMs() - begun);
+      if (!this.#stopped) this.#events.durable(ops);
+    }
+  }
+}

@@ -1,0 +1,110 @@
+/** Snapshots between agents: at most one to each follower, and one from the leader at a time. */
+import { type Background } from "../../base/background.ts";
+import { type Index, type NodeId, type SnapshotMeta } from "../core/types.ts";
+import { ConsensusError } from "../errors.ts";
+import { type DriverMetrics } from "./metrics.ts";
+import { type RaftTransport, type SnapshotSink, type SnapshotStore } from "./ports.ts";
+
+interface Dependencies {
+  readonly transport: RaftTransport;
+  readonly snapshots: SnapshotStore;
+  readonly background: Background;
+  readonly metrics: DriverMetrics;
+}
+
+export interface ExchangeEvents {
+  /** The follower has it, or does not. */
+  sent(to: NodeId, ok: boolean): void;
+  /** One is here, whole and verified. */
+  received(meta: SnapshotMeta): void;
+  /** Who may send one now, and behind which index it is of use. */
+  expectation(): { readonly leader: NodeId | null; readonly commit: Index };
+}
+
+interface Reception {
+  readonly sink: SnapshotSink;
+  over: boolean;
+}
+
+export class SnapshotExchange {
+  readonly #deps: Dependencies;
+  readonly #events: ExchangeEvents;
+  readonly #sending = new Map<NodeId, AbortController>();
+  #reception: Reception | null = null;
+
+  constructor(dependencies: Dependencies, events: ExchangeEvents) {
+    this.#deps = dependencies;
+    this.#events = events;
+    dependencies.transport.onSnapshot((from, meta) => this.#accept(from, meta));
+  }
+
+  get sending(): boolean {
+    return this.#sending.size > 0;
+  }
+
+  send(to: NodeId, meta: SnapshotMeta): void {
+    this.#sending.get(to)?.abort();
+    const control = new AbortController();
+    this.#sending.set(to, control);
+    this.#deps.background.run(`snapshot to ${to}`, async (stopping) => {
+      const ok = await this.#stream(to, meta, AbortSignal.any([control.signal, stopping]));
+      if (this.#sending.get(to) !== control) return;
+      this.#sending.delete(to);
+      if (ok) this.#deps.metrics.snapshotsSent += 1;
+      this.#events.sent(to, ok);
+    });
+  }
+
+  /** This agent no longer leads. */
+  cancelAll(): void {
+    for (const control of this.#sending.values()) control.abort();
+    this.#sending.clear();
+  }
+
+  async #stream(to: NodeId, meta: SnapshotMeta, signal: AbortSignal): Promise<boolean> {
+    const { transport, snapshots } = this.#deps;
+    const read = (offset: number): AsyncIterable<Uint8Array> => snapshots.read(meta.id, offset);
+    try {
+      return await transport.sendSnapshot(to, meta, read, signal);
+    } catch {
+      return false; // Away, refused, or pruned meanwhile: the core offers the newest one again.
+    }
+  }
+
+  async #accept(from: NodeId, meta: SnapshotMeta): Promise<SnapshotSink | null> {
+    if (!this.#wanted(from, meta)) return null;
+    if (this.#reception !== null) await end(this.#reception);
+    const sink = await this.#deps.snapshots.receive(meta);
+    const reception: Reception = { sink, over: false };
+    this.#reception = reception;
+    return {
+      offset: sink.offset,
+      write: (bytes) => (reception.over ? Promise.reject(superseded()) : sink.write(bytes)),
+      finish: () => this.#finish(reception, meta),
+      abort: () => end(reception),
+    };
+  }
+
+  #wanted(from: NodeId, meta: SnapshotMeta): boolean {
+    const { leader, commit } = this.#events.expectation();
+    return from === leader && meta.index > commit;
+  }
+
+  async #finish(reception: Reception, meta: SnapshotMeta): Promise<void> {
+    if (reception.over) throw superseded();
+    reception.over = true;
+    await reception.sink.finish();
+    this.#deps.metrics.snapshotsReceived += 1;
+    this.#events.received(meta);
+  }
+}
+
+async function end(reception: Reception): Promise<void> {
+  if (reception.over) return;
+  reception.over = true;
+  await reception.sink.abort();
+}
+
+function superseded(): ConsensusError {
+  return new ConsensusError("STOPPED", "This transfer of a snapshot was given up for a newer one.");
+}

@@ -1,0 +1,208 @@
+/**
+ * The loop around the core. Whatever happens (messages, proposals, ticks, completed writes) asks for a turn; one
+ * turn per pass of the event loop feeds the core all that waits and carries out all it answers:
+ *
+ *     step inbox → propose → read rounds → tick → while hasReady: persist, collect, apply → flush frames
+ *
+ * Everything here is synchronous; what takes time (disk, snapshots) calls back and asks for another turn.
+ */
+import { type Clock } from "../../base/clock.ts";
+import {
+  type AppendOp,
+  type LoadRequest,
+  type Message,
+  type NodeId,
+  type RaftCore,
+  type Ready,
+} from "../core/types.ts";
+import { type Applier } from "./applier.ts";
+import { type LogWriter } from "./log-writer.ts";
+import { type DriverMetrics } from "./metrics.ts";
+import { Outbox } from "./outbox.ts";
+import { type RaftTransport } from "./ports.ts";
+import { type Proposals } from "./proposals.ts";
+import { type ReadBarriers } from "./read-barriers.ts";
+import { type Scheduler } from "./scheduler.ts";
+import { type SnapshotExchange } from "./snapshot-exchange.ts";
+
+export interface TurnParts<R> {
+  readonly core: RaftCore;
+  readonly writer: LogWriter;
+  readonly applier: Applier<R>;
+  readonly proposals: Proposals<R>;
+  readonly barriers: ReadBarriers;
+  readonly exchange: SnapshotExchange;
+  readonly transport: RaftTransport;
+  readonly scheduler: Scheduler;
+  readonly clock: Clock;
+  readonly metrics: DriverMetrics;
+}
+
+export interface TurnEvents {
+  /** Before the core's tick, once per tick. */
+  ticked(nowMs: number): void;
+  soft(soft: NonNullable<Ready["soft"]>): void;
+  config(config: NonNullable<Ready["config"]>): void;
+  load(request: LoadRequest): void;
+  /** All of the turn's work is done. */
+  ended(): void;
+  failed(error: unknown): void;
+}
+
+export interface TurnBudget {
+  readonly inboxBudgetMs: number;
+  readonly applyBudgetMs: number;
+}
+
+const maxInbox = 16_384;
+/** Messages between two looks at the clock. */
+const inboxSlice = 64;
+
+export class TurnLoop<R> {
+  readonly #parts: TurnParts<R>;
+  readonly #events: TurnEvents;
+  readonly #budget: TurnBudget;
+  readonly #outbox: Outbox;
+  #inbox: Message[] = [];
+  #scheduled = false;
+  #tickDue = false;
+  #stopped = false;
+
+  constructor(parts: TurnParts<R>, events: TurnEvents, budget: TurnBudget) {
+    this.#parts = parts;
+    this.#events = events;
+    this.#budget = budget;
+    this.#outbox = new Outbox(parts.transport);
+  }
+
+  receive(messages: readonly Message[]): void {
+    if (this.#stopped) return;
+    this.#parts.metrics.messagesIn += messages.length;
+    if (this.#inbox.length > maxInbox) {
+      this.#parts.metrics.messagesDropped += messages.length; // Raft survives loss, memory may not
+      return;
+    }
+    for (const message of messages) this.#inbox.push(message);
+    this.wake();
+  }
+
+  tick(): void {
+    this.#tickDue = true;
+    this.wake();
+  }
+
+  /** Asks for a turn. */
+  wake(): void {
+    if (this.#scheduled || this.#stopped) return;
+    this.#scheduled = true;
+    this.#parts.scheduler.soon(() => this.#turn());
+  }
+
+  /** Nothing is stepped, sent or applied any more. */
+  stop(): void {
+    this.#stopped = true;
+    this.#inbox = [];
+    this.#outbox.clear();
+  }
+
+  /** These writes are on disk: what waited for them may leave. */
+  durable(ops: readonly AppendOp[]): void {
+    this.#guard(() => {
+      const { core, applier } = this.#parts;
+      for (const op of ops) {
+        core.persisted(op.seq);
+        applier.durable(op.seq);
+        this.#route(op.after);
+      }
+    });
+    this.wake();
+  }
+
+  #turn(): void {
+    this.#scheduled = false;
+    if (this.#stopped) return;
+    this.#guard(() => {
+      const { core, applier, metrics } = this.#parts;
+      metrics.turns += 1;
+      this.#stepInbox();
+      this.#feed();
+      this.#drain();
+      if (applier.ready) {
+        applier.run(this.#budget.applyBudgetMs);
+        this.#drain();
+      }
+      metrics.messagesOut += this.#outbox.flush((peer) => core.unreachable(peer, "backpressure"));
+      this.#events.ended();
+      if (this.#inbox.length > 0 || applier.ready || core.hasReady()) this.wake();
+      if (this.#parts.proposals.queued) this.wake();
+    });
+  }
+
+  #stepInbox(): void {
+    if (this.#inbox.length === 0) return;
+    const { core, clock } = this.#parts;
+    const end = clock.monotonicMs() + this.#budget.inboxBudgetMs;
+    let count = 0;
+    for (const message of this.#inbox) {
+      core.step(message);
+      count += 1;
+      if (count % inboxSlice === 0 && clock.monotonicMs() >= end) break;
+    }
+    if (count === this.#inbox.length) this.#inbox = [];
+    else this.#inbox.splice(0, count);
+  }
+
+  #feed(): void {
+    const { core, proposals, barriers, clock } = this.#parts;
+    if (proposals.queued) proposals.flush((data) => core.propose(data));
+    barriers.flush((context) => core.readIndex(context));
+    if (!this.#tickDue) return;
+    this.#tickDue = false;
+    this.#events.ticked(clock.monotonicMs());
+    core.tick();
+  }
+
+  #drain(): void {
+    const { core } = this.#parts;
+    while (!this.#stopped && core.hasReady()) this.#carryOut(core.ready());
+  }
+
+  #carryOut(ready: Ready): void {
+    const { writer, applier, barriers, exchange } = this.#parts;
+    const { append } = ready;
+    if (ready.soft !== null) this.#events.soft(ready.soft);
+    if (ready.config !== null) this.#events.config(ready.config);
+    if (append !== null) {
+      if (append.snapshot !== null) applier.pushRestore(append.snapshot, append.seq);
+      writer.enqueue(append);
+    }
+    this.#route(ready.messages);
+    applier.push(ready.committed);
+    for (const request of ready.loads) this.#events.load(request);
+    for (const read of ready.reads) barriers.answer(read, applier.position.index);
+    for (const { to, meta } of ready.snapshots) exchange.send(to, meta);
+  }
+
+  /** Messages to oneself are steps, not mail. */
+  #route(messages: readonly Message[]): void {
+    const { core } = this.#parts;
+    for (const message of messages) {
+      if (isOwn(message)) core.step(message);
+      else this.#outbox.add(message);
+    }
+  }
+
+  /** A broken invariant stops this agent: its peers must not hear from a core that is wrong. */
+  #guard(run: () => void): void {
+    if (this.#stopped) return;
+    try {
+      run();
+    } catch (error) {
+      this.#events.failed(error);
+    }
+  }
+}
+
+function isOwn({ from, to }: { readonly from: NodeId; readonly to: NodeId }): boolean {
+  return from === to;
+}

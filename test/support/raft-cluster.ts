@@ -1,0 +1,280 @@
+/**
+ * Whole consensus nodes (driver, core, state machine) on a virtual clock, a network and disks in memory. Links can
+ * be cut, processes crash (their disks stay) and start again.
+ */
+import { createHash } from "node:crypto";
+import { must } from "../../src/base/assert.ts";
+import { silentLogger } from "../../src/base/logger.ts";
+import { seededRandom } from "../../src/base/random.ts";
+import { simpleConfiguration } from "../../src/consensus/core/configuration.ts";
+import { createCore } from "../../src/consensus/core/raft.ts";
+import {
+  type Configuration,
+  type Entry,
+  EntryType,
+  type Index,
+  type Message,
+  type NodeId,
+  type SnapshotMeta,
+} from "../../src/consensus/core/types.ts";
+import {
+  createConsensusNode,
+  type MeasuredConsensusNode,
+} from "../../src/consensus/driver/driver.ts";
+import { defaultDriverOptions, type DriverOptions } from "../../src/consensus/driver/options.ts";
+import {
+  type RaftTransport,
+  type SnapshotSink,
+  type StateMachine,
+} from "../../src/consensus/driver/ports.ts";
+import { decodeMessages, encodeMessages } from "../../src/consensus/driver/wire.ts";
+import { MemoryDisk, type MemoryLogHooks, MemoryLogStore } from "./memory-log.ts";
+import { MemorySnapshots, SnapshotShelf } from "./memory-snapshots.ts";
+import { VirtualClock } from "./virtual-clock.ts";
+
+/** Remembers every command; the result of one is its place among them. */
+export class ListMachine implements StateMachine<string> {
+  commands: string[] = [];
+  appliedIndex: Index = 0;
+
+  apply(entries: readonly Entry[]): readonly (string | null)[] {
+    return entries.map((entry) => {
+      if (entry.index !== this.appliedIndex + 1) throw new Error(`gap before ${entry.index}`);
+      this.appliedIndex = entry.index;
+      if (entry.type !== EntryType.command) return null;
+      this.commands.push(Buffer.from(entry.data).toString());
+      return `#${this.commands.length}`;
+    });
+  }
+
+  snapshot(): { readonly index: Index; readonly bytes: AsyncIterable<Uint8Array> } {
+    return { index: this.appliedIndex, bytes: chunksOf(JSON.stringify(this.commands)) };
+  }
+
+  async restore(bytes: AsyncIterable<Uint8Array>, index: Index): Promise<void> {
+    const parts: Uint8Array[] = [];
+    for await (const part of bytes) parts.push(part);
+    this.commands = JSON.parse(Buffer.concat(parts).toString()) as string[];
+    this.appliedIndex = index;
+  }
+
+  hash(): string {
+    return createHash("sha256").update(JSON.stringify(this.commands)).digest("hex");
+  }
+}
+
+async function* chunksOf(text: string): AsyncGenerator<Uint8Array> {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; at += 4096) {
+    yield await Promise.resolve(bytes.subarray(at, at + 4096));
+  }
+}
+
+class MemoryTransport implements RaftTransport {
+  readonly self: NodeId;
+  readonly #cluster: RaftCluster;
+  receive: (from: NodeId, messages: readonly Message[]) => void = () => {};
+  notify: (id: NodeId, up: boolean, evidence: "closed" | "timeout") => void = () => {};
+  accept: (from: NodeId, meta: SnapshotMeta) => Promise<SnapshotSink | null> = () =>
+    Promise.resolve(null);
+  peers: readonly NodeId[] = [];
+  dead = false;
+
+  constructor(self: NodeId, cluster: RaftCluster) {
+    this.self = self;
+    this.#cluster = cluster;
+  }
+
+  send(to: NodeId, messages: readonly Message[]): boolean {
+    return !this.dead && this.#cluster.carry(this.self, to, encodeMessages(messages));
+  }
+
+  onMessages(receive: (from: NodeId, messages: readonly Message[]) => void): void {
+    this.receive = receive;
+  }
+
+  onPeer(notify: (id: NodeId, up: boolean, evidence: "closed" | "timeout") => void): void {
+    this.notify = notify;
+  }
+
+  onSnapshot(accept: (from: NodeId, meta: SnapshotMeta) => Promise<SnapshotSink | null>): void {
+    this.accept = accept;
+  }
+
+  setPeers(peers: readonly NodeId[]): void {
+    this.peers = peers;
+  }
+
+  async sendSnapshot(
+    to: NodeId,
+    meta: SnapshotMeta,
+    read: (offset: number) => AsyncIterable<Uint8Array>,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const peer = this.#cluster.reachable(this.self, to);
+    const sink = (await peer?.transport.accept(this.self, meta)) ?? null;
+    if (sink === null) return false;
+    for await (const chunk of read(sink.offset)) {
+      const lost = this.#cluster.reachable(this.self, to) !== peer || this.dead;
+      if (lost || signal.aborted) {
+        await sink.abort();
+        return false;
+      }
+      await sink.write(chunk);
+    }
+    await sink.finish();
+    return true;
+  }
+}
+
+export interface ClusterNode {
+  readonly id: NodeId;
+  readonly consensus: MeasuredConsensusNode<string>;
+  readonly machine: ListMachine;
+  readonly transport: MemoryTransport;
+  readonly log: MemoryLogStore;
+}
+
+export interface ClusterOptions {
+  readonly seed?: number;
+  readonly driver?: Partial<Omit<DriverOptions, "self" | "bootstrap">>;
+  readonly hooks?: (id: NodeId) => MemoryLogHooks;
+  /** Milliseconds a write takes. */
+  readonly writeMs?: number;
+}
+
+export class RaftCluster {
+  readonly clock = new VirtualClock();
+  readonly nodes = new Map<NodeId, ClusterNode>();
+  readonly disks = new Map<NodeId, MemoryDisk>();
+  readonly shelves = new Map<NodeId, SnapshotShelf>();
+  readonly failures = new Map<NodeId, Error>();
+  /** Decides about each frame; false loses it. */
+  lets: (from: NodeId, to: NodeId) => boolean = () => true;
+  readonly #options: ClusterOptions;
+  readonly #bootstrap: Configuration;
+  #starts = 0;
+
+  constructor(voters: readonly NodeId[], options: ClusterOptions = {}) {
+    this.#options = options;
+    this.#bootstrap = simpleConfiguration(voters);
+  }
+
+  /** Starts an agent on its disk; `member` false: it knows nobody and waits to be added. */
+  async start(id: NodeId, member = true): Promise<ClusterNode> {
+    this.#starts += 1;
+    const disk = this.disks.get(id) ?? new MemoryDisk();
+    const shelf = this.shelves.get(id) ?? new SnapshotShelf();
+    this.disks.set(id, disk);
+    this.shelves.set(id, shelf);
+    const { seed = 1, driver = {}, hooks, writeMs = 0 } = this.#options;
+    const latency = writeMs === 0 ? null : { clock: this.clock, writeMs: () => writeMs };
+    const log = new MemoryLogStore(disk, hooks?.(id) ?? {}, latency);
+    const machine = new ListMachine();
+    const transport = new MemoryTransport(id, this);
+    const bootstrap = member ? this.#bootstrap : null;
+    const consensus = createConsensusNode<string>(
+      { ...defaultDriverOptions, ...driver, self: id, bootstrap },
+      {
+        createCore,
+        log,
+        snapshots: new MemorySnapshots(shelf),
+        stateMachine: machine,
+        transport,
+        clock: this.clock,
+        random: seededRandom(seed * 1000 + this.#starts),
+        scheduler: { soon: (task) => queueMicrotask(task) },
+        logger: silentLogger,
+      },
+    );
+    consensus.onFailure((error) => this.failures.set(id, error));
+    const node = { id, consensus, machine, transport, log };
+    this.nodes.set(id, node);
+    const starting = consensus.start(new AbortController().signal);
+    await this.settle(starting);
+    return node;
+  }
+
+  async startAll(): Promise<void> {
+    for (const id of this.#bootstrap.sets.flat()) await this.start(id);
+  }
+
+  node(id: NodeId): ClusterNode {
+    return must(this.nodes.get(id), `node ${id} runs`);
+  }
+
+  /** kill -9: unfinished writes are lost, connections close. */
+  crash(id: NodeId): void {
+    const node = this.node(id);
+    node.log.crash();
+    node.transport.dead = true;
+    this.nodes.delete(id);
+    for (const other of this.nodes.values()) other.transport.notify(id, false, "closed");
+  }
+
+  async stop(id: NodeId): Promise<void> {
+    const node = this.node(id);
+    await this.settle(node.consensus.stop());
+    node.transport.dead = true;
+    this.nodes.delete(id);
+  }
+
+  async stopAll(): Promise<void> {
+    for (const id of [...this.nodes.keys()]) await this.stop(id);
+  }
+
+  leader(): ClusterNode | null {
+    const leading = [...this.nodes.values()].filter(
+      ({ consensus }) => consensus.status().role === "leader",
+    );
+    return leading.sort((a, b) => b.consensus.status().term - a.consensus.status().term)[0] ?? null;
+  }
+
+  async elected(): Promise<ClusterNode> {
+    await this.clock.until("a leader is elected", () => {
+      const leader = this.leader();
+      return leader !== null && !leader.consensus.status().quorumLost;
+    });
+    return must(this.leader(), "there is a leader");
+  }
+
+  followers(): readonly ClusterNode[] {
+    return [...this.nodes.values()].filter((node) => node !== this.leader());
+  }
+
+  /** Moves time until `promise` settles. */
+  async settle<T>(promise: Promise<T>): Promise<T> {
+    let done = false;
+    const mark = (): void => {
+      done = true;
+    };
+    promise.then(mark, mark);
+    await this.clock.until("the promise settles", () => done, 120_000);
+    return promise;
+  }
+
+  write(node: ClusterNode, text: string): Promise<string> {
+    return node.consensus.propose(Buffer.from(text)).then((applied) => applied.result);
+  }
+
+  async converged(): Promise<void> {
+    await this.clock.until("all replicas are equal", () => {
+      const hashes = [...this.nodes.values()].map(({ machine }) => machine.hash());
+      return new Set(hashes).size === 1;
+    });
+  }
+
+  reachable(from: NodeId, to: NodeId): ClusterNode | null {
+    return this.lets(from, to) && this.lets(to, from) ? (this.nodes.get(to) ?? null) : null;
+  }
+
+  carry(from: NodeId, to: NodeId, frame: Uint8Array): boolean {
+    if (!this.nodes.has(to)) return false;
+    this.clock.setTimer(1, () => {
+      const target = this.nodes.get(to);
+      if (target === undefined || !this.lets(from, to)) return;
+      target.transport.receive(from, must(decodeMessages(frame), "frames are well formed"));
+    });
+    return true;
+  }
+}
