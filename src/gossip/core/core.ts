@@ -31,6 +31,7 @@ import {
   type Outbox,
   type RecordAuthority,
   type SelfRecord,
+  type SignedRecord,
   Status,
   type StatusCode,
   type SyncAnswer,
@@ -51,6 +52,8 @@ export interface CoreStart {
   readonly self: Ix;
   /** The first record, with an incarnation above those of earlier lives. */
   readonly record: SelfRecord;
+  /** Members that are taken for alive without being spread: a cluster that starts as one, in simulations. */
+  readonly members?: readonly SignedRecord[];
 }
 
 export class GossipCore {
@@ -117,6 +120,7 @@ export class GossipCore {
       { ...shared, membership, voice: this.#voice, sync: this.#sync },
       now,
     );
+    for (const record of start.members ?? []) this.#membership.assume(record, now);
   }
 
   /** Handles `input`, if any, and all timers that are due. */
@@ -124,6 +128,18 @@ export class GossipCore {
     const turn = { now, out };
     if (input !== null) this.#handle(turn, input);
     this.#tick(turn);
+  }
+
+  /**
+   * Ends overdue suspicions and does nothing else: what goes on in an agent whose every send and receive is
+   * blocked (the anomaly of Lifeguard §V-A).
+   */
+  expire(now: number, out: Outbox): void {
+    this.#membership.expire({ now, out });
+  }
+
+  get nextExpiry(): number {
+    return this.#suspicions.nextDeadline;
   }
 
   /** Answers a sync request of `from`. */

@@ -27,6 +27,9 @@ export class Overlay {
   readonly #table: MemberTable;
   readonly #successors: Int32Array;
   readonly #predecessors: Int32Array;
+  /** Distance going forward to the successor and to the predecessor of each ring. */
+  readonly #nearest: Float64Array;
+  readonly #farthest: Float64Array;
   #subjects: readonly Ix[] = [];
   #neighbours: readonly Ix[] = [];
   #stale = true;
@@ -39,6 +42,8 @@ export class Overlay {
     this.#table = dependencies.table;
     this.#successors = new Int32Array(options.rings).fill(-1);
     this.#predecessors = new Int32Array(options.rings).fill(-1);
+    this.#nearest = new Float64Array(options.rings).fill(Infinity);
+    this.#farthest = new Float64Array(options.rings).fill(-1);
   }
 
   /** Everybody is a neighbour: the cluster is small, or probing is uniform as in the papers. */
@@ -69,16 +74,7 @@ export class Overlay {
   up(ix: Ix): void {
     if (ix === this.#self) return;
     for (let ring = 0; ring < this.#options.rings; ring += 1) {
-      const successor = this.#successors[ring] ?? -1;
-      if (successor < 0 || this.#ahead(ring, ix) < this.#ahead(ring, successor)) {
-        this.#successors[ring] = ix;
-        this.#touch();
-      }
-      const predecessor = this.#predecessors[ring] ?? -1;
-      if (predecessor < 0 || this.#ahead(ring, ix) > this.#ahead(ring, predecessor)) {
-        this.#predecessors[ring] = ix;
-        this.#touch();
-      }
+      if (this.#offer(ring, ix)) this.#touch();
     }
     if (this.isMesh || this.#table.upCount === this.#options.fullMeshUpTo + 1) this.#touch();
   }
@@ -104,25 +100,30 @@ export class Overlay {
     return (this.#directory.position(ring, ix) - from) >>> 0;
   }
 
-  #rescan(ring: number): void {
-    let successor = -1;
-    let predecessor = -1;
-    let nearest = Infinity;
-    let farthest = -1;
-    for (let ix = 0; ix < this.#table.bound; ix += 1) {
-      if (ix === this.#self || !this.#table.isUp(ix)) continue;
-      const ahead = this.#ahead(ring, ix);
-      if (ahead < nearest) {
-        nearest = ahead;
-        successor = ix;
-      }
-      if (ahead > farthest) {
-        farthest = ahead;
-        predecessor = ix;
-      }
+  /** True when `ix` is the new successor or predecessor of this agent on `ring`. */
+  #offer(ring: number, ix: Ix): boolean {
+    const ahead = this.#ahead(ring, ix);
+    const isNearest = ahead < (this.#nearest[ring] ?? 0);
+    const isFarthest = ahead > (this.#farthest[ring] ?? 0);
+    if (isNearest) {
+      this.#nearest[ring] = ahead;
+      this.#successors[ring] = ix;
     }
-    this.#successors[ring] = successor;
-    this.#predecessors[ring] = predecessor;
+    if (isFarthest) {
+      this.#farthest[ring] = ahead;
+      this.#predecessors[ring] = ix;
+    }
+    return isNearest || isFarthest;
+  }
+
+  #rescan(ring: number): void {
+    this.#nearest[ring] = Infinity;
+    this.#farthest[ring] = -1;
+    this.#successors[ring] = -1;
+    this.#predecessors[ring] = -1;
+    for (let ix = 0; ix < this.#table.bound; ix += 1) {
+      if (ix !== this.#self && this.#table.isUp(ix)) this.#offer(ring, ix);
+    }
   }
 
   #refresh(): void {

@@ -164,6 +164,8 @@ export class Prober {
     if (this.#options.lifeguard.probe) {
       const missed = probe.expectedNacks - probe.nacks;
       awareness.change(probe.expectedNacks > 0 ? Math.max(0, missed) : 1);
+      // Nobody else was asked in time: this host stood still, so the silence proves nothing.
+      if (probe.askAt !== Infinity) return;
     }
     if (!table.isUp(probe.target)) return;
     const { target: member, incarnation } = probe;

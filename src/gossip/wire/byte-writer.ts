@@ -12,15 +12,18 @@ export class ByteWriter {
   }
 
   u8(value: number): void {
-    this.#view.setUint8(this.#take(1), value);
+    const at = this.#take(1);
+    this.#view.setUint8(at, value);
   }
 
   u16(value: number): void {
-    this.#view.setUint16(this.#take(2), value);
+    const at = this.#take(2);
+    this.#view.setUint16(at, value);
   }
 
   u32(value: number): void {
-    this.#view.setUint32(this.#take(4), value);
+    const at = this.#take(4);
+    this.#view.setUint32(at, value);
   }
 
   bytes(value: Uint8Array): void {
@@ -46,6 +49,7 @@ export class ByteWriter {
     return this.#bytes.slice(0, this.#length);
   }
 
+  /** Where the next `count` bytes go. May replace the buffer, so it comes before any use of it. */
   #take(count: number): number {
     const at = this.#length;
     this.#length = at + count;

@@ -1,0 +1,240 @@
+/** S8, S9, S10, S12: many deaths at once, partitions, and nodes that hear nothing. */
+import { Status } from "../../../../src/gossip/core/types.ts";
+import { type GossipOptions } from "../../../../src/gossip/options.ts";
+import { type Experiment, mean, quantile } from "../report.ts";
+import { Simulation } from "../simulation.ts";
+import { convergenceMs } from "./convergence.ts";
+import { detections, lossFaults } from "./detection.ts";
+
+export interface MassCrashOutcome {
+  /** When half of, and when all (survivor, dead) pairs were known. */
+  readonly halfMs: number;
+  readonly allMs: number;
+  readonly falsePositives: number;
+}
+
+export function massCrash(options: {
+  readonly nodes: number;
+  readonly seed: number;
+  readonly share: number;
+  readonly protocol?: Partial<GossipOptions>;
+}): MassCrashOutcome {
+  const { nodes, seed, share, protocol = {} } = options;
+  const sim = new Simulation({ nodes, seed, protocol });
+  sim.runUntil(5000);
+  const times: number[] = [];
+  let falsePositives = 0;
+  sim.onEvent = ({ kind, member }) => {
+    if (kind !== "failed") return;
+    if (sim.node(member).isUp) falsePositives += 1;
+    else times.push(sim.now - 5000);
+  };
+  const dead = Math.floor(nodes * share);
+  for (let ix = 0; ix < dead; ix += 1) sim.node(ix).stop("lost");
+  const pairs = dead * (nodes - dead);
+  const done = sim.runUntil(305_000, () => times.length >= pairs);
+  const allMs = done ? quantile(times, 1) : Infinity;
+  return { halfMs: quantile(times, 0.5), allMs, falsePositives };
+}
+
+export const s8: Experiment = ({ seeds, full }) => {
+  const nodes = full ? 500 : 100;
+  const rows = [0.1, 0.5].flatMap((share) =>
+    (["ring", "uniform"] as const).map((selector) => {
+      const protocol = { selector };
+      const runs = seeds.map((seed) => massCrash({ nodes, seed, share, protocol }));
+      const half = mean(runs.map((run) => run.halfMs)) / 1000;
+      const all = Math.max(...runs.map((run) => run.allMs)) / 1000;
+      const wrong = runs.reduce((sum, run) => sum + run.falsePositives, 0);
+      return [`${share * 100} %`, selector, half, all, wrong];
+    }),
+  );
+  const ring = rows.filter((row) => row[1] === "ring");
+  return {
+    id: "S8",
+    title: `hosts lost at once, N=${nodes}, s`,
+    columns: ["share", "selector", "half", "all", "FP"],
+    rows,
+    verdicts: [
+      { claim: "ring: all known within 40 s", holds: ring.every((row) => Number(row[3]) <= 40) },
+      { claim: "ring: no false positive", holds: ring.every((row) => row[4] === 0) },
+    ],
+  };
+};
+
+export interface PartitionOutcome {
+  /** When every member held all members of the other side for failed. */
+  readonly splitMs: number;
+  /** From the end of the partition until all are alive everywhere. */
+  readonly healMs: number;
+  /** Most frames per node in one second after the heal. */
+  readonly peakFrames: number;
+}
+
+export function partition(options: {
+  readonly nodes: number;
+  readonly seed: number;
+  readonly smaller: number;
+  readonly durationMs: number;
+}): PartitionOutcome {
+  const { nodes, seed, smaller, durationMs } = options;
+  const sim = new Simulation({ nodes, seed });
+  sim.runUntil(5000);
+  sim.network.partition((ix) => (ix < smaller ? 0 : 1));
+  const begun = sim.now;
+  let splitAt = Infinity;
+  while (sim.now < begun + durationMs) {
+    sim.runUntil(sim.now + 1000);
+    if (splitAt === Infinity && statusesEverywhere(sim, splitStatus(smaller))) splitAt = sim.now;
+  }
+  sim.network.partition(null);
+  const healed = sim.now;
+  let peakFrames = 0;
+  let healAt = Infinity;
+  while (sim.now < healed + 120_000 && healAt === Infinity) {
+    const before = sim.framesSent.reduce((sum, value) => sum + value, 0);
+    sim.runUntil(sim.now + 1000);
+    const frames = sim.framesSent.reduce((sum, value) => sum + value, 0) - before;
+    peakFrames = Math.max(peakFrames, frames / nodes);
+    if (statusesEverywhere(sim, () => Status.alive)) healAt = sim.now;
+  }
+  return { splitMs: splitAt - begun, healMs: healAt - healed, peakFrames };
+}
+
+function splitStatus(smaller: number): (node: number, member: number) => number {
+  return (node, member) => (node < smaller === member < smaller ? Status.alive : Status.failed);
+}
+
+export function statusesEverywhere(
+  sim: Simulation,
+  expected: (node: number, member: number) => number,
+): boolean {
+  for (const node of sim.up) {
+    for (let member = 0; member < sim.size; member += 1) {
+      if (node.core.table.status(member) !== expected(node.ix, member)) return false;
+    }
+  }
+  return true;
+}
+
+export const s9: Experiment = ({ seeds, full }) => {
+  const nodes = full ? 200 : 50;
+  const durations = full ? [120_000, 1_800_000] : [120_000];
+  const rows = [0.5, 0.25].flatMap((share) =>
+    durations.map((durationMs) => {
+      const smaller = Math.floor(nodes * share);
+      const runs = seeds.map((seed) => partition({ nodes, seed, smaller, durationMs }));
+      return [
+        `${smaller}/${nodes - smaller}`,
+        durationMs / 1000,
+        Math.max(...runs.map((run) => run.splitMs)) / 1000,
+        Math.max(...runs.map((run) => run.healMs)) / 1000,
+        Math.max(...runs.map((run) => run.peakFrames)),
+      ];
+    }),
+  );
+  return {
+    id: "S9",
+    title: `partition and heal, N=${nodes}, s`,
+    columns: ["split", "lasted", "all failed", "healed", "peak frames/node/s"],
+    rows,
+    verdicts: [{ claim: "healed within 35 s", holds: rows.every((row) => Number(row[3]) <= 35) }],
+  };
+};
+
+export interface DeafOutcome {
+  failuresOfDeaf: number;
+  returnsOfDeaf: number;
+  failuresOfHealthy: number;
+}
+
+/** Some nodes lose what comes in: all of it, on and off, or a share of it all the time. */
+export function deafNodes(options: {
+  readonly nodes: number;
+  readonly seed: number;
+  readonly deaf: number;
+  readonly share: number;
+  readonly halfPeriodMs: number;
+  readonly durationMs: number;
+}): DeafOutcome {
+  const { nodes, seed, deaf, share, halfPeriodMs, durationMs } = options;
+  const sim = new Simulation({ nodes, seed });
+  sim.runUntil(5000);
+  const outcome: DeafOutcome = { failuresOfDeaf: 0, returnsOfDeaf: 0, failuresOfHealthy: 0 };
+  sim.onEvent = ({ kind, member }) => {
+    if (kind === "failed" && member < deaf) outcome.failuresOfDeaf += 1;
+    if (kind === "alive" && member < deaf) outcome.returnsOfDeaf += 1;
+    if (kind === "failed" && member >= deaf) outcome.failuresOfHealthy += 1;
+  };
+  const end = sim.now + durationMs;
+  for (let on = true; sim.now < end; on = !on) {
+    for (let ix = 0; ix < deaf; ix += 1) sim.network.ingressLoss(ix, on ? share : 0);
+    sim.runUntil(Math.min(end, sim.now + halfPeriodMs));
+  }
+  return outcome;
+}
+
+export const s10: Experiment = ({ seeds, full }) => {
+  const nodes = full ? 1000 : 100;
+  const deaf = Math.max(1, nodes / 100);
+  const cases = [
+    { name: "deaf 20 s on, 20 s off", share: 1, halfPeriodMs: 20_000 },
+    { name: "80 % ingress loss", share: 0.8, halfPeriodMs: 1e9 },
+  ];
+  const rows = cases.map(({ name, share, halfPeriodMs }) => {
+    const base = { nodes, deaf, share, halfPeriodMs, durationMs: 120_000 };
+    const runs = seeds.map((seed) => deafNodes({ ...base, seed }));
+    const sum = (pick: (run: DeafOutcome) => number): number => mean(runs.map(pick));
+    return [
+      name,
+      sum((run) => run.failuresOfDeaf),
+      sum((run) => run.returnsOfDeaf),
+      sum((run) => run.failuresOfHealthy),
+    ];
+  });
+  return {
+    id: "S10",
+    title: `nodes that hear nothing, N=${nodes}, ${deaf} deaf, 120 s, events at all nodes`,
+    columns: ["fault", "deaf failed", "deaf back", "healthy failed"],
+    rows,
+    verdicts: [
+      {
+        claim: "no healthy member failed",
+        holds: rows.every((row) => row[3] === 0),
+      },
+    ],
+  };
+};
+
+export const s12: Experiment = ({ seeds, full }) => {
+  const nodes = full ? 1000 : 100;
+  const rows = (["ring", "uniform"] as const).map((selector) => {
+    const protocol = { selector };
+    const spread = seeds.map((seed) => convergenceMs({ nodes, loss: 0, seed, selector }));
+    const found = seeds.map((seed) =>
+      detections({ nodes, seed, crashes: 5, how: "lost", protocol }),
+    );
+    const faults = seeds.map((seed) =>
+      lossFaults({ nodes: 100, seed, loss: 0.25, durationMs: 60_000, selector }),
+    );
+    return [
+      selector,
+      mean(spread.map((times) => quantile(times, 1))),
+      mean(found.flatMap((run) => run.full)) / 1000,
+      mean(faults.map((fault) => fault.failures)),
+    ];
+  });
+  const [ring, uniform] = rows;
+  return {
+    id: "S12",
+    title: `ring against uniform, N=${nodes}`,
+    columns: ["selector", "convergence ms", "full detection s", "failures at 25 % loss"],
+    rows,
+    verdicts: [
+      {
+        claim: "ring detects within 15 % of uniform",
+        holds: Number(ring?.[2]) <= 1.15 * Number(uniform?.[2]),
+      },
+    ],
+  };
+};

@@ -1,0 +1,113 @@
+/**
+ * S2: false positives while C nodes suffer periodic anomalies (Lifeguard §V-C "interval" experiment): blocked
+ * for D, free for I, again and again. FP counts failures declared of healthy members; FP− those of them
+ * that healthy members declare.
+ */
+import { type GossipOptions } from "../../../../src/gossip/options.ts";
+import { type Experiment } from "../report.ts";
+import { Simulation } from "../simulation.ts";
+
+export interface AnomalyOptions {
+  readonly seed: number;
+  readonly concurrent: number;
+  readonly blockedMs: number;
+  readonly freeMs: number;
+  readonly durationMs: number;
+  readonly protocol: Partial<GossipOptions>;
+  readonly nodes?: number;
+  readonly mode?: "blocked" | "frozen";
+}
+
+export interface AnomalyOutcome {
+  falsePositives: number;
+  atHealthy: number;
+  frames: number;
+  bytes: number;
+}
+
+export function anomalies(options: AnomalyOptions): AnomalyOutcome {
+  const { nodes = 128, seed, concurrent, blockedMs, freeMs, durationMs, protocol } = options;
+  const sim = new Simulation({ nodes, seed, protocol: { selector: "uniform", ...protocol } });
+  sim.runUntil(15_000);
+  const outcome: AnomalyOutcome = { falsePositives: 0, atHealthy: 0, frames: 0, bytes: 0 };
+  sim.onEvent = ({ kind, node, member }) => {
+    if (kind !== "failed" || member < concurrent) return;
+    outcome.falsePositives += 1;
+    if (node >= concurrent) outcome.atHealthy += 1;
+  };
+  const end = sim.now + durationMs;
+  const cycle = (ix: number): void => {
+    if (sim.now >= end) return;
+    sim.node(ix).stall(options.mode ?? "blocked", blockedMs);
+    sim.after(blockedMs + freeMs, () => cycle(ix));
+  };
+  for (let ix = 0; ix < concurrent; ix += 1) cycle(ix);
+  sim.runUntil(end);
+  outcome.frames = sim.framesSent.reduce((sum, count) => sum + count, 0);
+  outcome.bytes = sim.bytesSent.reduce((sum, count) => sum + count, 0);
+  return outcome;
+}
+
+const off = { probe: false, suspicion: false, buddy: false };
+export const lifeguardVariants = {
+  SWIM: off,
+  "LHA-Probe": { ...off, probe: true },
+  "LHA-Suspicion": { ...off, suspicion: true },
+  Buddy: { ...off, buddy: true },
+  Lifeguard: { probe: true, suspicion: true, buddy: true },
+} as const;
+
+export const s2: Experiment = ({ seeds, full }) => {
+  const grid = {
+    concurrent: full ? [1, 4, 8, 16, 32] : [8, 32],
+    blocked: full ? [2048, 8192, 16_384, 32_768] : [16_384],
+    free: full ? [1, 64, 1024, 16_384] : [64, 1024],
+  };
+  const totals = new Map<string, AnomalyOutcome>();
+  for (const [name, lifeguard] of Object.entries(lifeguardVariants)) {
+    const total = { falsePositives: 0, atHealthy: 0, frames: 0, bytes: 0 };
+    totals.set(name, total);
+    for (const seed of seeds) {
+      for (const concurrent of grid.concurrent) {
+        for (const blockedMs of grid.blocked) {
+          for (const freeMs of grid.free) {
+            const protocol = { lifeguard, suspicionMult: 5, confirmations: 3 };
+            const durationMs = full ? 120_000 : 60_000;
+            const run = { seed, concurrent, blockedMs, freeMs, durationMs, protocol };
+            const outcome = anomalies(run);
+            total.falsePositives += outcome.falsePositives;
+            total.atHealthy += outcome.atHealthy;
+            total.frames += outcome.frames;
+            total.bytes += outcome.bytes;
+          }
+        }
+      }
+    }
+  }
+  const swim = totals.get("SWIM") ?? { falsePositives: 1, atHealthy: 1, frames: 1, bytes: 1 };
+  const share = (value: number, whole: number): number => (100 * value) / Math.max(1, whole);
+  const rows = [...totals].map(([name, total]) => [
+    ...[name, total.falsePositives, total.atHealthy],
+    share(total.falsePositives, swim.falsePositives),
+    share(total.atHealthy, swim.atHealthy),
+    share(total.frames, swim.frames),
+    share(total.bytes, swim.bytes),
+  ]);
+  const lifeguard = totals.get("Lifeguard") ?? swim;
+  return {
+    id: "S2",
+    title: "false positives under anomalies, N=128, α=5 β=6 K=3, uniform",
+    columns: ["config", "FP", "FP-", "FP %", "FP- %", "msgs %", "bytes %"],
+    rows,
+    verdicts: [
+      {
+        claim: "Lifeguard FP ≤ 1.53 % of SWIM",
+        holds: share(lifeguard.falsePositives, swim.falsePositives) <= 1.53,
+      },
+      {
+        claim: "Lifeguard FP- ≤ 1.89 % of SWIM",
+        holds: share(lifeguard.atHealthy, swim.atHealthy) <= 1.89,
+      },
+    ],
+  };
+};
