@@ -32,8 +32,8 @@ function replaySession(draft: Draft, origin: Origin): CommandResult | Refusal | 
       boot: session.boot,
     });
   }
-  const before = session.results.find(({ seq }) => seq === origin.seq);
-  if (before !== undefined) return before.result;
+  const before = session.results[positionOf(session, origin.seq)];
+  if (before?.seq === origin.seq) return before.result;
   if (origin.seq <= session.floor) {
     return refuse(
       "CONFLICT",
@@ -85,21 +85,33 @@ export function remember(draft: Draft, envelope: Envelope, result: CommandResult
 
 function rememberSession(draft: Draft, origin: Origin, result: CommandResult): void {
   const { agent, boot, seq, acked } = origin;
-  const known = draft.view.get("session", agent);
-  if (known !== null && known.boot > boot) return;
+  const before = draft.view.get("session", agent);
   const session: Omit<SessionRecord, "version"> =
-    known?.boot === boot ? known : { boot, floor: -1, results: [] };
-  if (seq <= session.floor || session.results.some((answer) => answer.seq === seq)) return;
-  let floor = Math.max(session.floor, Math.min(acked, seq - 1));
-  let results = session.results.filter((answer) => answer.seq > floor);
-  results.push({ seq, result });
-  results.sort((a, b) => a.seq - b.seq);
-  const excess = results.length - limits.sessionResults;
-  if (excess > 0) {
-    floor = results[excess - 1]?.seq ?? floor;
-    results = results.slice(excess);
-  }
+    before?.boot === boot ? before : { boot, floor: -1, results: [] };
+  const position = positionOf(session, seq);
+  if (seq <= session.floor || session.results[position]?.seq === seq) return;
+  const known = session.results.toSpliced(position, 0, { seq, result });
+  const acknowledged = Math.max(session.floor, Math.min(acked, seq - 1));
+  const excess = Math.max(
+    positionOf({ results: known }, acknowledged + 1),
+    known.length - limits.sessionResults,
+  );
+  const floor = Math.max(acknowledged, known[excess - 1]?.seq ?? -1);
+  const results = excess === 0 ? known : known.slice(excess);
   draft.put("session", agent, { boot, floor, results });
+}
+
+/** Where the answer to `seq` is, or would be. */
+function positionOf({ results }: Pick<SessionRecord, "results">, seq: number): number {
+  let low = 0;
+  let high = results.length;
+  if ((results[high - 1]?.seq ?? -1) < seq) return high;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((results[middle]?.seq ?? seq) < seq) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function isOver(answer: IdempotencyRecord, at: number): boolean {
