@@ -8,6 +8,8 @@ import { type RoleChoice, jobRoles } from "./job-roles.ts";
 export interface Precheck {
   readonly problems: readonly { readonly code: string; readonly message: string }[];
   readonly warnings: readonly string[];
+  /** Another job works on the node first: what is there now says little. */
+  readonly isHeld: boolean;
 }
 
 type Problem = Precheck["problems"][number];
@@ -16,22 +18,21 @@ export function precheckNode(view: InventoryView, choice: RoleChoice, node: Node
   const problems: Problem[] = [];
   const warnings: string[] = [];
   const holder = holderOf(view, node);
+  const isHeld = holder !== null;
   if (holder !== null) {
     const text = `node "${node.name}" waits for job ${holder.id} (${holder.action})`;
     warnings.push(`${text}; it is checked again when its turn comes`);
   } else if (!canBegin(choice.action, node.phase)) {
     const message = illegalBegin(choice.action, node.name, node.phase);
-    return {
-      problems: [{ code: "ILLEGAL_MOVE", message }, ...awayProblems(choice, node)],
-      warnings,
-    };
+    const illegal = { code: "ILLEGAL_MOVE", message };
+    return { problems: [illegal, ...awayProblems(choice, node)], warnings, isHeld };
   }
   problems.push(...awayProblems(choice, node));
   if (node.reachability !== "reachable" && problems.length === 0) {
     warnings.push(`node "${node.name}" is ${node.reachability}: nothing will be cleaned up on it`);
   }
-  problems.push(...roleProblems(view, choice, { node, isHeld: holder !== null }));
-  return { problems, warnings };
+  problems.push(...roleProblems(view, choice, { node, isHeld }));
+  return { problems, warnings, isHeld };
 }
 
 /** The first job that works on the node, or is queued to. */

@@ -88,21 +88,23 @@ function checked(
   found: { readonly nodes: readonly NodeRecord[]; readonly problems: readonly JobProblem[] },
 ): PlannedJob {
   const problems = [...found.problems];
-  const prechecks = new Map<string, Precheck>();
+  const prechecks: Precheck[] = [];
   for (const node of found.nodes) {
     const precheck = precheckNode(view, command, node);
-    prechecks.set(node.name, precheck);
+    prechecks.push(precheck);
     problems.push(...precheck.problems.map((problem) => ({ node: node.name, ...problem })));
   }
   const shape = problems.length === 0 ? jobProblem(command) : null;
   if (shape !== null) problems.push(general("INVALID_REQUEST", shape));
   if (problems.length > 0) return refused(problems);
   const plan = previewJob(view, command);
-  if (command.action === "verify" && plan.every((node) => node.actions.length === 0)) {
+  const isCertain = prechecks.every((precheck) => !precheck.isHeld);
+  const isIdle = plan.every((node) => node.actions.length === 0);
+  if (command.action === "verify" && isCertain && isIdle) {
     const message = "there is nothing to verify: no role on these nodes has a verify action";
     return refused([general("NOTHING_TO_VERIFY", message)]);
   }
-  const warnings = [...prechecks.values()].flatMap((precheck) => precheck.warnings);
+  const warnings = prechecks.flatMap((precheck) => precheck.warnings);
   return { ok: true, command, plan, warnings };
 }
 
