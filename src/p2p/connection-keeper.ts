@@ -10,6 +10,7 @@ import { type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Random } from "../base/random.ts";
 import { type ConnectionTable } from "./connections.ts";
+import { withDeadline } from "./deadline.ts";
 import { type Dialer } from "./dialer.ts";
 import { P2pCode } from "./errors.ts";
 import { Protocol } from "./protocols.ts";
@@ -98,9 +99,10 @@ export class ConnectionKeeper {
 
   async #testOne(connection: Connection, stop: AbortSignal): Promise<void> {
     try {
-      const signal = AbortSignal.any([stop, AbortSignal.timeout(testMs)]);
-      const stream = await connection.newStream(Protocol.ping, { signal });
-      await stream.close({ signal });
+      await withDeadline({ clock: this.#deps.clock, ms: testMs, signal: stop }, async (signal) => {
+        const stream = await connection.newStream(Protocol.ping, { signal });
+        await stream.close({ signal });
+      });
     } catch (error) {
       if (stop.aborted) return;
       const text = `The peer did not answer: ${errorMessage(error)}`;

@@ -7,6 +7,7 @@ import { type Connection, type StreamCloseEvent } from "@libp2p/interface";
 import { type Clock } from "../base/clock.ts";
 import { AgentError, errorCode, errorMessage } from "../base/errors.ts";
 import { asPeerId, type PeerId } from "../base/ids.ts";
+import { unlessAborted, withDeadline } from "./deadline.ts";
 import { P2pCode } from "./errors.ts";
 
 /** Why the last connection of a peer is gone: its side closed it, or nothing but silence told so. */
@@ -93,14 +94,19 @@ export class ConnectionTable {
 
   /** Closes all connections in order, and those that do not within `graceMs` at once. */
   async closeAll(graceMs: number): Promise<void> {
-    const signal = AbortSignal.timeout(graceMs);
-    const closing = this.list().map(async ({ entry: { connection } }) => {
-      await connection.close({ signal }).catch((error: unknown) => {
-        const text = `The connection did not close in time: ${errorMessage(error)}`;
-        this.abort(connection, new AgentError(P2pCode.hostStopped, text));
-      });
+    await withDeadline({ clock: this.#clock, ms: graceMs }, async (signal) => {
+      const closing = this.list().map(({ entry }) => this.#close(entry.connection, signal));
+      await Promise.all(closing);
     });
-    await Promise.all(closing);
+  }
+
+  async #close(connection: Connection, signal: AbortSignal): Promise<void> {
+    try {
+      await unlessAborted(connection.close({ signal }), signal);
+    } catch (error) {
+      const text = `The connection did not close in time: ${errorMessage(error)}`;
+      this.abort(connection, new AgentError(P2pCode.hostStopped, text));
+    }
   }
 
   #remove(peer: PeerId, entry: Entry, event: StreamCloseEvent): void {

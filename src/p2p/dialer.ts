@@ -4,11 +4,12 @@
  */
 import { type Connection } from "@libp2p/interface";
 import { type Multiaddr } from "@multiformats/multiaddr";
-import { abortReason, type Clock } from "../base/clock.ts";
+import { type Clock } from "../base/clock.ts";
 import { AgentError, errorCode, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Random } from "../base/random.ts";
 import { parseHostPort, toMultiaddr } from "./address.ts";
+import { unlessAborted, withDeadline } from "./deadline.ts";
 import { P2pCode } from "./errors.ts";
 
 export interface DialerOptions {
@@ -100,9 +101,12 @@ export class Dialer {
       if (addresses.length === 0) {
         throw new AgentError(P2pCode.peerUnreachable, "no address is known");
       }
-      const timeout = AbortSignal.timeout(this.#options.timeoutMs);
-      const signal = AbortSignal.any([timeout, this.#stopped.signal]);
-      const connection = await this.#deps.dial(addresses, signal);
+      const limit = {
+        clock: this.#deps.clock,
+        ms: this.#options.timeoutMs,
+        signal: this.#stopped.signal,
+      };
+      const connection = await withDeadline(limit, (signal) => this.#deps.dial(addresses, signal));
       target.failures = 0;
       target.nextAttemptMs = 0;
       return connection;
@@ -145,22 +149,6 @@ export class Dialer {
       this.#targets.set(peer, target);
     }
     return target;
-  }
-}
-
-/** `promise`, but rejects as soon as `signal` aborts; the work goes on for the others who wait for it. */
-export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  promise.catch(() => {
-    // Reported to whoever still waits; one who gave up must not make it an unhandled rejection.
-  });
-  if (signal.aborted) throw abortReason(signal);
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(abortReason(signal));
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }
 

@@ -126,7 +126,6 @@ export class MeshGossipTransport implements GossipTransport, Service {
       frame: () => {
         throw new AgentError(P2pCode.frameMalformed, "This stream carries nothing back.");
       },
-      down: () => {},
     });
     this.#streams.set(peer, stream);
     return stream;

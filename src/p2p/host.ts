@@ -26,7 +26,8 @@ import {
 } from "./address.ts";
 import { ConnectionKeeper } from "./connection-keeper.ts";
 import { ConnectionTable, type ConnectionInfo } from "./connections.ts";
-import { Dialer, unlessAborted } from "./dialer.ts";
+import { unlessAborted } from "./deadline.ts";
+import { Dialer } from "./dialer.ts";
 import { P2pCode } from "./errors.ts";
 import { type Identity } from "./identity.ts";
 import { createNode } from "./libp2p-node.ts";

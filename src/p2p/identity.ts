@@ -30,7 +30,10 @@ export async function loadIdentity(dataDir: string): Promise<Identity> {
     if (errorCode(error) !== "ENOENT") throw error;
   }
   const key = await generateKeyPair("Ed25519");
-  return identityOf((await writeOnce(dataDir, path, key)) ? key : await readKey(path));
+  const made = await writeOnce(dataDir, path, key).catch((error: unknown) => {
+    throw unusable(`Could not write the agent's identity "${path}"`, error);
+  });
+  return identityOf(made ? key : await readKey(path));
 }
 
 /** An identity that is stored nowhere. */
@@ -57,11 +60,14 @@ async function readKey(path: string): Promise<Ed25519PrivateKey> {
     bytes = await readFile(path);
   } catch (error) {
     if (errorCode(error) === "ENOENT" || error instanceof AgentError) throw error;
-    const reason = errorMessage(error);
-    const text = `Could not read the agent's identity "${path}": ${reason}.`;
-    throw new AgentError(P2pCode.identityUnreadable, text, { path }, { cause: error });
+    throw unusable(`Could not read the agent's identity "${path}"`, error);
   }
   return parseKey(path, bytes);
+}
+
+function unusable(what: string, cause: unknown): AgentError {
+  const text = `${what}: ${errorMessage(cause)}. Check the data directory and its owner.`;
+  return new AgentError(P2pCode.identityUnreadable, text, {}, { cause });
 }
 
 function openToOthers(path: string, mode: number): AgentError {

@@ -12,6 +12,7 @@ import { AgentError, errorMessage, isAgentError } from "../base/errors.ts";
 import { asPeerId } from "../base/ids.ts";
 import { shuffle } from "../base/random.ts";
 import { formatHostPort, requireHostPort, toMultiaddr, type HostPort } from "./address.ts";
+import { withDeadline } from "./deadline.ts";
 import { finalRefusals, P2pCode } from "./errors.ts";
 import { FrameChannel } from "./frame-channel.ts";
 import { parseJoinToken, type JoinToken } from "./join-token.ts";
@@ -97,18 +98,19 @@ async function tryAll(
   return worst;
 }
 
-async function attempt(
-  address: HostPort,
-  token: JoinToken,
-  { options, context }: Round,
-): Promise<JoinAnswer> {
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(attemptMs)]);
+function attempt(address: HostPort, token: JoinToken, round: Round): Promise<JoinAnswer> {
+  const limit = { clock: round.context.clock, ms: attemptMs, signal: round.options.signal };
+  return withDeadline(limit, (signal) => joinThrough(address, { ...round, token, signal }));
+}
+
+async function joinThrough(address: HostPort, attempt: Attempt): Promise<JoinAnswer> {
+  const { context, signal } = attempt;
   const connection = await context.host.dialAddress(toMultiaddr(address), signal);
   try {
     const stream = await connection.newStream(Protocol.join, { signal });
     const channel = new FrameChannel(stream, { maxFrameBytes: maxAnswerFrame, maxUnread: 2 });
     try {
-      return await dialogue(channel, connection, { token, options, context, signal });
+      return await dialogue(channel, connection, attempt);
     } finally {
       channel.end();
     }
@@ -118,17 +120,15 @@ async function attempt(
   }
 }
 
-interface Dialogue {
+interface Attempt extends Round {
   readonly token: JoinToken;
-  readonly options: JoinOptions;
-  readonly context: MeshContext;
   readonly signal: AbortSignal;
 }
 
 async function dialogue(
   channel: FrameChannel,
   connection: Connection,
-  { token, options, context, signal }: Dialogue,
+  { token, options, context, signal }: Attempt,
 ): Promise<JoinAnswer> {
   const { clusterId, tokenId, verifier } = token;
   const clientNonce = randomBytes(nonceBytes);

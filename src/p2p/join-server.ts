@@ -9,6 +9,7 @@ import { Background } from "../base/background.ts";
 import { AgentError, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { parseHostPort } from "./address.ts";
+import { unlessAborted, withDeadline } from "./deadline.ts";
 import { P2pCode } from "./errors.ts";
 import { FrameChannel } from "./frame-channel.ts";
 import {
@@ -79,20 +80,24 @@ export class JoinServer {
     }
     this.#running += 1;
     this.#background.run(`join of ${peer}`, async (stop) => {
-      const signal = AbortSignal.any([stop, AbortSignal.timeout(dialogueMs)]);
-      const onAbort = (): void => channel.abort(new AgentError(P2pCode.joinFailed, "Too slow."));
-      signal.addEventListener("abort", onAbort, { once: true });
-      try {
-        channel.write(await this.#dialogue(channel, peer, signal));
-        channel.end();
-      } catch (error) {
-        this.#context.logger.info({ peer, error: errorMessage(error) }, "join broke off");
-        channel.abort(new AgentError(P2pCode.joinFailed, "The join broke off."));
-      } finally {
-        signal.removeEventListener("abort", onAbort);
+      const work = this.#serve(channel, peer, stop);
+      await work.finally(() => {
         this.#running -= 1;
-      }
+      });
     });
+  }
+
+  async #serve(channel: FrameChannel, peer: PeerId, stop: AbortSignal): Promise<void> {
+    const limit = { clock: this.#context.clock, ms: dialogueMs, signal: stop };
+    try {
+      await withDeadline(limit, async (signal) => {
+        channel.write(await this.#dialogue(channel, peer, signal));
+      });
+      channel.end();
+    } catch (error) {
+      this.#context.logger.info({ peer, error: errorMessage(error) }, "join broke off");
+      channel.abort(new AgentError(P2pCode.joinFailed, "The join broke off."));
+    }
   }
 
   /** The last frame: the answer or a refusal. @throws when the stranger talks nonsense or goes away */
@@ -127,7 +132,7 @@ export class JoinServer {
       return encodeRefusal(P2pCode.addressInvalid, "The agent's address is not HOST:PORT.");
     }
     const { name, address } = request;
-    return this.#admit({ peer, name, address, tokenId: hello.tokenId });
+    return unlessAborted(this.#admit({ peer, name, address, tokenId: hello.tokenId }), signal);
   }
 
   async #admit(request: Parameters<JoinAuthority["admit"]>[0]): Promise<Uint8Array> {

@@ -1,12 +1,13 @@
 /**
  * The long-lived stream to one peer for one protocol, opened by this side. It opens when a frame is sent (or
  * `hold` asks for it), says hello, and takes frames from then on; before, they wait in a bounded queue. When it
- * breaks, waiting frames are dropped and their owner is told up to which one they had left.
+ * breaks, its owner is told up to which frame it had written; later ones wait for the next stream, and are
+ * dropped only when that cannot be opened.
  */
 import { Background } from "../base/background.ts";
 import { AgentError, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
-import { unlessAborted } from "./dialer.ts";
+import { unlessAborted, withDeadline } from "./deadline.ts";
 import { P2pCode } from "./errors.ts";
 import { FrameStream } from "./frame-stream.ts";
 import { type PrefixWidth } from "./framing.ts";
@@ -26,11 +27,15 @@ export interface PeerStreamOptions {
 export interface PeerStreamEvents {
   frame(frame: Uint8Array): void;
   opened?(): void;
-  /** An attempt failed or the stream broke; frames up to `sentSeq` may have arrived, later ones did not. */
-  down(error: Error, sentSeq: number): void;
+  /** The stream broke: frames up to `sentSeq` may have arrived, later ones still wait. */
+  broke?(error: Error, sentSeq: number): void;
+  /** No stream could be opened: all waiting frames were dropped, surely unsent. */
+  failed?(error: Error): void;
 }
 
 const openMs = 10_000;
+/** A connection that breaks takes its streams first: the next one waits until that is over. */
+const settleMs = 20;
 /** A stream that lasted this long was good: the next one is opened without delay. */
 const goodMs = 1_000;
 const minBackoffMs = 50;
@@ -47,6 +52,8 @@ export class PeerStream {
   #held = false;
   #failures = 0;
   #openedAtMs = 0;
+  /** The last stream broke, and no attempt was made since. */
+  #broken = false;
   #retryAtMs = 0;
   #hurry: () => void = () => {};
 
@@ -62,8 +69,9 @@ export class PeerStream {
     return this.#stream !== null;
   }
 
-  get queuedBytes(): number {
-    return this.#queue.bytes;
+  /** The last frame that was written; later ones wait. */
+  get sentSeq(): number {
+    return this.#queue.sentSeq;
   }
 
   /** Queues a frame and gives its sequence number; 0 when it was dropped. */
@@ -90,8 +98,10 @@ export class PeerStream {
     this.#held = false;
     const closing = this.#background.close();
     this.#hurry();
-    this.#stream?.abort(new AgentError(P2pCode.hostStopped, "This agent closed the stream."));
+    const reason = new AgentError(P2pCode.hostStopped, "This agent closed the stream.");
+    this.#stream?.abort(reason);
     await closing;
+    this.#events.failed?.(reason);
   }
 
   #open(): void {
@@ -100,40 +110,41 @@ export class PeerStream {
     this.#background.run(`open ${this.#options.protocol}`, async (signal) => {
       try {
         await this.#backOff(signal);
-        const stream = await this.#handshake(signal);
-        this.#opening = false;
-        this.#take(stream);
+        const limit = { clock: this.#context.clock, ms: openMs, signal };
+        this.#take(await withDeadline(limit, (expired) => this.#handshake(expired)));
       } catch (error) {
-        this.#opening = false;
-        this.#down(error instanceof Error ? error : new AgentError(P2pCode.peerUnreachable, ""));
+        const text = `${this.#options.protocol} to peer "${this.#options.peer}": ${errorMessage(error)}`;
+        const { peer } = this.#options;
+        this.#failed(new AgentError(P2pCode.peerUnreachable, text, { peer }, { cause: error }));
       }
     });
   }
 
   /** Resolves with the stream when the peer accepted it. */
-  async #handshake(stop: AbortSignal): Promise<FrameStream> {
-    const { peer, protocol, prefix, maxFrameBytes } = this.#options;
+  async #handshake(signal: AbortSignal): Promise<FrameStream> {
+    const { peer, protocol, prefix, maxFrameBytes, maxQueueBytes } = this.#options;
     const clusterId = this.#context.clusterId();
     if (clusterId === null) {
-      throw new AgentError(P2pCode.peerUnreachable, "This agent belongs to no cluster yet.");
+      throw new AgentError(P2pCode.peerUnreachable, "this agent belongs to no cluster yet");
     }
-    const signal = AbortSignal.any([stop, AbortSignal.timeout(openMs)]);
     const raw = await this.#context.host.openStream(peer, protocol, signal);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const options = { prefix, maxFrameBytes, maxQueueBytes: this.#options.maxQueueBytes };
-    const stream = new FrameStream(raw, options, {
-      frame: (frame) => (isAccepted(frame) ? resolve() : reject(this.#refusal(frame))),
-      closed: (error) => reject(error ?? this.#refusal(null)),
-    });
+    const stream = new FrameStream(
+      raw,
+      { prefix, maxFrameBytes, maxQueueBytes },
+      {
+        frame: (frame) => (isAccepted(frame) ? resolve() : reject(this.#refusal(frame))),
+        closed: (error) => reject(error ?? this.#refusal(null)),
+      },
+    );
     stream.send(encodeHello(clusterId));
     try {
       await unlessAborted(promise, signal);
+      if (stream.closed) throw this.#refusal(null);
       return stream;
     } catch (error) {
-      const text = `Could not open ${protocol} to peer "${peer}": ${errorMessage(error)}.`;
-      const failure = new AgentError(P2pCode.peerUnreachable, text, { peer }, { cause: error });
-      stream.abort(failure);
-      throw failure;
+      stream.abort(this.#refusal(null));
+      throw error;
     }
   }
 
@@ -146,30 +157,47 @@ export class PeerStream {
   }
 
   #take(stream: FrameStream): void {
-    if (stream.closed) return this.#down(this.#refusal(null));
+    this.#opening = false;
     this.#stream = stream;
+    this.#broken = false;
     this.#openedAtMs = this.#context.clock.monotonicMs();
     stream.adopt(this.#queue, {
       frame: (frame) => this.#events.frame(frame),
       closed: (error) => {
-        this.#stream = null;
-        this.#down(error ?? new AgentError(P2pCode.peerLost, "The peer closed the stream."));
+        this.#broke(error ?? new AgentError(P2pCode.peerLost, "The peer closed the stream."));
       },
     });
     this.#events.opened?.();
   }
 
-  #down(error: Error): void {
-    const queue = this.#queue;
-    this.#queue = this.#newQueue(queue.lastSeq);
-    const lived = this.#openedAtMs > 0 ? this.#context.clock.monotonicMs() - this.#openedAtMs : 0;
-    this.#openedAtMs = 0;
+  #broke(error: Error): void {
+    const lived = this.#context.clock.monotonicMs() - this.#openedAtMs;
+    this.#stream = null;
+    this.#broken = true;
     this.#failures = lived >= goodMs ? 0 : this.#failures + 1;
-    const step = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(this.#failures, 16));
-    const pause = this.#failures === 0 ? 0 : step * (0.5 + this.#context.random.float() / 2);
-    this.#retryAtMs = this.#context.clock.monotonicMs() + pause;
-    this.#events.down(error, queue.sentSeq);
+    this.#pause();
+    this.#events.broke?.(error, this.#queue.sentSeq);
     if (this.#held || this.#queue.bytes > 0) this.#open();
+  }
+
+  /** What waits is kept for one more attempt when the first may have met a dying connection. */
+  #failed(error: Error): void {
+    this.#opening = false;
+    this.#failures += 1;
+    this.#pause();
+    if (!this.#broken || this.#background.signal.aborted) {
+      this.#queue = this.#newQueue(this.#queue.lastSeq);
+      this.#events.failed?.(error);
+    }
+    this.#broken = false;
+    if (this.#held || this.#queue.bytes > 0) this.#open();
+  }
+
+  #pause(): void {
+    const step = Math.min(maxBackoffMs, minBackoffMs * 2 ** Math.min(this.#failures, 16));
+    const jittered = step * (0.5 + this.#context.random.float() / 2);
+    const pause = this.#failures === 0 ? settleMs : jittered;
+    this.#retryAtMs = this.#context.clock.monotonicMs() + pause;
   }
 
   #backOff(signal: AbortSignal): Promise<void> {

@@ -172,7 +172,6 @@ export class MeshRaftTransport implements RaftTransport, Service {
           throw new AgentError(P2pCode.frameMalformed, "This stream carries nothing back.");
         },
         opened,
-        down: () => {},
       });
     const streams = { appends: open(lanes[0], () => {}), beats: open(lanes[1], up) };
     this.#peers.set(peer, streams);

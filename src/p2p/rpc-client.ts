@@ -31,7 +31,6 @@ export class RpcClient {
   readonly #stream: PeerStream;
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
-  #sentSeq = 0;
 
   constructor(peer: PeerId, limits: LaneLimits, context: MeshContext) {
     this.#peer = peer;
@@ -39,7 +38,8 @@ export class RpcClient {
     this.#context = context;
     this.#stream = new PeerStream({ ...limits, peer }, context, {
       frame: (frame) => this.#answer(frame),
-      down: (error, sentSeq) => this.#lost(error, sentSeq),
+      broke: (error, sentSeq) => this.#lost(error, sentSeq),
+      failed: (error) => this.#unsent(error),
     });
   }
 
@@ -103,7 +103,7 @@ export class RpcClient {
     if (pending === undefined) return;
     const what = `Call "${call.method}" to peer "${this.#peer}"`;
     const details = { peer: this.#peer, method: call.method };
-    if (!this.#stream.isOpen) {
+    if (pending.seq > this.#stream.sentSeq) {
       const text = `${what} was not sent within ${call.timeoutMs} ms: the peer cannot be reached.`;
       this.#settle(id, { error: new AgentError(P2pCode.peerUnreachable, text, details) });
       return;
@@ -114,16 +114,22 @@ export class RpcClient {
   }
 
   #lost(cause: Error, sentSeq: number): void {
-    this.#sentSeq = sentSeq;
     for (const [id, { seq, method }] of [...this.#pending]) {
-      const sent = seq <= this.#sentSeq;
-      const what = `Call "${method}" to peer "${this.#peer}"`;
-      const text = sent
-        ? `${what} was sent, then the connection was lost; it may have been carried out.`
-        : `${what} was not sent: ${cause.message}`;
-      const code = sent ? P2pCode.peerLost : P2pCode.peerUnreachable;
+      if (seq > sentSeq) continue;
+      const text =
+        `Call "${method}" to peer "${this.#peer}" was sent, then the connection was lost; ` +
+        `it may have been carried out.`;
+      const details = { peer: this.#peer, method };
+      this.#settle(id, { error: new AgentError(P2pCode.peerLost, text, details, { cause }) });
+    }
+  }
+
+  #unsent(cause: Error): void {
+    for (const [id, { method }] of [...this.#pending]) {
+      const text = `Call "${method}" to peer "${this.#peer}" was not sent: ${cause.message}`;
+      const details = { peer: this.#peer, method };
       this.#settle(id, {
-        error: new AgentError(code, text, { peer: this.#peer, method }, { cause }),
+        error: new AgentError(P2pCode.peerUnreachable, text, details, { cause }),
       });
     }
   }

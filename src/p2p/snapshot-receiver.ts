@@ -8,6 +8,7 @@ import { AgentError, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type NodeId, type SnapshotMeta } from "../consensus/core/types.ts";
 import { type SnapshotSink } from "../consensus/driver/ports.ts";
+import { withDeadline } from "./deadline.ts";
 import { P2pCode } from "./errors.ts";
 import { FrameChannel } from "./frame-channel.ts";
 import { encodeAnswer, HelloAnswer, judgeHello } from "./hello.ts";
@@ -119,7 +120,7 @@ export class SnapshotReceiver {
   }
 
   #read(channel: FrameChannel): Promise<Uint8Array> {
-    const signal = AbortSignal.any([this.#background.signal, AbortSignal.timeout(idleMs)]);
-    return channel.read(signal);
+    const limit = { clock: this.#context.clock, ms: idleMs, signal: this.#background.signal };
+    return withDeadline(limit, (signal) => channel.read(signal));
   }
 }

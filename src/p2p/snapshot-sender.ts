@@ -5,6 +5,7 @@
 import { errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type SnapshotMeta } from "../consensus/core/types.ts";
+import { withDeadline } from "./deadline.ts";
 import { FrameChannel } from "./frame-channel.ts";
 import { decodeAnswer, encodeHello, HelloAnswer } from "./hello.ts";
 import { type MeshContext } from "./mesh-context.ts";
@@ -65,9 +66,9 @@ class Transfer {
 
   /** False when the receiver refused. @throws when the connection broke */
   async run(): Promise<boolean> {
-    const { to, signal } = this.#job;
-    const open = AbortSignal.any([signal, AbortSignal.timeout(answerMs)]);
-    const stream = await this.#context.host.openStream(to, Protocol.snapshot, open);
+    const stream = await this.#within(answerMs, (signal) => {
+      return this.#context.host.openStream(this.#job.to, Protocol.snapshot, signal);
+    });
     const channel = new FrameChannel(stream, { maxFrameBytes: 64, maxUnread: 16 });
     try {
       return (await this.#offer(channel)) && (await this.#stream(channel));
@@ -80,7 +81,7 @@ class Transfer {
     const clusterId = this.#context.clusterId();
     if (clusterId === null) return false;
     channel.write(encodeHello(clusterId));
-    const answer = decodeAnswer(await channel.read(this.#within(answerMs)));
+    const answer = decodeAnswer(await this.#read(channel, answerMs));
     if (answer !== HelloAnswer.accepted) return false;
     const { to, meta } = this.#job;
     channel.write(encodeOffer(this.#context.host.id, to, meta));
@@ -104,21 +105,25 @@ class Transfer {
     if (sent !== meta.sizeBytes) return false;
     channel.write(endFrame);
     for (;;) {
-      const frame = decodeReceiverFrame(await channel.read(this.#within(verifyMs)));
+      const frame = decodeReceiverFrame(await this.#read(channel, verifyMs));
       if (frame?.kind !== "at") return frame?.kind === "done";
     }
   }
 
   /** Waits for the receiver to say how far it is; false when it refuses or talks nonsense. */
   async #progress(channel: FrameChannel, ms: number): Promise<boolean> {
-    const frame = decodeReceiverFrame(await channel.read(this.#within(ms)));
+    const frame = decodeReceiverFrame(await this.#read(channel, ms));
     if (frame?.kind !== "at" || frame.offset < this.acknowledged) return false;
     if (frame.offset > this.#job.meta.sizeBytes) return false;
     this.acknowledged = frame.offset;
     return true;
   }
 
-  #within(ms: number): AbortSignal {
-    return AbortSignal.any([this.#job.signal, AbortSignal.timeout(ms)]);
+  #read(channel: FrameChannel, ms: number): Promise<Uint8Array> {
+    return this.#within(ms, (signal) => channel.read(signal));
+  }
+
+  #within<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return withDeadline({ clock: this.#context.clock, ms, signal: this.#job.signal }, work);
   }
 }
