@@ -6,6 +6,7 @@
 import { Packr } from "msgpackr";
 import { type CommandResult, type CommandType, type Envelope, schemaVersion } from "./commands.ts";
 import { commandShapes, envelopeShape } from "./command-shapes.ts";
+import { InventoryError } from "./errors.ts";
 import { errorMessage } from "../base/errors.ts";
 import { isPlainObject } from "./shape.ts";
 
@@ -49,6 +50,17 @@ export function decodeEnvelope(bytes: Uint8Array): Decoded {
   const problem = envelopeShape(value, "envelope") ?? commandProblem(value["command"]);
   if (problem !== null) return unknown(`Entry has not the shape of a command: ${problem}`);
   return { ok: true, envelope: value as unknown as Envelope };
+}
+
+/**
+ * What a leader proposes for the request of any agent: a command it can apply itself, with the leader's time.
+ * @throws InventoryError COMMAND_INVALID, SCHEMA_TOO_NEW.
+ */
+export function stampEnvelope(bytes: Uint8Array, at: number): Uint8Array {
+  const decoded = decodeEnvelope(bytes);
+  if (decoded.ok) return encodeEnvelope({ ...decoded.envelope, at });
+  const code = decoded.code === "SCHEMA_TOO_NEW" ? decoded.code : "COMMAND_INVALID";
+  throw new InventoryError(code, decoded.message);
 }
 
 /** The answer to a committed entry that is no command. */

@@ -12,6 +12,8 @@ export type InventoryErrorCode =
   | "ROLE_CYCLE"
   /** A revision that the inventory does not have. */
   | "REVISION_UNKNOWN"
+  /** Bytes that are no command: not proposed. */
+  | "COMMAND_INVALID"
   /** An entry or snapshot of a newer schema: this agent must be upgraded. The state is unchanged. */
   | "SCHEMA_TOO_NEW"
   /** A snapshot that cannot be read. The state is unchanged. */
