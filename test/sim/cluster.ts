@@ -34,6 +34,8 @@ export class SimCluster {
   readonly #paused = new Set<NodeId>();
   readonly #random: Random;
   #nextRead = 1;
+  /** Told when a node wins an election. */
+  onLeader: (node: SimNode) => void = () => undefined;
   reads = 0;
   readsAnswered = 0;
 
@@ -86,6 +88,10 @@ export class SimCluster {
         options: { ...profile.core, self: at.id, random: () => random.float() },
         send: (from, to, message) => this.#send(from, to, message),
         sendSnapshot: (from, to, meta) => this.#sendSnapshot(from, to, meta),
+        onLeader: (id) => {
+          const node = this.#byId.get(id);
+          if (node !== undefined) this.onLeader(node);
+        },
         onRead: (id, result) => this.#onRead(id, result),
         ackEarly,
         loadMs: profile.loadMs,
@@ -128,9 +134,13 @@ export class SimCluster {
   #sendSnapshot(from: NodeId, to: NodeId, meta: SnapshotMeta): void {
     this.clock.after(10 + 5 * this.network.latency(), () => {
       const receiver = this.#byId.get(to);
-      const ok = receiver?.core != null && !this.network.isCut(from, to) && this.#random.float() < 0.9;
+      const ok =
+        receiver !== undefined &&
+        receiver.core !== null &&
+        !this.network.isCut(from, to) &&
+        this.#random.float() < 0.9;
       this.trace.add(() => `${from}->${to} snapshot ${meta.id} ${ok ? "arrived" : "failed"}`);
-      if (ok) receiver?.with((core) => core.snapshotReceived(meta));
+      if (ok) receiver.with((core) => core.snapshotReceived(meta));
       this.#byId.get(from)?.with((core) => core.snapshotResult(to, ok));
     });
   }
@@ -141,7 +151,7 @@ export class SimCluster {
   }
 
   readAt(node: SimNode): void {
-    if (node.core === null) return;
+    if (node.core === null || this.isPaused(node)) return;
     const context = this.#nextRead++;
     this.reads += 1;
     this.invariants.onRead(context);

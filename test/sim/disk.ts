@@ -41,7 +41,7 @@ export class SimDisk {
   #syncing = false;
   /** Counts crashes: completions of an earlier life are void. */
   #life = 0;
-  readonly profile: DiskProfile;
+  profile: DiskProfile;
 
   constructor(
     profile: DiskProfile,

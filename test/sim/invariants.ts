@@ -87,7 +87,8 @@ export class Invariants {
     }
     for (const entry of entries) {
       const last = view.image.at(-1) ?? view.imageBase;
-      require(entry.index === last.index + 1, () => `${view.id} leaves a gap before ${entry.index}`);
+      require(entry.index === last.index + 1, () =>
+        `${view.id} leaves a gap before ${entry.index}`);
       this.#logMatching(view.id, entry, last.term);
       view.image.push(entry);
     }
@@ -111,7 +112,8 @@ export class Invariants {
     sets: readonly (readonly NodeId[])[],
   ): void {
     require(term >= view.term, () => `${view.id} goes back from term ${view.term} to ${term}`);
-    require(commit >= view.commit, () => `${view.id} goes back from commit ${view.commit} to ${commit}`);
+    require(commit >= view.commit, () =>
+      `${view.id} goes back from commit ${view.commit} to ${commit}`);
     view.term = term;
     if (commit > this.#committed.length) this.#newlyCommitted(view, commit, sets);
     else if (commit > 0 && commit > view.imageBase.index) {
@@ -123,10 +125,8 @@ export class Invariants {
   #newlyCommitted(view: NodeView, commit: Index, sets: readonly (readonly NodeId[])[]): void {
     const term = termIn(view, commit) ?? -1;
     require(this.#leaders.get(view.term) === view.id, () => `${view.id} commits without leading`);
-    require(
-      hasQuorum(sets, (id) => this.#views.get(id)?.disk.holds(commit, term) ?? false),
-      () => `${view.id} commits ${commit}/${term}, which is not durable on a quorum`,
-    );
+    require(hasQuorum(sets, (id) => this.#views.get(id)?.disk.holds(commit, term) ?? false), () =>
+      `${view.id} commits ${commit}/${term}, which is not durable on a quorum`);
     for (let index = this.#committed.length + 1; index <= commit; index += 1) {
       const entry = view.image[index - view.imageBase.index - 1];
       if (entry === undefined) throw new Error(`${view.id} has no image of entry ${index}`);
@@ -136,10 +136,8 @@ export class Invariants {
 
   #matchesCommitted(id: NodeId, index: Index, term: Term | null): void {
     const known = this.#committed[index - 1];
-    require(
-      known === undefined || known.entry.term === term,
-      () => `${id} holds ${index}/${term ?? "-"} as committed, others ${index}/${known?.entry.term ?? "-"}`,
-    );
+    require(known === undefined || known.entry.term === term, () =>
+      `${id} holds ${index}/${term ?? "-"} as committed, others ${index}/${known?.entry.term ?? "-"}`);
   }
 
   /** Election safety, and leader completeness. */
@@ -150,18 +148,14 @@ export class Invariants {
     const last = this.#committed.findLast(({ inTerm }) => inTerm < term);
     if (last === undefined || last.entry.index <= view.imageBase.index) return;
     const { index, term: entryTerm } = last.entry;
-    require(
-      termIn(view, index) === entryTerm,
-      () => `leader completeness: ${view.id} leads term ${term} without committed ${index}/${entryTerm}`,
-    );
+    require(termIn(view, index) === entryTerm, () =>
+      `leader completeness: ${view.id} leads term ${term} without committed ${index}/${entryTerm}`);
   }
 
   #onCommitted(view: NodeView, entry: Entry): void {
     const known = this.#committed[entry.index - 1];
-    require(
-      known !== undefined && sameEntry(known.entry, entry),
-      () => `state machine safety: ${view.id} applies another entry ${entry.index}/${entry.term}`,
-    );
+    require(known !== undefined && sameEntry(known.entry, entry), () =>
+      `state machine safety: ${view.id} applies another entry ${entry.index}/${entry.term}`);
     require(view.disk.holds(entry.index, entry.term), () => `${view.id} applies before its disk`);
   }
 
@@ -183,7 +177,8 @@ export class Invariants {
     } else if (message.type === "VoteResp" && message.granted) {
       const { term, vote } = view.disk.hardState;
       const durable = term > message.term || (term === message.term && vote === message.to);
-      require(durable, () => `${view.id} grants a vote in term ${message.term} that is not durable`);
+      require(durable, () =>
+        `${view.id} grants a vote in term ${message.term} that is not durable`);
     }
   }
 

@@ -1,6 +1,7 @@
 /** Makes things go wrong, and keeps clients and operators busy meanwhile. Everything is drawn from the seed. */
 import { type Random } from "../../src/base/random.ts";
-import { type ConfigChange, type NodeId } from "../../src/consensus/core/types.ts";
+import { roleOf } from "../../src/consensus/core/configuration.ts";
+import { type ConfigChange, type Configuration } from "../../src/consensus/core/types.ts";
 import { stream, type SimCluster } from "./cluster.ts";
 import { type SimNode } from "./node.ts";
 import { type NemesisProfile } from "./profile.ts";
@@ -22,6 +23,7 @@ export class Nemesis {
 
   start(): void {
     const p = this.#profile;
+    this.#cluster.onLeader = (node) => this.#strike(node);
     this.#repeat(p.crashMs, () => this.#crash());
     this.#repeat(p.partitionMs, () => this.#partition());
     this.#repeat(p.pauseMs, () => this.#pause());
@@ -34,6 +36,25 @@ export class Nemesis {
 
   stop(): void {
     this.#active = false;
+  }
+
+  /**
+   * The moments after an election and after a change are the dangerous ones: with `haste`, the operator acts at once
+   * and the network breaks while the first messages are under way.
+   */
+  #strike(node: SimNode): void {
+    const { clock } = this.#cluster;
+    if (!this.#active) return;
+    if (this.#random.float() < this.#profile.haste) {
+      clock.after(this.#soon(), () => this.#changeAt(node));
+    }
+    if (this.#random.float() < this.#profile.haste) {
+      clock.after(this.#soon(), () => this.#partition());
+    }
+  }
+
+  #soon(): number {
+    return this.#random.below(2) * this.#cluster.network.latency() * 2 * this.#random.float();
   }
 
   #repeat(meanMs: number, action: () => void): void {
@@ -52,12 +73,15 @@ export class Nemesis {
 
   /** Whoever believes to lead gets proposals, deposed leaders too. */
   #anyLeader(): SimNode | null {
-    const leaders = this.#cluster.nodes.filter((node) => node.core?.status().role === "leader");
+    const leaders = this.#cluster.nodes.filter(
+      (node) => node.core?.status().role === "leader" && !this.#cluster.isPaused(node),
+    );
     return leaders[this.#random.below(leaders.length)] ?? null;
   }
 
   #crash(): void {
-    const node = this.#random.below(3) === 0 ? (this.#anyLeader() ?? this.#anyNode()) : this.#anyNode();
+    const node =
+      this.#random.below(3) === 0 ? (this.#anyLeader() ?? this.#anyNode()) : this.#anyNode();
     node.crash();
     const down = this.#profile.downMs * 2 * this.#random.float() * this.#random.float();
     this.#cluster.clock.after(down, () => node.start());
@@ -98,9 +122,11 @@ export class Nemesis {
     const node = this.#anyNode();
     this.#cluster.pause(node);
     this.#cluster.trace.add(() => `${node.id} is paused`);
-    this.#cluster.clock.after(this.#profile.pauseForMs * 2 * this.#random.float(), () =>
-      this.#cluster.resume(node),
-    );
+    this.#cluster.clock.after(this.#profile.pauseForMs * 2 * this.#random.float(), () => {
+      this.#cluster.resume(node);
+      // What it thinks now is old; its clients do not know.
+      if (this.#active) this.#cluster.readAt(node);
+    });
   }
 
   propose(): void {
@@ -121,20 +147,39 @@ export class Nemesis {
   }
 
   #change(): void {
-    const change = this.#drawChange();
-    this.#anyLeader()?.with((core) => {
-      const result = core.proposeConfig(change);
-      if (!result.ok) return;
+    const leader = this.#anyLeader();
+    if (leader !== null) this.#changeAt(leader);
+  }
+
+  #changeAt(node: SimNode): void {
+    if (!this.#active) return;
+    const { clock, trace } = this.#cluster;
+    node.with((core) => {
+      const change = this.#drawChange(core.status().effective);
+      if (!core.proposeConfig(change).ok) return;
       this.changes += 1;
-      this.#cluster.trace.add(() => `change ${JSON.stringify(change)}`);
+      trace.add(() => `change ${JSON.stringify(change)} at ${node.id}`);
+      if (this.#random.float() >= this.#profile.haste) return;
+      clock.after(this.#soon(), () => this.#partition());
     });
   }
 
-  #drawChange(): ConfigChange {
-    const node: NodeId = this.#anyNode().id;
-    const ops = ["promote", "promote", "demote", "lose", "addStandby", "addStandby", "remove"] as const;
-    const pick = this.#random.below(ops.length + 1);
-    const op = ops[pick];
-    return op === undefined ? { op: "swap", out: this.#anyNode().id, in: node } : { op, node };
+  /** A change that makes sense from this configuration, most of the time. */
+  #drawChange(configuration: Configuration): ConfigChange {
+    const node = this.#anyNode().id;
+    const standby = configuration.standbys[0];
+    if (standby !== undefined && this.#random.below(4) === 0) {
+      return { op: "swap", out: node, in: standby };
+    }
+    const ops = changesOf[roleOf(configuration, node) ?? "stranger"];
+    return { op: ops[this.#random.below(ops.length)] ?? "addStandby", node };
   }
 }
+
+const changesOf = {
+  voter: ["demote", "demote", "lose", "remove", "promote"],
+  standby: ["promote", "promote", "promote", "lose", "demote"],
+  observer: ["addStandby"],
+  lost: ["addStandby", "remove"],
+  stranger: ["addStandby", "addObserver", "addStandby"],
+} as const;

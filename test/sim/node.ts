@@ -6,6 +6,7 @@ import { type Random } from "../../src/base/random.ts";
 import {
   type AppendOp,
   type CoreOptions,
+  type Entry,
   type Index,
   type LoadRequest,
   type Message,
@@ -33,6 +34,7 @@ export interface NodeParts {
   readonly options: CoreOptions;
   readonly send: (from: NodeId, to: NodeId, message: Message) => void;
   readonly sendSnapshot: (from: NodeId, to: NodeId, meta: SnapshotMeta) => void;
+  readonly onLeader: (id: NodeId) => void;
   readonly onRead: (id: NodeId, result: ReadResult) => void;
   /** A broken driver: lets acknowledgements go before the write is durable. */
   readonly ackEarly: boolean;
@@ -108,11 +110,12 @@ export class SimNode {
   drain(): void {
     const core = this.#core;
     if (core === null) return;
-    const { invariants, trace, disk, sendSnapshot, onRead } = this.#parts;
+    const { invariants, trace, sendSnapshot, onRead } = this.#parts;
     while (this.#core === core && core.hasReady()) {
       const ready = core.ready();
       trace.add(() => describeReady(this.id, ready));
       invariants.onReady(this.view, ready, core.status().effective.sets);
+      if (ready.soft?.role === "leader") this.#parts.onLeader(this.id);
       if (ready.append !== null) this.#write(core, ready.append);
       for (const message of ready.messages) this.#send(message);
       if (ready.append?.snapshot !== null && ready.append !== null) this.#restore(ready.append);
@@ -121,7 +124,6 @@ export class SimNode {
       for (const { to, meta } of ready.snapshots) sendSnapshot(this.id, to, meta);
       for (const result of ready.reads) onRead(this.id, result);
     }
-    void disk;
   }
 
   #write(core: RaftCore, op: AppendOp): void {
@@ -161,7 +163,7 @@ export class SimNode {
     this.#core?.applied(snapshot.index);
   }
 
-  #apply(core: RaftCore, committed: readonly import("../../src/consensus/core/types.ts").Entry[]): void {
+  #apply(core: RaftCore, committed: readonly Entry[]): void {
     for (const entry of committed) {
       this.#machine.apply(entry);
       this.#parts.invariants.onApplied(this.id, this.#machine.state);

@@ -13,6 +13,8 @@ export interface NemesisProfile {
   readonly pauseMs: number;
   readonly pauseForMs: number;
   readonly changeMs: number;
+  /** Probability that operator and network strike right after an election or a change. */
+  readonly haste: number;
   readonly transferMs: number;
   readonly compactMs: number;
   readonly proposeMs: number;
@@ -72,6 +74,7 @@ function drawNemesis(
     pauseMs: maybe(0.3, 2000, 6000),
     pauseForMs: 1500,
     changeMs: maybe(0.6, 150, 2500),
+    haste: maybe(0.4, 0.2, 1),
     transferMs: maybe(0.4, 500, 4000),
     compactMs: maybe(0.6, 300, 3000),
     proposeMs: maybe(1, 8, 60),

@@ -15,6 +15,7 @@ const { values } = parseArgs({
     lines: { type: "string", default: "200" },
   },
 });
+const print = (line: string): void => void process.stdout.write(`${line}\n`);
 const from = Number(values.seed ?? values.from);
 const count = Number(values.count);
 let events = 0;
@@ -24,11 +25,11 @@ for (let seed = from; seed < from + count && failures < 5; seed += 1) {
   events += result.events;
   if (result.violation !== null) {
     failures += 1;
-    console.log(result.report);
+    print(result.report);
   } else if (count === 1) {
-    console.log(JSON.stringify(result.profile, null, 2));
-    console.log(`seed ${seed}: ok, ${result.commit} entries, ${result.changes} changes`);
+    print(JSON.stringify(result.profile, null, 2));
+    print(`seed ${seed}: ok, ${result.commit} entries, ${result.changes} changes`);
   }
 }
-console.log(`${count} runs, ${events} events, ${failures} failures`);
+print(`${count} runs, ${events} events, ${failures} failures`);
 process.exitCode = failures === 0 ? 0 : 1;

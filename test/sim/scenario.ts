@@ -34,7 +34,10 @@ export interface RunResult {
 
 export function run(options: RunOptions): RunResult {
   const { seed } = options;
-  const profile = { ...drawProfile(stream(seed, 0), options.chaosMs ?? 10_000), ...options.profile };
+  const profile = {
+    ...drawProfile(stream(seed, 0), options.chaosMs ?? 10_000),
+    ...options.profile,
+  };
   const cluster = new SimCluster({
     seed,
     profile,
@@ -77,14 +80,17 @@ function recover(cluster: SimCluster, nemesis: Nemesis): void {
   cluster.network.healAll();
   cluster.resumeAll();
   cluster.network.profile = { ...cluster.network.profile, lossChance: 0, spikeChance: 0 };
-  for (const node of cluster.nodes) node.start();
+  for (const node of cluster.nodes) {
+    node.view.disk.profile = { ...node.view.disk.profile, spikeChance: 0 };
+    node.start();
+  }
   const before = cluster.invariants.commit;
   const led = cluster.runUntil(() => {
     nemesis.propose();
     return cluster.leader() !== null && cluster.invariants.commit > before;
   }, 20_000);
   require(led, () => "liveness: nothing is committed after everything healed");
-  const settled = cluster.runUntil(() => hasSettled(cluster), 20_000);
+  const settled = cluster.runUntil(() => hasSettled(cluster), 60_000);
   require(settled, () => "liveness: the nodes do not reach the same state");
 }
 
