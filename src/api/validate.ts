@@ -3,7 +3,7 @@
  * with the nearest known one, as a typing error is the likely cause.
  */
 import { type TSchema } from "typebox";
-import { Compile } from "typebox/compile";
+import { Compile, type Validator } from "typebox/compile";
 import { isJsonObject } from "../base/json.ts";
 import { nearestWord } from "../base/nearest.ts";
 import { type ProblemEntry } from "./contract/problem.ts";
@@ -22,10 +22,11 @@ export type Check = (value: unknown) => unknown;
 
 const mostProblems = 20;
 
-/** `what` is how messages call the value: "body", "query". */
+/** `what` is how messages call the value: "body", "query". Compiled when first used, so that agents start fast. */
 export function compileCheck(schema: TSchema, what: string): Check {
-  const compiled = Compile(schema);
+  let compiled: Validator | null = null;
   return (value) => {
+    compiled ??= Compile(schema);
     if (compiled.Check(value)) return value;
     throw refusal(schema, what, compiled.Errors(value));
   };
