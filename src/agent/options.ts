@@ -30,6 +30,8 @@ export interface AgentOptions {
   readonly user: string | null;
   /** PATH of the process: what actions and Python are looked up in. */
   readonly searchPath: string;
+  /** HOME of the process: where git and actions look for their own configuration. */
+  readonly home: string;
 }
 
 /** A value and where it came from, for `--print-config`. */
@@ -117,6 +119,7 @@ function buildOptions({ text, find, env }: Lookup): AgentOptions {
     configRepo: splitRepo(text("config-repo", null)),
     clusterName: nodeName(text("cluster-name", "muster") ?? ""),
     user: text("user", null),
+    home: env["HOME"] ?? os.homedir(),
     searchPath: env["PATH"] ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   };
 }

@@ -1,0 +1,143 @@
+/**
+ * The composition root: one agent from its options. Layers start bottom-up — data directory, mesh, API — and the
+ * cluster's services on top as soon as this agent belongs to one; they stop in reverse.
+ */
+import { createApiServer } from "../api/server.ts";
+import { systemClock } from "../base/clock.ts";
+import { AgentError, errorMessage } from "../base/errors.ts";
+import { type Logger } from "../base/logger.ts";
+import { type Service, startAll } from "../base/service.ts";
+import { version } from "../base/version.ts";
+import { InventoryStateMachine } from "../inventory/state-machine.ts";
+import { loadIdentity } from "../p2p/identity.ts";
+import { type DirLock, lockDirectory } from "../storage/dir-lock.ts";
+import { InventoryAdmission } from "./admission.ts";
+import { type AgentState } from "./agent-state.ts";
+import { createApiContext } from "./api-context.ts";
+import { ClusterServices } from "./cluster-services.ts";
+import { prepareDataDir } from "./data-dir.ts";
+import { countStart, enterCluster, type EntranceInput, recallCluster } from "./enter-cluster.ts";
+import { foundCluster, printWelcome } from "./found-cluster.ts";
+import { createJoinAuthority } from "./join-authority.ts";
+import { createMesh, joinService, type Mesh } from "./mesh.ts";
+import { addSources } from "./metric-sources.ts";
+
+export interface AgentDeps {
+  readonly logger: Logger;
+  /** Lines for the operator who forms a cluster. */
+  readonly print: (line: string) => void;
+}
+
+export class Agent {
+  readonly #input: EntranceInput;
+  readonly #deps: AgentDeps;
+  readonly #failed = Promise.withResolvers<Error>();
+  #cluster: ClusterServices | null = null;
+  #state: AgentState | null = null;
+  #lock: DirLock | null = null;
+  #stopBase: () => Promise<void> = () => Promise.resolve();
+
+  constructor(input: EntranceInput, deps: AgentDeps) {
+    this.#input = input;
+    this.#deps = deps;
+  }
+
+  /** Resolves when this agent serves its cluster. @throws AgentError; everything that was started is stopped. */
+  async start(signal: AbortSignal): Promise<void> {
+    const { options, mode } = this.#input;
+    const { logger } = this.#deps;
+    await prepareDataDir(options.dataDir);
+    this.#lock = await lockDirectory(options.dataDir);
+    this.#state = await recallCluster(this.#input);
+    const identity = await loadIdentity(options.dataDir);
+    const stateMachine = new InventoryStateMachine({
+      logger: logger.child({ module: "inventory" }),
+    });
+    const admission = new InventoryAdmission(stateMachine.view);
+    const clusterId = (): string | null => this.#state?.clusterId ?? null;
+    const clock = systemClock;
+    const authority = createJoinAuthority({
+      view: stateMachine.view,
+      clusterId: () => (this.#cluster === null ? null : clusterId()),
+      submit: (command) => this.#joined().writer.submit(command, { by: "join" }),
+    });
+    const mesh = createMesh(options, { identity, admission, authority, clock, logger, clusterId });
+    const api = this.#api(mesh, stateMachine);
+    const base = [mesh.host, mesh.rpc, mesh.raft, mesh.gossip, joinService(mesh), api];
+    this.#stopBase = await startAll(base, signal);
+
+    const isNew = this.#state === null;
+    const entered = this.#state ?? (await enterCluster(this.#input, mesh, { logger, signal }));
+    this.#state = await countStart(options, entered);
+    admission.introduce(this.#state.peers.map((peer) => peer.id));
+    const services = new ClusterServices(
+      { options, state: this.#state },
+      {
+        mesh,
+        stateMachine,
+        clock,
+        logger,
+        fail: (error) => this.#failed.resolve(error),
+      },
+    );
+    this.#cluster = services;
+    await services.start(signal);
+    if (mode === "bootstrap") {
+      if (this.#state.founder)
+        await foundCluster({ options, state: this.#state, mesh, services }, signal);
+      await printWelcome({ options, state: this.#state, mesh, services, isNew }, this.#deps.print);
+    }
+    logger.info({ cluster: this.#state.clusterId, node: this.#nodeName() }, "agent runs");
+  }
+
+  /** Resolves with null when `signal` aborts, or with the failure that ends this agent. */
+  async ended(signal: AbortSignal): Promise<Error | null> {
+    const { promise, resolve } = Promise.withResolvers<null>();
+    if (signal.aborted) resolve(null);
+    signal.addEventListener("abort", () => resolve(null), { once: true });
+    return Promise.race([promise, this.#failed.promise]);
+  }
+
+  /** `leave`: say good-bye, so that the others do not wait for this agent to come back. */
+  async stop({ leave }: { readonly leave: boolean }): Promise<void> {
+    const cluster = this.#cluster;
+    this.#cluster = null;
+    await cluster?.stop({ leave }).catch((error: unknown) => {
+      this.#deps.logger.warn({ error: errorMessage(error) }, "a service did not stop cleanly");
+    });
+    await this.#stopBase();
+    await this.#lock?.release();
+    this.#lock = null;
+  }
+
+  #joined(): ClusterServices {
+    if (this.#cluster !== null) return this.#cluster;
+    throw new AgentError("NO_LEADER", "This agent has not joined a cluster itself yet");
+  }
+
+  #nodeName(): string {
+    return this.#state?.nodeName ?? this.#input.options.name;
+  }
+
+  #api(mesh: Mesh, stateMachine: InventoryStateMachine): Service {
+    const { options } = this.#input;
+    const logger = this.#deps.logger.child({ module: "api" });
+    const id = mesh.identity.peer;
+    const context = createApiContext({
+      stateMachine,
+      clock: systemClock,
+      logger,
+      identity: () => ({ id, name: this.#nameOf(stateMachine, id), version }),
+      cluster: () => this.#cluster,
+    });
+    const { apiSocket: socketPath, apiListen: listen, apiTls: tls } = options;
+    const server = createApiServer({ socketPath, listen, tls }, context);
+    addSources(server.metrics, { stateMachine, cluster: () => this.#cluster });
+    return server;
+  }
+
+  /** The name in the inventory wins: a conflict may have given this node a suffix. */
+  #nameOf(stateMachine: InventoryStateMachine, id: Mesh["identity"]["peer"]): string {
+    return stateMachine.view.nodeById(id)?.name ?? this.#nodeName();
+  }
+}

@@ -1,0 +1,49 @@
+/** The agent as its API sees it, before and after it belongs to a cluster. */
+import { type AgentIdentity, type ApiContext, type NewToken } from "../api/context.ts";
+import { type Clock } from "../base/clock.ts";
+import { AgentError } from "../base/errors.ts";
+import { newId } from "../base/ids.ts";
+import { type Logger } from "../base/logger.ts";
+import { type InventoryStateMachine } from "../inventory/state-machine.ts";
+import { type ClusterServices } from "./cluster-services.ts";
+import { authenticateToken, newApiToken, newJoinToken } from "./tokens.ts";
+
+export interface ApiContextDeps {
+  readonly stateMachine: InventoryStateMachine;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly identity: () => AgentIdentity;
+  /** Null before this agent has joined. */
+  readonly cluster: () => ClusterServices | null;
+}
+
+export function createApiContext(deps: ApiContextDeps): ApiContext {
+  const { stateMachine, clock, logger } = deps;
+  const { view } = stateMachine;
+  const joined = (): ClusterServices => {
+    const services = deps.cluster();
+    if (services !== null) return services;
+    throw new AgentError("NO_CLUSTER", "This agent has not joined a cluster yet; it keeps trying");
+  };
+  return {
+    view,
+    clock,
+    logger,
+    onApplied: (listener) => stateMachine.onApplied(listener),
+    submit: async (command, options) => joined().writer.submit(command, options),
+    readBarrier: async (timeoutMs) => joined().consensus.readBarrier(timeoutMs),
+    identity: deps.identity,
+    mode: () => (deps.cluster()?.isWritable() === false ? "read-only" : "normal"),
+    generation: () => 1,
+    consensus: () => deps.cluster()?.consensus.status() ?? null,
+    members: () => deps.cluster()?.gossip.members() ?? [],
+    transferLeadership: async (to, timeoutMs) => joined().transferLeadership(to, timeoutMs),
+    readTranscript: async (run, request) => joined().readTranscript(run, request),
+    newToken: (kind): NewToken => {
+      const id = newId(clock.wallMs());
+      return kind === "api" ? newApiToken(id) : newJoinToken(id, joined().clusterId);
+    },
+    authenticate: (token) => Promise.resolve(authenticateToken(view, token, clock.wallMs())),
+    newId: () => newId(clock.wallMs()),
+  };
+}

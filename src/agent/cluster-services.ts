@@ -1,0 +1,171 @@
+/**
+ * Everything an agent runs once it belongs to a cluster: replica, gossip, config engine, lifecycle. Built from the
+ * agent's state, started bottom-up, stopped in reverse.
+ */
+import { type TranscriptRequest } from "../api/context.ts";
+import { type Clock } from "../base/clock.ts";
+import { AgentError } from "../base/errors.ts";
+import { asPeerId, newUuid, type PeerId } from "../base/ids.ts";
+import { type Logger } from "../base/logger.ts";
+import { systemRandom } from "../base/random.ts";
+import { type Service, startAll } from "../base/service.ts";
+import { version } from "../base/version.ts";
+import { type TranscriptPart } from "../config-engine/ports.ts";
+import { type MeasuredConsensusNode } from "../consensus/driver/driver.ts";
+import { createGossipNode } from "../gossip/driver/node.ts";
+import { snapshotFile } from "../gossip/driver/snapshot-file.ts";
+import { lanOptions, localOptions, wanOptions } from "../gossip/options.ts";
+import { type GossipNode } from "../gossip/ports.ts";
+import { type CommandResult } from "../inventory/commands.ts";
+import { type InventoryStateMachine } from "../inventory/state-machine.ts";
+import { type InventoryView } from "../inventory/view.ts";
+import { verifySignature } from "../p2p/identity.ts";
+import { type AgentState } from "./agent-state.ts";
+import { createEngine, type Engine } from "./engine.ts";
+import { gatherFacts } from "./facts.ts";
+import { FactsReporter } from "./facts-reporter.ts";
+import { createLifecycle } from "./lifecycle.ts";
+import { MemberWatch } from "./member-watch.ts";
+import { type Mesh } from "./mesh.ts";
+import { type AgentOptions } from "./options.ts";
+import { createReplica, type Replica } from "./replica.ts";
+import { InventoryWriter } from "./writer.ts";
+
+export interface ClusterServicesOptions {
+  readonly options: AgentOptions;
+  readonly state: AgentState;
+}
+
+export interface ClusterServicesDeps {
+  readonly mesh: Mesh;
+  readonly stateMachine: InventoryStateMachine;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Ends the agent: storage failed, or the cluster evicted it. */
+  readonly fail: (error: Error) => void;
+}
+
+const leaveMs = 2000;
+const gossipProfiles = { lan: lanOptions, wan: wanOptions, local: localOptions };
+
+export class ClusterServices {
+  readonly clusterId: string;
+  readonly view: InventoryView;
+  readonly consensus: MeasuredConsensusNode<CommandResult>;
+  readonly gossip: GossipNode;
+  readonly writer: InventoryWriter;
+  readonly #deps: ClusterServicesDeps;
+  readonly #replica: Replica;
+  readonly #engine: Engine;
+  readonly #services: readonly Service[];
+  #stopAll: () => Promise<void> = () => Promise.resolve();
+
+  constructor({ options, state }: ClusterServicesOptions, deps: ClusterServicesDeps) {
+    const { mesh, stateMachine, clock } = deps;
+    this.#deps = deps;
+    this.clusterId = state.clusterId;
+    this.view = stateMachine.view;
+    this.#replica = createReplica({ options, state }, { ...deps, gossip: () => this.gossip });
+    this.consensus = this.#replica.node;
+    this.writer = new InventoryWriter(
+      { agent: mesh.identity.peer, starts: state.starts },
+      { clock, submit: (request, timeoutMs) => this.#replica.submitter.submit(request, timeoutMs) },
+    );
+    this.gossip = this.#createGossip({ options, state });
+    this.#engine = createEngine(options, { ...deps, view: this.view, gossip: this.gossip });
+    this.#services = [
+      ...this.#replica.services,
+      this.gossip,
+      this.#memberWatch(),
+      ...this.#engine.services,
+      ...createLifecycle(options, this, { ...deps, engine: this.#engine }),
+      this.#facts(options),
+    ];
+    this.gossip.contact(state.peers);
+    for (const peer of state.peers) mesh.host.setAddress(peer.id, peer.address);
+  }
+
+  async start(signal: AbortSignal): Promise<void> {
+    this.consensus.onFailure(this.#deps.fail);
+    this.#stopAll = await startAll(this.#services, signal);
+  }
+
+  async stop({ leave }: { readonly leave: boolean }): Promise<void> {
+    if (leave) await this.gossip.leave(leaveMs);
+    await this.#stopAll();
+  }
+
+  /** False when no leader with a quorum is in sight: reads go on, writes are refused. */
+  isWritable(): boolean {
+    const status = this.consensus.status();
+    return status.leader !== null && !status.quorumLost;
+  }
+
+  isLeader(): boolean {
+    const status = this.consensus.status();
+    return status.role === "leader" && !status.quorumLost;
+  }
+
+  /** @throws AgentError NO_LEADER, CONFLICT. */
+  transferLeadership(to: PeerId | null, timeoutMs: number): Promise<boolean> {
+    return this.#replica.transferLeadership(to, timeoutMs);
+  }
+
+  /** From this machine, from the node that ran it, or from a peer with a copy. @throws AgentError. */
+  readTranscript(run: string, request: TranscriptRequest): Promise<TranscriptPart> {
+    return this.#engine.readTranscript(run, request);
+  }
+
+  #createGossip({ options, state }: ClusterServicesOptions): GossipNode {
+    const { mesh, clock, logger } = this.#deps;
+    const { identity, host } = mesh;
+    return createGossipNode(
+      {
+        id: identity.peer,
+        name: state.nodeName,
+        address: host.addresses()[0] ?? options.listen,
+        tags: { version },
+        bootId: newUuid(),
+        protocol: gossipProfiles[options.gossipProfile],
+      },
+      {
+        transport: mesh.gossip,
+        clock,
+        random: systemRandom,
+        logger: logger.child({ module: "gossip" }),
+        snapshotFile: snapshotFile(`${options.dataDir}/peers.json`),
+        isMember: (peer) => this.view.member(peer)?.status === "admitted",
+        sign: (bytes) => identity.sign(bytes),
+        verify: verifySignature,
+      },
+    );
+  }
+
+  #memberWatch(): Service {
+    const { mesh, stateMachine, clock, logger, fail } = this.#deps;
+    const { identity, host } = mesh;
+    const message = "This agent was evicted from its cluster; join with an empty data directory";
+    return new MemberWatch({
+      self: identity.peer,
+      stateMachine,
+      host,
+      gossip: this.gossip,
+      clock,
+      logger,
+      onEvicted: () => fail(new AgentError("MEMBER_EVICTED", message)),
+    });
+  }
+
+  #facts(options: AgentOptions): Service {
+    const { mesh, clock, logger } = this.#deps;
+    return new FactsReporter({
+      self: asPeerId(mesh.identity.peer),
+      view: this.view,
+      clock,
+      logger,
+      gather: () => gatherFacts(version, options.searchPath),
+      address: () => mesh.host.addresses()[0] ?? options.listen,
+      submit: (command) => this.writer.submit(command, { by: "agent" }),
+    });
+  }
+}

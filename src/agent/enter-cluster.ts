@@ -1,0 +1,147 @@
+/**
+ * How a data directory comes to belong to a cluster: it forms one (bootstrap), joins one (seeds and token), or
+ * belongs to one already. What it becomes is written to agent.json before anything else happens.
+ */
+import { AgentError, isAgentError } from "../base/errors.ts";
+import { newUuid } from "../base/ids.ts";
+import { type Logger } from "../base/logger.ts";
+import { joinCluster } from "../p2p/join-client.ts";
+import { makeJoinToken } from "../p2p/join-token.ts";
+import { type AgentState, readAgentState, writeAgentState } from "./agent-state.ts";
+import { type AgentCode } from "./errors.ts";
+import { type Mesh } from "./mesh.ts";
+import { type AgentOptions } from "./options.ts";
+
+export interface EntranceInput {
+  readonly mode: "agent" | "bootstrap";
+  readonly options: AgentOptions;
+  readonly joinToken: string | null;
+}
+
+/**
+ * What can be said without the network: the state of an agent that belongs to a cluster, or null when it still
+ * has to enter one and knows how.
+ * @throws AgentError NO_CLUSTER.
+ */
+export async function recallCluster(input: EntranceInput): Promise<AgentState | null> {
+  const { options, mode, joinToken } = input;
+  const state = await readAgentState(options.dataDir);
+  if (state !== null) return state;
+  if (mode === "bootstrap") return null;
+  if (options.join.length === 0) {
+    throw new AgentError<AgentCode>(
+      "NO_CLUSTER",
+      `Data directory "${options.dataDir}" belongs to no cluster: give --join HOST:PORT with --join-token-file FILE, or form a cluster with "muster bootstrap"`,
+    );
+  }
+  if (joinToken === null) {
+    throw new AgentError<AgentCode>(
+      "CONFIG_INVALID",
+      "Joining needs a token: give --join-token-file FILE or MUSTER_JOIN_TOKEN (made by: muster token create)",
+    );
+  }
+  return null;
+}
+
+/** Forms or joins; resolves when it is decided and written. Joining is tried for ever. */
+export async function enterCluster(
+  input: EntranceInput,
+  mesh: Mesh,
+  deps: { readonly logger: Logger; readonly signal: AbortSignal },
+): Promise<AgentState> {
+  const state =
+    input.mode === "bootstrap"
+      ? await formCluster(input.options, mesh, deps.signal)
+      : await join(input, mesh, deps);
+  await writeAgentState(input.options.dataDir, state);
+  return state;
+}
+
+/** Every start counts: newer ones outrank older ones in the exactly-once window. */
+export async function countStart(options: AgentOptions, state: AgentState): Promise<AgentState> {
+  const counted = { ...state, starts: state.starts + 1 };
+  await writeAgentState(options.dataDir, counted);
+  return counted;
+}
+
+async function formCluster(
+  options: AgentOptions,
+  mesh: Mesh,
+  signal: AbortSignal,
+): Promise<AgentState> {
+  for (const seed of options.join) await refuseWhereAgentAnswers(seed, mesh, signal);
+  return {
+    clusterId: newUuid(),
+    clusterName: options.clusterName,
+    nodeName: options.name,
+    founder: true,
+    peers: [],
+    starts: 0,
+  };
+}
+
+/** A seed that speaks the join protocol, if only to refuse, belongs to a cluster: do not form another beside it. */
+async function refuseWhereAgentAnswers(
+  seed: string,
+  mesh: Mesh,
+  signal: AbortSignal,
+): Promise<void> {
+  const tokenId = "probe";
+  const { token } = makeJoinToken({ clusterId: newUuid(), tokenId, expiresAt: null });
+  const oneAttempt = new AbortController();
+  let answered = false;
+  const onAttempt = ({ error }: { readonly error: AgentError }): void => {
+    answered ||= error.code === "FOREIGN_CLUSTER" || error.code.startsWith("TOKEN_");
+    oneAttempt.abort();
+  };
+  const name = "probe";
+  const attempt = {
+    seeds: [seed],
+    token,
+    name,
+    address: mesh.host.addresses()[0] ?? "",
+    onAttempt,
+  };
+  try {
+    const both = AbortSignal.any([signal, oneAttempt.signal]);
+    await joinCluster({ ...attempt, signal: both }, mesh.context);
+  } catch (error) {
+    signal.throwIfAborted();
+    answered ||= isAgentError(error, "FOREIGN_CLUSTER");
+  }
+  if (!answered) return;
+  throw new AgentError<AgentCode>(
+    "CLUSTER_EXISTS",
+    `An agent of a cluster answers at "${seed}": join it with "muster agent --join ${seed} --join-token-file FILE", or bootstrap without --join to form another cluster`,
+  );
+}
+
+async function join(
+  { options, joinToken }: EntranceInput,
+  mesh: Mesh,
+  { logger, signal }: { readonly logger: Logger; readonly signal: AbortSignal },
+): Promise<AgentState> {
+  logger.info({ seeds: options.join }, "joining");
+  const answer = await joinCluster(
+    {
+      seeds: options.join,
+      token: joinToken ?? "",
+      name: options.name,
+      address: mesh.host.addresses()[0] ?? "",
+      signal,
+      onAttempt: ({ seed, error, retryMs }) => {
+        const data = { seed, code: error.code, reason: error.message, retryMs };
+        logger.warn(data, "seed did not admit this agent");
+      },
+    },
+    mesh.context,
+  );
+  return {
+    clusterId: answer.clusterId,
+    clusterName: answer.clusterName,
+    nodeName: answer.nodeName,
+    founder: false,
+    peers: answer.members.map(({ id, address }) => ({ id, address })),
+    starts: 0,
+  };
+}

@@ -1,0 +1,47 @@
+/** Lets agents in on behalf of the cluster: any agent can, as the admission itself is a replicated command. */
+import { AgentError } from "../base/errors.ts";
+import { isJsonObject } from "../base/json.ts";
+import { type Command, type CommandResult } from "../inventory/commands.ts";
+import { type InventoryView } from "../inventory/view.ts";
+import { type JoinAuthority } from "../p2p/join-server.ts";
+import { type JoinAnswer, maxMembersInAnswer } from "../p2p/join-wire.ts";
+
+export interface JoinAuthorityDeps {
+  readonly view: InventoryView;
+  /** Null before this agent has joined itself. */
+  readonly clusterId: () => string | null;
+  /** @throws AgentError NO_LEADER before this agent runs its cluster's services. */
+  readonly submit: (command: Command) => Promise<CommandResult>;
+}
+
+type JoinRequest = Parameters<JoinAuthority["admit"]>[0];
+
+export function createJoinAuthority(deps: JoinAuthorityDeps): JoinAuthority {
+  return {
+    clusterId: deps.clusterId,
+    verifierOf: (tokenId) => {
+      const token = deps.view.token(tokenId);
+      return token?.kind === "join" ? { verifier: token.verifier } : null;
+    },
+    admit: (request) => admit(deps, request),
+  };
+}
+
+async function admit(
+  { view, submit }: JoinAuthorityDeps,
+  request: JoinRequest,
+): Promise<JoinAnswer> {
+  const { peer: id, name, address, tokenId } = request;
+  const result = await submit({ type: "member.admit", id, name, address, token: tokenId });
+  if (!result.ok) throw new AgentError(result.code, result.message, result.details);
+  const cluster = view.cluster();
+  if (cluster === null) throw new AgentError("NO_LEADER", "This agent has no replica yet");
+  const { value } = result;
+  const nodeName = isJsonObject(value) && typeof value["node"] === "string" ? value["node"] : name;
+  const members = view
+    .members()
+    .filter((member) => member.status === "admitted" && member.id !== id)
+    .slice(0, maxMembersInAnswer)
+    .map((member) => ({ id: member.id, address: member.address, name: member.node }));
+  return { clusterId: cluster.id, clusterName: cluster.name, nodeName, members };
+}

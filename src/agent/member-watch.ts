@@ -1,0 +1,81 @@
+/**
+ * Carries membership from the replica to the mesh and to gossip: addresses to dial, peers to greet, evicted ones
+ * to refuse. Acts on member events, and looks at all members now and then, as a restored snapshot has none.
+ */
+import { Background } from "../base/background.ts";
+import { type Clock, delay } from "../base/clock.ts";
+import { type PeerId } from "../base/ids.ts";
+import { type Logger } from "../base/logger.ts";
+import { type Service } from "../base/service.ts";
+import { type GossipNode } from "../gossip/ports.ts";
+import { type EventRecord, type MemberRecord } from "../inventory/records.ts";
+import { type InventoryStateMachine } from "../inventory/state-machine.ts";
+import { type MeshHost } from "../p2p/host.ts";
+
+export interface MemberWatchDeps {
+  readonly self: PeerId;
+  readonly stateMachine: InventoryStateMachine;
+  readonly host: MeshHost;
+  readonly gossip: GossipNode;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** The cluster evicted this very agent. */
+  readonly onEvicted: () => void;
+}
+
+const periodMs = 10_000;
+
+export class MemberWatch implements Service {
+  readonly name = "member-watch";
+  readonly #deps: MemberWatchDeps;
+  readonly #background: Background;
+  #unsubscribe: () => void = () => undefined;
+
+  constructor(deps: MemberWatchDeps) {
+    this.#deps = deps;
+    this.#background = new Background(deps.logger);
+  }
+
+  start(): Promise<void> {
+    this.#unsubscribe = this.#deps.stateMachine.onEvents((events) => this.#onEvents(events));
+    this.#background.run("members", async (signal) => {
+      for (;;) {
+        this.#syncAll();
+        await delay(this.#deps.clock, periodMs, signal);
+      }
+    });
+    return Promise.resolve();
+  }
+
+  stop(): Promise<void> {
+    this.#unsubscribe();
+    return this.#background.close();
+  }
+
+  #onEvents(events: readonly EventRecord[]): void {
+    if (events.some((event) => event.type.startsWith("member."))) this.#syncAll();
+  }
+
+  #syncAll(): void {
+    for (const member of this.#deps.stateMachine.view.members()) this.#sync(member);
+    this.#deps.host.enforceAdmission();
+  }
+
+  #sync(member: MemberRecord): void {
+    const { self, host, gossip, onEvicted } = this.#deps;
+    if (member.id === self) {
+      if (member.status === "evicted") onEvicted();
+      return;
+    }
+    if (member.status === "evicted") {
+      gossip.evict(member.id);
+      host.disconnect(member.id);
+      return;
+    }
+    if (member.address === "") return;
+    if (host.addressesOf(member.id).length === 0) host.setAddress(member.id, member.address);
+    if (gossip.member(member.id) === null) {
+      gossip.contact([{ id: member.id, address: member.address }]);
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The mesh part of an agent: identity, host, every protocol. It runs before the agent belongs to a cluster, as joining
+ * goes over it; until then the protocols of members have nobody to serve.
+ */
+import { type Clock } from "../base/clock.ts";
+import { type Logger } from "../base/logger.ts";
+import { systemRandom } from "../base/random.ts";
+import { MeshGossipTransport } from "../p2p/gossip-transport.ts";
+import { MeshHost } from "../p2p/host.ts";
+import { type Identity } from "../p2p/identity.ts";
+import { type JoinAuthority, JoinServer } from "../p2p/join-server.ts";
+import { type MeshContext } from "../p2p/mesh-context.ts";
+import { type Admission } from "../p2p/ports.ts";
+import { MeshRaftTransport } from "../p2p/raft-transport.ts";
+import { MeshRpc } from "../p2p/rpc.ts";
+import { type Service } from "../base/service.ts";
+import { type AgentOptions } from "./options.ts";
+
+export interface Mesh {
+  readonly identity: Identity;
+  readonly context: MeshContext;
+  readonly host: MeshHost;
+  readonly rpc: MeshRpc;
+  readonly raft: MeshRaftTransport;
+  readonly gossip: MeshGossipTransport;
+  readonly joins: JoinServer;
+}
+
+export interface MeshDeps {
+  readonly identity: Identity;
+  readonly admission: Admission;
+  readonly authority: JoinAuthority;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly clusterId: () => string | null;
+}
+
+export function createMesh(options: AgentOptions, deps: MeshDeps): Mesh {
+  const { identity, admission, clock } = deps;
+  const logger = deps.logger.child({ module: "p2p" });
+  const random = systemRandom;
+  const advertise = options.advertise === null ? [] : [options.advertise];
+  const host = new MeshHost(
+    { listen: options.listen, advertise, identity },
+    { admission, clock, random, logger },
+  );
+  const context: MeshContext = { host, clock, random, logger, clusterId: deps.clusterId };
+  const rpc = new MeshRpc(context);
+  return {
+    identity,
+    context,
+    host,
+    rpc,
+    raft: new MeshRaftTransport(context),
+    gossip: new MeshGossipTransport(context, rpc),
+    joins: new JoinServer(deps.authority, context),
+  };
+}
+
+/** The join dialogues as a service: they end with the agent. */
+export function joinService(mesh: Mesh): Service {
+  return {
+    name: "joins",
+    start: () => Promise.resolve(),
+    stop: () => mesh.joins.close(),
+  };
+}

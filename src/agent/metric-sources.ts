@@ -1,0 +1,105 @@
+/** What the agent tells Prometheus about its subsystems; read when somebody asks. */
+import { type Metrics, type Sample } from "../api/metrics.ts";
+import { phases, reachabilities } from "../inventory/records.ts";
+import { type InventoryStateMachine } from "../inventory/state-machine.ts";
+import { type ClusterServices } from "./cluster-services.ts";
+
+export interface SourcesDeps {
+  readonly stateMachine: InventoryStateMachine;
+  /** Null before the agent has joined. */
+  readonly cluster: () => ClusterServices | null;
+}
+
+export function addSources(metrics: Metrics, deps: SourcesDeps): void {
+  addInventory(metrics, deps);
+  addRaft(metrics, deps);
+  addGossip(metrics, deps);
+}
+
+function addInventory(metrics: Metrics, { stateMachine }: SourcesDeps): void {
+  const { view } = stateMachine;
+  const countBy = <Key extends string>(
+    keys: readonly Key[],
+    label: string,
+    keyOf: (node: ReturnType<typeof view.nodes>[number]) => Key,
+  ): readonly Sample[] =>
+    keys.map((key) => ({
+      labels: { [label]: key },
+      value: view.nodes().filter((node) => keyOf(node) === key).length,
+    }));
+  metrics.gauge({
+    name: "muster_inventory_nodes",
+    help: "Nodes by phase",
+    labels: ["phase"],
+    read: () => countBy(phases, "phase", (node) => node.phase),
+  });
+  metrics.gauge({
+    name: "muster_inventory_reachability_nodes",
+    help: "Nodes by reachability",
+    labels: ["reachability"],
+    read: () => countBy(reachabilities, "reachability", (node) => node.reachability),
+  });
+  metrics.gauge({
+    name: "muster_inventory_active_jobs",
+    help: "Jobs that are queued, running or paused",
+    read: () => view.activeJobs().length,
+  });
+}
+
+function addRaft(metrics: Metrics, { cluster }: SourcesDeps): void {
+  const status = () => cluster()?.consensus.status() ?? null;
+  const gauges: readonly (readonly [string, string, () => number])[] = [
+    ["term", "Current term", () => status()?.term ?? 0],
+    ["commit_index", "Highest committed index known here", () => status()?.commit ?? 0],
+    ["applied_index", "Highest index applied here", () => status()?.applied ?? 0],
+    ["is_leader", "1 on the leader", () => (status()?.role === "leader" ? 1 : 0)],
+    ["has_leader", "1 when a leader is known", () => (status()?.leader == null ? 0 : 1)],
+    ["leader_contact_seconds", "Time since the leader was heard", contactSeconds],
+    ["pending_proposals", "Proposals under way", () => measured()?.pendingProposals ?? 0],
+  ];
+  function contactSeconds(): number {
+    return (status()?.leaderContactMs ?? 0) / 1000;
+  }
+  const measured = () => cluster()?.consensus.metrics ?? null;
+  for (const [name, help, read] of gauges)
+    metrics.gauge({ name: `muster_raft_${name}`, help, read });
+  const counters: readonly (readonly [string, string, () => number])[] = [
+    ["proposals", "Proposals taken on this agent as leader", () => measured()?.proposals ?? 0],
+    ["applied_entries", "Entries applied", () => measured()?.applied ?? 0],
+    ["elections", "Elections this agent began", () => measured()?.elections ?? 0],
+    ["log_writes", "Writes to the log, each with its fsync", () => measured()?.writes ?? 0],
+    [
+      "disk_stalls",
+      "Times a write took longer than an election",
+      () => measured()?.diskStalls ?? 0,
+    ],
+    ["snapshots_taken", "Snapshots taken", () => measured()?.snapshotsTaken ?? 0],
+  ];
+  for (const [name, help, read] of counters) {
+    metrics.counter({ name: `muster_raft_${name}_total`, help, read });
+  }
+}
+
+function addGossip(metrics: Metrics, { cluster }: SourcesDeps): void {
+  metrics.gauge({
+    name: "muster_gossip_members",
+    help: "Members by status as this agent sees them",
+    labels: ["status"],
+    read: () =>
+      ["alive", "suspect", "failed", "left"].map((status) => ({
+        labels: { status },
+        value: (cluster()?.gossip.members() ?? []).filter((member) => member.status === status)
+          .length,
+      })),
+  });
+  metrics.gauge({
+    name: "muster_gossip_health_score",
+    help: "Lifeguard's local health: 0 is well",
+    read: () => cluster()?.gossip.health().score ?? 0,
+  });
+  metrics.gauge({
+    name: "muster_gossip_queued_rumours",
+    help: "Rumours waiting to be passed on",
+    read: () => cluster()?.gossip.health().queue ?? 0,
+  });
+}

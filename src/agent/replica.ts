@@ -1,0 +1,120 @@
+/** This agent's replica of the inventory: log, snapshots, Raft, autopilot, and the way to the leader. */
+import path from "node:path";
+import { type Clock } from "../base/clock.ts";
+import { asPeerId, type PeerId } from "../base/ids.ts";
+import { type Logger } from "../base/logger.ts";
+import { systemRandom } from "../base/random.ts";
+import { type Service } from "../base/service.ts";
+import { simpleConfiguration } from "../consensus/core/configuration.ts";
+import { createCore } from "../consensus/core/raft.ts";
+import { defaultCoreOptions } from "../consensus/core/options.ts";
+import { Autopilot, type ClusterMembers } from "../consensus/driver/autopilot.ts";
+import { defaultAutopilotLimits } from "../consensus/driver/autopilot-plan.ts";
+import { createConsensusNode, type MeasuredConsensusNode } from "../consensus/driver/driver.ts";
+import { defaultDriverOptions } from "../consensus/driver/options.ts";
+import { immediateScheduler } from "../consensus/driver/scheduler.ts";
+import { Submitter } from "../consensus/driver/submitter.ts";
+import { defaultLevelLogOptions, LevelLogStore } from "../consensus/storage/level-log.ts";
+import { defaultMaxSnapshotBytes, SnapshotFiles } from "../consensus/storage/snapshot-files.ts";
+import { type GossipNode } from "../gossip/ports.ts";
+import { decodeEnvelope, encodeEnvelope } from "../inventory/codec.ts";
+import { type CommandResult } from "../inventory/commands.ts";
+import { type InventoryStateMachine } from "../inventory/state-machine.ts";
+import { type AgentState } from "./agent-state.ts";
+import { forwardSubmit, forwardTransfer, serveLeaderDoor } from "./leader-door.ts";
+import { type Mesh } from "./mesh.ts";
+import { type AgentOptions } from "./options.ts";
+
+const autopilotMs = 500;
+
+export interface Replica {
+  readonly node: MeasuredConsensusNode<CommandResult>;
+  readonly submitter: Submitter<CommandResult>;
+  readonly services: readonly Service[];
+  transferLeadership(to: PeerId | null, timeoutMs: number): Promise<boolean>;
+}
+
+export interface ReplicaDeps {
+  readonly mesh: Mesh;
+  readonly stateMachine: InventoryStateMachine;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly gossip: () => GossipNode;
+}
+
+export function createReplica(
+  { options, state }: { readonly options: AgentOptions; readonly state: AgentState },
+  deps: ReplicaDeps,
+): Replica {
+  const { mesh, stateMachine, clock } = deps;
+  const logger = deps.logger.child({ module: "consensus" });
+  const self = mesh.identity.peer;
+  const directory = path.join(options.dataDir, "raft");
+  const transport = mesh.raft;
+  const node = createConsensusNode<CommandResult>(
+    {
+      ...defaultDriverOptions,
+      core: defaultCoreOptions,
+      self,
+      bootstrap: state.founder ? simpleConfiguration([self]) : null,
+      snapshotEntries: options.snapshotEntries,
+      trailingEntries: Math.floor(options.snapshotEntries / 2),
+    },
+    {
+      createCore,
+      log: new LevelLogStore({ ...defaultLevelLogOptions, directory }, { clock }),
+      snapshots: new SnapshotFiles(
+        { directory: path.join(directory, "snapshots"), maxBytes: defaultMaxSnapshotBytes },
+        { logger },
+      ),
+      stateMachine,
+      transport,
+      clock,
+      random: systemRandom,
+      scheduler: immediateScheduler,
+      logger,
+    },
+  );
+  const { rpc } = mesh;
+  const submitter = new Submitter<CommandResult>({
+    self,
+    node,
+    prepare: (request) => stamp(request, clock.wallMs()),
+    forward: (leader, request, timeoutMs) => forwardSubmit(rpc, leader, request, timeoutMs),
+    clock,
+    random: systemRandom,
+  });
+  serveLeaderDoor(rpc, (request) => submitter.handleForward(request), node);
+  const autopilot = new Autopilot(
+    { self, limits: defaultAutopilotLimits, tickMs: autopilotMs },
+    { node, members: clusterMembers(deps), clock, logger },
+  );
+  return {
+    node,
+    submitter,
+    services: [node, autopilot],
+    transferLeadership: (to, timeoutMs) => forwardTransfer({ rpc, self }, node, to, timeoutMs),
+  };
+}
+
+/** Who may be in the Raft group: the inventory says; whom gossip calls failed is not given a place. */
+function clusterMembers({ stateMachine, gossip }: ReplicaDeps): ClusterMembers {
+  const { view } = stateMachine;
+  const status = (id: string) => view.member(asPeerId(id))?.status ?? null;
+  return {
+    admitted: () =>
+      view
+        .members()
+        .filter((member) => member.status === "admitted")
+        .toSorted((a, b) => a.admittedAt - b.admittedAt)
+        .map((member) => member.id),
+    isGone: (id) => status(id) === "evicted",
+    isAlive: (id) => gossip().member(asPeerId(id))?.status === "alive",
+  };
+}
+
+/** The leader's clock is the only time the reducer knows. */
+function stamp(request: Uint8Array, at: number): Uint8Array {
+  const decoded = decodeEnvelope(request);
+  return decoded.ok ? encodeEnvelope({ ...decoded.envelope, at }) : request;
+}
