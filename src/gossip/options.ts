@@ -32,6 +32,7 @@ export interface GossipOptions {
   /** Failed and left members are forgotten after this time. The inventory keeps its own record. */
   readonly reapFailedMs: number;
   readonly reapLeftMs: number;
+  /** Each agent tries one failed member per interval, with the probability failed / up (serf: 30 s). */
   readonly reconnectIntervalMs: number;
   /** Rings of the expander overlay (Rapid §4.1): each gives one subject and one observer. */
   readonly rings: number;
@@ -72,7 +73,7 @@ export const lanOptions: GossipOptions = {
   syncTimeoutMs: 10_000,
   reapFailedMs: day,
   reapLeftMs: day,
-  reconnectIntervalMs: 30_000,
+  reconnectIntervalMs: 10_000,
   rings: 10,
   fullMeshUpTo: 21,
   selector: "ring",
@@ -95,6 +96,7 @@ export const wanOptions: GossipOptions = {
   syncMinMs: 2000,
   syncMaxMs: 60_000,
   syncTimeoutMs: 30_000,
+  reconnectIntervalMs: 30_000,
 };
 
 /** For several agents on one machine, and for tests: everything happens within a second or two. */

@@ -116,11 +116,13 @@ export class AntiEntropy {
         return this.#exchange(turn, from, answer.digest);
       case "busy":
         this.#deps.counters.add("syncsBusy");
-        this.#hurry(turn);
         this.#learnAll(turn, from, { records: answer.records, accusations: [] });
+        this.#hurry(turn);
         return false;
       case "records":
-        this.#learnAll(turn, from, answer);
+        // What is refused here, or there, will differ at each sync: no reason to hurry.
+        if (this.#learnAll(turn, from, answer) > 0) this.#hurry(turn);
+        else this.#calm();
         return true;
     }
   }
@@ -135,21 +137,22 @@ export class AntiEntropy {
       if (!this.#afford(turn, 13 * table.knownCount)) return this.#busy();
       return { kind: "digest", digest: digestOf(table, this.#options.membersMax) };
     }
-    const asked = wanted(directory, request);
-    const reply = recordsOf(table, asked, { from: self, bytesMax: recordsBytesMax });
-    this.#afford(turn, 300 * reply.records.length);
     this.#learnAll(turn, from, request);
-    return { kind: "records", ...reply };
+    const asked = wanted(directory, request);
+    if (!this.#afford(turn, 300 * asked.length)) return this.#busy();
+    return {
+      kind: "records",
+      ...recordsOf(table, asked, { from: self, bytesMax: recordsBytesMax }),
+    };
   }
 
   #exchange(turn: Turn, from: Ix, digest: Digest): boolean {
     const { table, membership, self } = this.#deps;
-    const difference = compareViews(table, digest);
+    const difference = compareViews(table, digest, (ix) => membership.isEvicted(ix));
     if (isEmptyDifference(difference)) {
       this.#calm();
       return true;
     }
-    this.#hurry(turn);
     for (const { member, incarnation } of difference.accused) {
       membership.accuse(turn, { kind: "suspect", member, incarnation, from, refused: false });
     }
@@ -163,11 +166,16 @@ export class AntiEntropy {
     return false;
   }
 
-  #learnAll(turn: Turn, from: Ix, told: Told): void {
-    for (const record of told.records) this.#deps.membership.learn(turn, record, from);
+  /** Number of records that were news. */
+  #learnAll(turn: Turn, from: Ix, told: Told): number {
+    let news = 0;
+    for (const record of told.records) {
+      if (this.#deps.membership.learn(turn, record, from)) news += 1;
+    }
     for (const accusation of told.accusations) {
       this.#deps.membership.accuse(turn, { ...accusation, kind: "suspect", refused: false });
     }
+    return news;
   }
 
   #calm(): void {

@@ -72,6 +72,7 @@ export class GossipCore {
   readonly #gossiper: Gossiper;
   readonly #sync: AntiEntropy;
   readonly #contacts: Contacts;
+  readonly #frames: FrameBuilder;
   readonly #upkeep: Upkeep;
   #farewellSpread = false;
   #wantedVersion = -1;
@@ -85,7 +86,7 @@ export class GossipCore {
     this.table = table;
     this.#suspicions = new Suspicions(options);
     this.#awareness = new Awareness(options);
-    const frames = new FrameBuilder(options, {
+    this.#frames = new FrameBuilder(options, {
       queue: this.#queue,
       transmitLimit: () => transmitLimit(options.retransmitMult, table.upCount),
       finished: (subjects) => {
@@ -95,7 +96,7 @@ export class GossipCore {
     this.#overlay = new Overlay(options, { self, directory, table });
     const peers = new PeerChoice(options, { self, table, overlay: this.#overlay, random });
     const shared = {
-      ...{ self, directory, table, random, authority, policy, frames, peers },
+      ...{ self, directory, table, random, authority, policy, peers, frames: this.#frames },
       ...{ queue: this.#queue, overlay: this.#overlay, awareness: this.#awareness },
       ...{ suspicions: this.#suspicions, counters: this.counters },
       sequence: new Sequence(random.below(0x1_0000_0000)),
@@ -106,13 +107,9 @@ export class GossipCore {
       this.#onStatus(ix, before, after);
     this.#membership = new Membership(options, { ...shared, voice: this.#voice, onStatus });
     const membership = this.#membership;
-    this.#prober = new Prober(
-      options,
-      { ...shared, accuse: (turn, accusation) => membership.accuse(turn, accusation) },
-      now,
-    );
+    this.#prober = new Prober(options, { ...shared, membership }, now);
     this.#relay = new Relay(options, shared);
-    this.#gossiper = new Gossiper(options, shared, now);
+    this.#gossiper = new Gossiper(options, { ...shared, membership }, now);
     this.#sync = new AntiEntropy(options, { ...shared, membership, voice: this.#voice }, now);
     this.#contacts = new Contacts(options, random);
     this.#upkeep = new Upkeep(
@@ -123,10 +120,10 @@ export class GossipCore {
     for (const record of start.members ?? []) this.#membership.assume(record, now);
   }
 
-  /** Handles `input`, if any, and all timers that are due. */
-  step(now: number, input: Input | null, out: Outbox): void {
+  /** Handles `inputs`, then all timers that are due: what has arrived counts before what is late. */
+  step(now: number, inputs: readonly Input[], out: Outbox): void {
     const turn = { now, out };
-    if (input !== null) this.#handle(turn, input);
+    for (const input of inputs) this.#handle(turn, input);
     this.#tick(turn);
   }
 
@@ -142,13 +139,11 @@ export class GossipCore {
     return this.#suspicions.nextDeadline;
   }
 
-  /** Answers a sync request of `from`. */
+  /** Answers a sync request of `from`. Timers are left to the next `step`. */
   answer(now: number, asked: { from: Ix; request: SyncRequest }, out: Outbox): SyncAnswer {
     const turn = { now, out };
     if (this.#membership.isEvicted(asked.from)) return { kind: "busy", records: [] };
-    const answer = this.#sync.answer(turn, asked.from, asked.request);
-    this.#tick(turn);
-    return answer;
+    return this.#sync.answer(turn, asked.from, asked.request);
   }
 
   /** When `step` is to be called next at the latest. */
@@ -230,7 +225,7 @@ export class GossipCore {
     switch (message.kind) {
       case "ping":
         if (message.target === this.#self) {
-          turn.out.frame(from, this.#upkeep.reply({ kind: "ack", seq: message.seq }));
+          this.#acknowledge(turn, from, message.seq);
         } else this.counters.add("misdirected");
         return;
       case "ack":
@@ -252,6 +247,14 @@ export class GossipCore {
         this.#membership.accuse(turn, message);
         return;
     }
+  }
+
+  /** One who pings lives: if it counts as suspect or failed here, it hears so and can refute at once. */
+  #acknowledge(turn: Turn, from: Ix, seq: number): void {
+    const ack = { kind: "ack", seq } as const;
+    const accusation = this.#options.lifeguard.buddy ? this.#membership.against(from) : null;
+    const first = accusation === null ? [ack] : [ack, accusation];
+    turn.out.frame(from, this.#frames.build(...first));
   }
 
   #leave(turn: Turn): void {

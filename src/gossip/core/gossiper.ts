@@ -5,10 +5,11 @@
  */
 import { type BroadcastQueue } from "./broadcast-queue.ts";
 import { type FrameBuilder } from "./frame-builder.ts";
+import { type Membership } from "./membership.ts";
 import { type MemberTable } from "./member-table.ts";
 import { type PeerChoice } from "./peer-choice.ts";
-import { type Random, shuffle } from "../../base/random.ts";
-import { type Accusation, type Ix, Status, type Turn } from "./types.ts";
+import { type Random } from "../../base/random.ts";
+import { type Ix, Status, type Turn } from "./types.ts";
 
 export interface GossiperOptions {
   readonly gossipIntervalMs: number;
@@ -18,7 +19,7 @@ export interface GossiperOptions {
 }
 
 export interface GossiperDependencies {
-  readonly self: Ix;
+  readonly membership: Membership;
   readonly table: MemberTable;
   readonly queue: BroadcastQueue;
   readonly peers: PeerChoice;
@@ -27,6 +28,8 @@ export interface GossiperDependencies {
 }
 
 const recentlyFailedMax = 64;
+/** Share of rounds in which one of them gets a frame. Others tell them too, when they ping. */
+const failedShare = 1 / 4;
 
 export class Gossiper {
   readonly #options: GossiperOptions;
@@ -51,12 +54,12 @@ export class Gossiper {
   }
 
   tick(turn: Turn): void {
-    const { queue, frames } = this.#deps;
+    const { queue, frames, membership } = this.#deps;
     if (queue.size === 0 || turn.now < this.#nextRound) return;
     this.#nextRound = turn.now + this.#options.gossipIntervalMs;
     for (const target of this.#targets(turn)) {
       if (queue.size === 0) return;
-      const accusation = this.#accusationOf(target);
+      const accusation = this.#options.lifeguard.buddy ? membership.against(target) : null;
       turn.out.frame(target, accusation === null ? frames.build() : frames.build(accusation));
     }
   }
@@ -69,26 +72,8 @@ export class Gossiper {
       (ix) => table.status(ix) === Status.failed && table.since(ix) >= oldest,
     );
     const up = peers.up(fanout, () => true);
-    if (this.#recentlyFailed.length === 0) return up;
-    // A failed member is one candidate among the many that are up, as in memberlist.
-    const chance = this.#recentlyFailed.length / (table.upCount + this.#recentlyFailed.length);
-    const failed = shuffle([...this.#recentlyFailed], random).filter(
-      (_, at) => at < fanout && random.float() < Math.max(chance, 1 / (4 * fanout)),
-    );
-    return [...failed, ...up].slice(0, fanout);
-  }
-
-  #accusationOf(target: Ix): Accusation | null {
-    const { table, self } = this.#deps;
-    const status = table.status(target);
-    if (status !== Status.suspect && status !== Status.failed) return null;
-    if (!this.#options.lifeguard.buddy) return null;
-    return {
-      kind: status === Status.suspect ? "suspect" : "failed",
-      member: target,
-      incarnation: table.incarnation(target),
-      from: self,
-      refused: false,
-    };
+    const failed = this.#recentlyFailed[random.below(this.#recentlyFailed.length)];
+    if (failed === undefined || random.float() >= failedShare) return up;
+    return [failed, ...up].slice(0, fanout);
   }
 }

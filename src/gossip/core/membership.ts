@@ -103,6 +103,15 @@ export class Membership {
     else if (verdict === "confirm") this.#confirm(turn, accusation);
   }
 
+  /** What is held against a member here, to be told to itself; null when nothing is. */
+  against(member: Ix): Accusation | null {
+    const { table, self } = this.#deps;
+    const status = table.status(member);
+    if (status !== Status.suspect && status !== Status.failed) return null;
+    const kind = status === Status.suspect ? "suspect" : "failed";
+    return { kind, member, incarnation: table.incarnation(member), from: self, refused: false };
+  }
+
   /** Ends suspicions whose time is over. */
   expire(turn: Turn): void {
     const { suspicions, awareness, table, self } = this.#deps;

@@ -5,13 +5,14 @@
  */
 import { type Awareness } from "./awareness.ts";
 import { type FrameBuilder } from "./frame-builder.ts";
+import { type Membership } from "./membership.ts";
 import { type MemberTable } from "./member-table.ts";
 import { type Overlay } from "./overlay.ts";
 import { type PeerChoice } from "./peer-choice.ts";
 import { ProbeOrder } from "./probe-order.ts";
 import { type Random } from "../../base/random.ts";
 import { type Sequence } from "./sequence.ts";
-import { type Accusation, type Ix, Status, type Turn } from "./types.ts";
+import { type Ix, Status, type Turn } from "./types.ts";
 
 interface Probe {
   readonly seq: number;
@@ -41,7 +42,7 @@ export interface ProberDependencies {
   readonly awareness: Awareness;
   readonly sequence: Sequence;
   readonly random: Random;
-  readonly accuse: (turn: Turn, accusation: Accusation) => void;
+  readonly membership: Membership;
 }
 
 /** Probes beside the periodic one, started by closed connections. */
@@ -117,21 +118,13 @@ export class Prober {
   }
 
   #send(turn: Turn, target: Ix): void {
-    const { table, sequence, frames, self } = this.#deps;
+    const { table, sequence, frames, membership } = this.#deps;
     const seq = sequence.next();
     const incarnation = table.incarnation(target);
     const ping = { kind: "ping", seq, target } as const;
-    const suspect = this.#options.lifeguard.buddy && table.status(target) === Status.suspect;
     // Buddy (Lifeguard): a suspect hears of it with the first frame, so that it can refute at once.
-    const frame = suspect
-      ? frames.build(ping, {
-          kind: "suspect",
-          member: target,
-          incarnation,
-          from: self,
-          refused: false,
-        })
-      : frames.build(ping);
+    const accusation = this.#options.lifeguard.buddy ? membership.against(target) : null;
+    const frame = accusation === null ? frames.build(ping) : frames.build(ping, accusation);
     const sent = turn.out.frame(target, frame);
     this.#probes.push({
       seq,
@@ -160,7 +153,7 @@ export class Prober {
 
   #fail(turn: Turn, probe: Probe): void {
     this.#remove(probe);
-    const { table, awareness, accuse, self } = this.#deps;
+    const { table, awareness, membership, self } = this.#deps;
     if (this.#options.lifeguard.probe) {
       const missed = probe.expectedNacks - probe.nacks;
       awareness.change(probe.expectedNacks > 0 ? Math.max(0, missed) : 1);
@@ -169,7 +162,7 @@ export class Prober {
     }
     if (!table.isUp(probe.target)) return;
     const { target: member, incarnation } = probe;
-    accuse(turn, { kind: "suspect", member, incarnation, from: self, refused: false });
+    membership.accuse(turn, { kind: "suspect", member, incarnation, from: self, refused: false });
   }
 
   #remove(probe: Probe): void {

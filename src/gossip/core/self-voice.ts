@@ -28,6 +28,8 @@ export interface SelfVoiceDependencies {
   readonly lhaProbe: boolean;
 }
 
+const silenceMaxMs = 60_000;
+
 export type SelfStatement = Partial<Omit<SelfRecord, "id" | "bootId" | "incarnation">>;
 
 export class SelfVoice {
@@ -35,6 +37,7 @@ export class SelfVoice {
   #record: SignedRecord;
   #outranked: SelfRecord | null = null;
   #conflicts = 0;
+  #silentUntil = -Infinity;
 
   constructor(first: SelfRecord, dependencies: SelfVoiceDependencies, now: number) {
     this.#deps = dependencies;
@@ -80,9 +83,12 @@ export class SelfVoice {
       this.#deps.counters.add("badSignature");
       return false;
     }
+    if (turn.now < this.#silentUntil) return false;
     const before = this.#outranked;
     if (before?.bootId === body.bootId && body.incarnation > before.incarnation) {
       this.#conflicts += 1;
+      // Two processes that outrank each other without pause would flood everybody.
+      this.#silentUntil = turn.now + Math.min(silenceMaxMs, 500 * 2 ** this.#conflicts);
       turn.out.conflict(this.#conflicts);
     }
     this.#outranked = body;

@@ -41,8 +41,12 @@ export function digestOf(table: MemberTable, limit: number): Digest {
   return { members, incarnations, states, unknown: [] };
 }
 
-/** Compares the other side's digest with our table. */
-export function compareViews(table: MemberTable, digest: Digest): ViewDifference {
+/** Compares the other side's digest with our table. Evicted members are not asked for. */
+export function compareViews(
+  table: MemberTable,
+  digest: Digest,
+  isEvicted: (ix: Ix) => boolean,
+): ViewDifference {
   const wantMembers: Ix[] = [];
   const offer: Ix[] = [];
   const accuse: Ix[] = [];
@@ -55,7 +59,7 @@ export function compareViews(table: MemberTable, digest: Digest): ViewDifference
     listed[member] = 1;
     const ours = table.status(member);
     if (ours === Status.none) {
-      if (isUp(theirs)) wantMembers.push(member);
+      if (isUp(theirs) && !isEvicted(member)) wantMembers.push(member);
     } else if (incarnation > table.incarnation(member)) wantMembers.push(member);
     else if (incarnation < table.incarnation(member)) offer.push(member);
     else if (theirs === Status.failed && isUp(ours)) accused.push({ member, incarnation });

@@ -5,12 +5,11 @@
 import { type Random } from "../../base/random.ts";
 import { type AntiEntropy } from "./anti-entropy.ts";
 import { type Awareness } from "./awareness.ts";
-import { type FrameBuilder } from "./frame-builder.ts";
 import { type Membership } from "./membership.ts";
 import { type MemberTable } from "./member-table.ts";
 import { type PeerChoice } from "./peer-choice.ts";
 import { type SelfVoice } from "./self-voice.ts";
-import { type Ix, type Message, Status, type Turn } from "./types.ts";
+import { type Ix, Status, type Turn } from "./types.ts";
 
 export interface UpkeepOptions {
   readonly awarenessMax: number;
@@ -28,7 +27,6 @@ export interface UpkeepDependencies {
   readonly voice: SelfVoice;
   readonly sync: AntiEntropy;
   readonly peers: PeerChoice;
-  readonly frames: FrameBuilder;
   readonly random: Random;
 }
 
@@ -69,10 +67,6 @@ export class Upkeep {
     this.#markDegraded(turn);
   }
 
-  reply(message: Message): readonly Message[] {
-    return this.#deps.frames.build(message);
-  }
-
   /** The event loop was late by `worstMs`: doubt oneself before others. */
   loopLag(worstMs: number): void {
     if (worstMs > lagToleratedMs && this.#options.lifeguard.probe) this.#deps.awareness.change(1);
@@ -83,8 +77,15 @@ export class Upkeep {
       this.#closedAt.set(peer, turn.now);
       if (this.#closedAt.size > closedMax) this.#forgetOldestClosed();
     }
-    if (state === "open") this.#closedAt.delete(peer);
+    if (state === "open") this.#opened(turn, peer);
     if (state === "refused") this.#refused(turn, peer);
+  }
+
+  /** A failed member that opens a connection is back from behind a partition: compare views at once. */
+  #opened(turn: Turn, peer: Ix): void {
+    this.#closedAt.delete(peer);
+    const { table, sync } = this.#deps;
+    if (table.status(peer) === Status.failed) sync.start(turn, peer);
   }
 
   #refused(turn: Turn, member: Ix): void {

@@ -31,6 +31,8 @@ export class CoreHost {
   readonly #mailbox: Input[] = [];
   #isBusy = false;
   #isStopped = false;
+  /** A timer was late: inputs are collected, and judged together with it after one turn of the loop. */
+  #isYielding = false;
   #armedAt = Infinity;
   #cancel: () => void = () => {};
   #worstLagMs = 0;
@@ -41,23 +43,11 @@ export class CoreHost {
     this.#lagWindowEnd = dependencies.clock.monotonicMs() + lagWindowMs;
   }
 
+  /** Hands `input` over, or, without one, lets due timers run. */
   post(input: Input | null): void {
     if (this.#isStopped) return;
     if (input !== null) this.#mailbox.push(input);
-    if (this.#isBusy) return;
-    const { core, clock, outbox, settled } = this.#deps;
-    this.#isBusy = true;
-    try {
-      let next = this.#mailbox.shift() ?? null;
-      do {
-        core.step(clock.monotonicMs(), next, outbox);
-        next = this.#mailbox.shift() ?? null;
-      } while (next !== null);
-    } finally {
-      this.#isBusy = false;
-    }
-    settled();
-    this.#arm();
+    if (!this.#isBusy && !this.#isYielding) this.#drain();
   }
 
   answer(from: Ix, request: SyncRequest): SyncAnswer {
@@ -69,8 +59,7 @@ export class CoreHost {
     } finally {
       this.#isBusy = false;
       settled();
-      if (this.#mailbox.length > 0) this.post(null);
-      else this.#arm();
+      this.post(null);
     }
   }
 
@@ -79,9 +68,23 @@ export class CoreHost {
     this.#cancel();
   }
 
+  #drain(): void {
+    const { core, clock, outbox, settled } = this.#deps;
+    this.#isBusy = true;
+    try {
+      do {
+        core.step(clock.monotonicMs(), this.#mailbox.splice(0), outbox);
+      } while (this.#mailbox.length > 0);
+    } finally {
+      this.#isBusy = false;
+    }
+    settled();
+    this.#arm();
+  }
+
   #arm(): void {
     const deadline = this.#deps.core.nextDeadline();
-    if (this.#isStopped || this.#isBusy || deadline >= this.#armedAt) return;
+    if (this.#isStopped || this.#isBusy || this.#isYielding || deadline >= this.#armedAt) return;
     this.#cancel();
     this.#armedAt = deadline;
     const delay = Math.max(0, deadline - this.#deps.clock.monotonicMs());
@@ -97,9 +100,9 @@ export class CoreHost {
       this.post(null);
       return;
     }
-    this.#armedAt = -Infinity;
+    this.#isYielding = true;
     this.#cancel = clock.setTimer(0, () => {
-      this.#armedAt = Infinity;
+      this.#isYielding = false;
       this.post(null);
     });
   }

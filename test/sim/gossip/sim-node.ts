@@ -108,7 +108,7 @@ export class SimNode implements Outbox {
       if (input !== null) this.#waiting.push(input);
       return;
     }
-    this.core.step(this.#sim.now, input, this);
+    this.core.step(this.#sim.now, input === null ? [] : [input], this);
     this.#arm();
   }
 
@@ -235,8 +235,8 @@ export class SimNode implements Outbox {
     if (!this.isUp || this.#stall === "frozen") return;
     if (this.#stall === "blocked") {
       if (this.#outstanding.length > 0) this.core.expire(this.#sim.now, this);
-      else this.core.step(this.#sim.now, null, this);
-    } else this.core.step(this.#sim.now, null, this);
+      else this.core.step(this.#sim.now, [], this);
+    } else this.core.step(this.#sim.now, [], this);
     this.#arm();
   }
 
@@ -247,8 +247,7 @@ export class SimNode implements Outbox {
     this.#outstanding = [];
     this.#waiting = [];
     for (const { to, frame } of outstanding) this.#send(to, frame);
-    for (const input of waiting) this.core.step(this.#sim.now, input, this);
-    this.core.step(this.#sim.now, null, this);
+    this.core.step(this.#sim.now, waiting, this);
     this.#armedAt = Infinity;
     this.#arm();
   }
