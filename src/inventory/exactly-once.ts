@@ -13,13 +13,17 @@ import { limits } from "./limits.ts";
 type Origin = NonNullable<Envelope["origin"]>;
 type Idempotency = NonNullable<Envelope["idempotency"]>;
 
-/** The answer given before, a refusal that goes without applying, or null: apply it. */
-export function replay(draft: Draft, envelope: Envelope): CommandResult | Refusal | null {
-  const { origin, idempotency } = envelope;
-  return (
-    (origin === null ? null : replaySession(draft, origin)) ??
-    (idempotency === null ? null : replayKey(draft, idempotency))
-  );
+/** The answer this request got before, a refusal that goes without applying, or null: go on. */
+export function replayRequest(draft: Draft, { origin }: Envelope): CommandResult | Refusal | null {
+  return origin === null ? null : replaySession(draft, origin);
+}
+
+/** The same by the request's Idempotency-Key. */
+export function replayByKey(
+  draft: Draft,
+  { idempotency }: Envelope,
+): CommandResult | Refusal | null {
+  return idempotency === null ? null : replayKey(draft, idempotency);
 }
 
 function replaySession(draft: Draft, origin: Origin): CommandResult | Refusal | null {
@@ -73,14 +77,20 @@ function replayKey(draft: Draft, { key, digest }: Idempotency): CommandResult | 
   );
 }
 
-/** Remembers the answer for repetitions, and forgets what is over. */
-export function remember(draft: Draft, envelope: Envelope, result: CommandResult): void {
-  const { origin, idempotency } = envelope;
+/** Remembers the answer to a request, whatever gave it. */
+export function rememberRequest(draft: Draft, { origin }: Envelope, result: CommandResult): void {
   if (origin !== null) rememberSession(draft, origin, result);
-  if (idempotency !== null && result.ok) {
-    dropOldKeys(draft);
-    draft.put("idem", idempotency.key, { digest: idempotency.digest, at: draft.at, result });
-  }
+}
+
+/** Remembers the answer to a write with an Idempotency-Key, and forgets those that are over. */
+export function rememberByKey(
+  draft: Draft,
+  { idempotency }: Envelope,
+  result: CommandResult,
+): void {
+  if (idempotency === null || !result.ok) return;
+  dropOldKeys(draft);
+  draft.put("idem", idempotency.key, { digest: idempotency.digest, at: draft.at, result });
 }
 
 function rememberSession(draft: Draft, origin: Origin, result: CommandResult): void {

@@ -15,7 +15,7 @@ import { jobNodeHandlers } from "./reduce-job-nodes.ts";
 import { limits } from "./limits.ts";
 import { memberHandlers } from "./reduce-members.ts";
 import { nodeHandlers } from "./reduce-nodes.ts";
-import { remember, replay } from "./exactly-once.ts";
+import { rememberByKey, rememberRequest, replayByKey, replayRequest } from "./exactly-once.ts";
 import { runHandlers } from "./reduce-runs.ts";
 import { tokenHandlers } from "./reduce-tokens.ts";
 import { varHandlers } from "./reduce-vars.ts";
@@ -40,15 +40,16 @@ export interface Reduced {
 /** Applies `envelope`, committed at `index`, to `state`. */
 export function reduce(state: InventoryState, envelope: Envelope, index: number): Reduced {
   const { at, by, command } = envelope;
-  const context = { index, at, by };
-  const replayed = replay(new Draft(state, context), envelope);
-  if (replayed !== null) return { result: { index, ...replayed }, events: [] };
-  const draft = new Draft(state, context);
-  const outcome = dispatch(draft, command);
-  const result: CommandResult = { ...outcome, index };
+  const draft = new Draft(state, { index, at, by });
+  const repeated = replayRequest(draft, envelope);
+  if (repeated !== null) return { result: { index, ...repeated }, events: [] };
+  const known = replayByKey(draft, envelope);
+  const outcome = known ?? dispatch(draft, command);
+  const result: CommandResult = { index, ...outcome };
   if (!outcome.ok) draft.rollback();
   const events = draft.commit();
-  remember(draft, envelope, result);
+  if (known === null) rememberByKey(draft, envelope, result);
+  rememberRequest(draft, envelope, result);
   dropOldEvents(draft);
   return { result, events };
 }

@@ -114,6 +114,17 @@ it("answers a repeated Idempotency-Key, also through another agent", () => {
   assert.is(valueOf(inventory), 2);
 });
 
+it("answers a request that its key answered by its number, too", () => {
+  const inventory = cluster("n1", "n2");
+  const idempotency = { key: "k", digest: "d" };
+  const first = inventory.send(put(1), { idempotency });
+  const second = { ...from(1, { agent: "n2" }), idempotency };
+  assert.equal(inventory.send(put(1), second), first);
+  inventory.ok({ type: "node.forget", node: "n2", force: true });
+  inventory.at += 48 * hour;
+  assert.equal(inventory.send(put(1), second), first, "after eviction and after the key is over");
+});
+
 it("refuses a key with another request", () => {
   const inventory = cluster("n1");
   inventory.ok(put(1), { idempotency: { key: "k", digest: "d" } });
