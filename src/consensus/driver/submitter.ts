@@ -1,0 +1,181 @@
+/**
+ * Commands from any agent: to the core when this agent leads, else to the leader. Retries the same bytes until
+ * they are surely in or the deadline is there, because the state machine recognises repetitions (each request
+ * carries its place in its sender's window); so a change of leader costs time, never a double.
+ */
+import { type Clock, delay } from "../../base/clock.ts";
+import { AgentError, errorCode } from "../../base/errors.ts";
+import { type Random } from "../../base/random.ts";
+import { type Index, type NodeId, type Term } from "../core/types.ts";
+import { ConsensusError } from "../errors.ts";
+import { type Applied, type ConsensusNode } from "./api.ts";
+
+export interface Position {
+  readonly index: Index;
+  readonly term: Term;
+}
+
+export interface SubmitterDependencies<R> {
+  readonly self: NodeId;
+  readonly node: Pick<
+    ConsensusNode<R>,
+    "propose" | "waitApplied" | "resultAt" | "status" | "onChange"
+  >;
+  /** Makes a request what is appended to the log; on the leader only (it stamps the time). */
+  readonly prepare: (request: Uint8Array) => Uint8Array;
+  /** Asks the leader to `handleForward`. Rejects with what the RPC layer or the leader said. */
+  readonly forward: (leader: NodeId, request: Uint8Array, timeoutMs: number) => Promise<Position>;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** What a failed attempt means for the request. */
+type Fate = "not-sent" | "unknown" | "final";
+
+const notSentCodes = ["NOT_LEADER", "PEER_UNREACHABLE", "RPC_OVERLOADED", "UNKNOWN_METHOD"];
+const unknownCodes = [
+  ...["UNKNOWN_OUTCOME", "RPC_TIMEOUT", "PEER_LOST", "APPLY_TIMEOUT", "LEADER_CHANGED"],
+  ...["RESULT_GONE", "STOPPED"],
+];
+const firstPauseMs = 10;
+const longestPauseMs = 250;
+/** A leader that does not answer for this long is asked again, or another one is. */
+const attemptMs = 2000;
+
+interface Request {
+  readonly bytes: Uint8Array;
+  readonly deadlineMs: number;
+  /** An attempt may have been carried out. */
+  sent: boolean;
+}
+
+export class Submitter<R> {
+  readonly #deps: SubmitterDependencies<R>;
+  #leader: NodeId | null;
+  /** Attempts under way, and callers that wait for a leader: told when leadership changes. */
+  readonly #onLeader = new Set<() => void>();
+  readonly #unsubscribe: () => void;
+
+  constructor(dependencies: SubmitterDependencies<R>) {
+    this.#deps = dependencies;
+    this.#leader = dependencies.node.status().leader;
+    this.#unsubscribe = dependencies.node.onChange(({ leader }) => {
+      if (leader === this.#leader) return;
+      this.#leader = leader;
+      for (const tell of [...this.#onLeader]) tell();
+    });
+  }
+
+  /** Forgets the node; requests under way end at their deadlines. */
+  close(): void {
+    this.#unsubscribe();
+  }
+
+  /** @throws AgentError NO_LEADER, BUSY, TOO_LARGE (nothing happened), UNKNOWN_OUTCOME, STOPPED. */
+  async submit(bytes: Uint8Array, timeoutMs: number): Promise<Applied<R>> {
+    const deadlineMs = this.#deps.clock.monotonicMs() + timeoutMs;
+    const request: Request = { bytes, deadlineMs, sent: false };
+    for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+      const leader = this.#leader;
+      if (this.#leftMs(request) <= 0) throw expired(request);
+      if (leader === null) {
+        await this.#leaderOrDeadline(request);
+        continue;
+      }
+      try {
+        return await this.#attempt(request, leader);
+      } catch (error) {
+        const fate = this.#judge(request, leader, error);
+        if (fate === "final") throw request.sent ? expired(request, error) : error;
+        request.sent ||= fate === "unknown";
+      }
+      await this.#pause(request, pauseMs);
+    }
+  }
+
+  /** The leader's side of a forwarded request. @throws as `ConsensusNode.propose` does. */
+  async handleForward(bytes: Uint8Array): Promise<Position> {
+    const { index, term } = await this.#deps.node.propose(this.#deps.prepare(bytes));
+    return { index, term };
+  }
+
+  #attempt(request: Request, leader: NodeId): Promise<Applied<R>> {
+    const { node, prepare, self } = this.#deps;
+    if (leader !== self) return this.#ask(request, leader);
+    const { promise, resolve, reject } = Promise.withResolvers<Applied<R>>();
+    const settled = this.#limit(this.#leftMs(request), reject);
+    node.propose(prepare(request.bytes)).then(resolve, reject).finally(settled);
+    return promise;
+  }
+
+  async #ask(request: Request, leader: NodeId): Promise<Applied<R>> {
+    const { node, forward } = this.#deps;
+    const { promise, resolve, reject } = Promise.withResolvers<Position>();
+    const limitMs = Math.min(this.#leftMs(request), attemptMs);
+    const settled = this.#limit(limitMs, reject);
+    forward(leader, request.bytes, limitMs).then(resolve, reject).finally(settled);
+    const { index, term } = await promise;
+    request.sent = true;
+    await node.waitApplied(index, Math.max(1, this.#leftMs(request))).catch((error: unknown) => {
+      // This agent stops: it will never see the result, so there is no point in trying on.
+      throw errorCode(error) === "STOPPED" ? attemptError("STOPPED_HERE") : error;
+    });
+    const result = node.resultAt(index, term);
+    // A snapshot or many newer results replaced it: asking again gives the remembered answer.
+    if (result === null) throw attemptError("RESULT_GONE");
+    return { index, term, result };
+  }
+
+  /** Ends an attempt when the leader changes or the time is over. Returns what to call when it ended. */
+  #limit(limitMs: number, reject: (error: Error) => void): () => void {
+    const changed = (): void => reject(attemptError("LEADER_CHANGED"));
+    this.#onLeader.add(changed);
+    const cancel = this.#deps.clock.setTimer(limitMs, () => reject(attemptError("RPC_TIMEOUT")));
+    return () => {
+      cancel();
+      this.#onLeader.delete(changed);
+    };
+  }
+
+  #judge(request: Request, leader: NodeId, error: unknown): Fate {
+    const code = errorCode(error);
+    if (code === "STOPPED" && leader === this.#deps.self) return "final";
+    if (code === "BUSY") return request.sent ? "not-sent" : "final";
+    if (code !== undefined && notSentCodes.includes(code)) return "not-sent";
+    return code !== undefined && unknownCodes.includes(code) ? "unknown" : "final";
+  }
+
+  async #pause(request: Request, pauseMs: number): Promise<void> {
+    const { clock, random } = this.#deps;
+    const jittered = pauseMs * (0.5 + random.float());
+    await delay(clock, Math.max(0, Math.min(jittered, this.#leftMs(request))));
+  }
+
+  #leaderOrDeadline(request: Request): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#deps.clock.setTimer(this.#leftMs(request), resolve);
+    const tell = (): void => {
+      cancel();
+      resolve();
+    };
+    this.#onLeader.add(tell);
+    return promise.finally(() => this.#onLeader.delete(tell));
+  }
+
+  #leftMs({ deadlineMs }: Request): number {
+    return deadlineMs - this.#deps.clock.monotonicMs();
+  }
+}
+
+function attemptError(code: string): AgentError {
+  return new AgentError(code, "This attempt did not end well.");
+}
+
+function expired({ sent }: Request, cause?: unknown): ConsensusError {
+  if (!sent) {
+    return new ConsensusError("NO_LEADER", "No leader was found in time. Nothing happened.");
+  }
+  const message =
+    "The command was sent, but no answer came in time. It may still be committed: look before repeating it.";
+  return new ConsensusError("UNKNOWN_OUTCOME", message, {}, { cause });
+}

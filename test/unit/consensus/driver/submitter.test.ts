@@ -1,0 +1,195 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { must } from "../../../../src/base/assert.ts";
+import { AgentError, isAgentError } from "../../../../src/base/errors.ts";
+import { seededRandom } from "../../../../src/base/random.ts";
+import { type NodeId } from "../../../../src/consensus/core/types.ts";
+import { type Position, Submitter } from "../../../../src/consensus/driver/submitter.ts";
+import { type ClusterOptions, RaftCluster } from "../../../support/raft-cluster.ts";
+
+const it = suite("submitter");
+
+/** Three agents with a submitter each, which forward to one another. */
+class Submitters {
+  readonly cluster: RaftCluster;
+  readonly byNode = new Map<NodeId, Submitter<string>>();
+  /** What happens to the next forwarded requests instead of their delivery. */
+  readonly faults: ("unreachable" | "lost-request" | "lost-answer")[] = [];
+  forwarded = 0;
+
+  constructor(options: ClusterOptions = {}) {
+    this.cluster = new RaftCluster(["a", "b", "c"], options);
+  }
+
+  async start(): Promise<void> {
+    await this.cluster.startAll();
+    for (const id of this.cluster.nodes.keys()) this.attach(id);
+  }
+
+  attach(id: NodeId): void {
+    const submitter = new Submitter<string>({
+      self: id,
+      node: this.cluster.node(id).consensus,
+      prepare: (request) => Buffer.concat([request, Buffer.from("!")]),
+      forward: (leader, request, timeoutMs) => this.#forward(leader, request, timeoutMs),
+      clock: this.cluster.clock,
+      random: seededRandom(7),
+    });
+    this.byNode.set(id, submitter);
+  }
+
+  submit(id: NodeId, text: string, timeoutMs = 5000): Promise<string> {
+    const submitter = must(this.byNode.get(id), "it runs");
+    return submitter.submit(Buffer.from(text), timeoutMs).then((applied) => applied.result);
+  }
+
+  async #forward(leader: NodeId, request: Uint8Array, timeoutMs: number): Promise<Position> {
+    this.forwarded += 1;
+    const fault = this.faults.shift();
+    if (fault === "unreachable" || !this.cluster.nodes.has(leader)) {
+      throw new AgentError("PEER_UNREACHABLE", "away");
+    }
+    if (fault === "lost-request") return never(this.cluster, timeoutMs);
+    const position = await must(this.byNode.get(leader), "it runs").handleForward(request);
+    return fault === "lost-answer" ? never(this.cluster, timeoutMs) : position;
+  }
+}
+
+function never(cluster: RaftCluster, timeoutMs: number): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  cluster.clock.setTimer(timeoutMs, () => reject(new AgentError("RPC_TIMEOUT", "late")));
+  return promise;
+}
+
+function on(title: string, test: (s: Submitters) => Promise<void>, options?: ClusterOptions): void {
+  it(title, async () => {
+    const submitters = new Submitters(options);
+    await submitters.start();
+    try {
+      await test(submitters);
+    } finally {
+      await submitters.cluster.stopAll();
+    }
+  });
+}
+
+const codeOf = (error: unknown): string => (isAgentError(error) ? error.code : String(error));
+
+on("carries out a command from the leader and from a follower", async (s) => {
+  const leader = await s.cluster.elected();
+  const follower = must(s.cluster.followers()[0], "there are followers");
+  assert.is(await s.cluster.settle(s.submit(leader.id, "one")), "#1");
+  assert.is(s.forwarded, 0);
+  assert.is(await s.cluster.settle(s.submit(follower.id, "two")), "#2");
+  assert.equal(follower.machine.commands, ["one!", "two!"], "applied here before it is answered");
+});
+
+on("waits for a leader to be elected", async (s) => {
+  assert.is(await s.cluster.settle(s.submit("a", "early")), "#1");
+});
+
+on("retries a request that did not reach the leader", async (s) => {
+  await s.cluster.elected();
+  const follower = must(s.cluster.followers()[0], "there are followers");
+  s.faults.push("unreachable", "unreachable", "unreachable");
+  assert.is(await s.cluster.settle(s.submit(follower.id, "x")), "#1");
+  assert.is(s.forwarded, 4);
+});
+
+on("sends the same bytes again when an answer is lost", async (s) => {
+  const leader = await s.cluster.elected();
+  const follower = must(s.cluster.followers()[0], "there are followers");
+  s.faults.push("lost-request", "lost-answer");
+  await s.cluster.settle(s.submit(follower.id, "x", 20_000));
+  assert.equal(leader.machine.commands, ["x!", "x!"], "the state machine sees the repetition");
+});
+
+on("outlives the crash of the leader it waits for", async (s) => {
+  const leader = await s.cluster.elected();
+  const follower = must(s.cluster.followers()[0], "there are followers");
+  const outcome = s.submit(follower.id, "x");
+  s.cluster.crash(leader.id);
+  await s.cluster.settle(outcome);
+  assert.equal(follower.machine.commands, ["x!"]);
+});
+
+on("retries elsewhere when it loses leadership while it waits", async (s) => {
+  const old = await s.cluster.elected();
+  s.cluster.lets = (from, to) => from !== old.id && to !== old.id;
+  const outcome = s.submit(old.id, "x", 20_000);
+  await s.cluster.clock.until("another leads", () => (s.cluster.leader()?.id ?? "") !== old.id);
+  s.cluster.lets = () => true;
+  await s.cluster.settle(outcome);
+  assert.equal(old.machine.commands, ["x!"]);
+});
+
+on("says NO_LEADER when surely nothing was sent", async (s) => {
+  await s.cluster.elected();
+  const [one, two] = s.cluster.followers();
+  const leader = must(s.cluster.leader(), "there is a leader");
+  s.cluster.crash(leader.id);
+  s.cluster.crash(must(two, "two followers").id);
+  await s.cluster.clock.advance(5000);
+  const outcome = s.submit(must(one, "two followers").id, "x", 3000).catch(codeOf);
+  assert.is(await s.cluster.settle(outcome), "NO_LEADER");
+});
+
+on("says UNKNOWN_OUTCOME when it may have been carried out", async (s) => {
+  await s.cluster.elected();
+  const follower = must(s.cluster.followers()[0], "there are followers");
+  s.faults.push("lost-answer", "lost-request", "lost-request");
+  const outcome = s.submit(follower.id, "x", 3000).catch(codeOf);
+  assert.is(await s.cluster.settle(outcome), "UNKNOWN_OUTCOME");
+});
+
+on(
+  "passes BUSY through, with its time to retry",
+  async (s) => {
+    const leader = await s.cluster.elected();
+    const follower = must(s.cluster.followers()[0], "there are followers");
+    for (const id of [leader.id, follower.id]) {
+      const many = Array.from({ length: 20 }, (_, i) =>
+        s.submit(id, `${i}`).then(
+          () => "ok",
+          (error: unknown) => {
+            assert.ok(isAgentError(error) && error.details["retryAfterMs"] === 100);
+            return codeOf(error);
+          },
+        ),
+      );
+      const outcomes = await s.cluster.settle(Promise.all(many));
+      assert.is(outcomes.filter((outcome) => outcome === "BUSY").length, 10, id);
+    }
+  },
+  { driver: { maxPendingProposals: 10 } },
+);
+
+on("refuses what is too large at once", async (s) => {
+  const leader = await s.cluster.elected();
+  const outcome = s.submit(leader.id, "x".repeat(300_000)).catch(codeOf);
+  assert.is(await s.cluster.settle(outcome), "TOO_LARGE");
+});
+
+on("ends at once when this agent stops before it sees the result", async (s) => {
+  const leader = await s.cluster.elected();
+  const follower = must(s.cluster.followers()[0], "there are followers");
+  await s.cluster.settle(follower.consensus.stop());
+  const begun = s.cluster.clock.monotonicMs();
+  const outcome = s.submit(follower.id, "x").catch(codeOf);
+  assert.is(await s.cluster.settle(outcome), "UNKNOWN_OUTCOME");
+  assert.ok(s.cluster.clock.monotonicMs() - begun < 100);
+  assert.equal(leader.machine.commands, ["x!"]);
+});
+
+on(
+  "refuses when this agent, which leads, is stopped",
+  async (s) => {
+    const leader = await s.cluster.elected();
+    await s.cluster.settle(leader.consensus.stop());
+    const outcome = s.submit(leader.id, "x").catch(codeOf);
+    assert.is(await s.cluster.settle(outcome), "STOPPED");
+  },
+  { driver: { transferOnStopMs: 0 } },
+);
+
+it.run();
