@@ -63,7 +63,8 @@ class Tracker {
     for (const id of this.peers.keys()) if (!targets.includes(id)) this.peers.delete(id);
     const limits = { maxInflightMessages: 10, maxInflightBytes: 1000 };
     for (const id of targets) {
-      if (!this.peers.has(id)) this.peers.set(id, new Progress(Math.max(1, this.#lastIndex), limits));
+      if (!this.peers.has(id))
+        this.peers.set(id, new Progress(Math.max(1, this.#lastIndex), limits));
     }
   }
 
@@ -79,7 +80,11 @@ class Tracker {
   }
 
   #describePeer(id: string): string {
-    const { match, next, state } = this.peers.get(id)?.describe() ?? { match: -1, next: 0, state: "" };
+    const { match, next, state } = this.peers.get(id)?.describe() ?? {
+      match: -1,
+      next: 0,
+      state: "",
+    };
     const learner = this.configuration.standbys.includes(id) ? " learner" : "";
     const name = state === "probe" ? "StateProbe" : state;
     return `${id}: ${name} match=${match} next=${next}${learner}`;
