@@ -12,7 +12,7 @@ logStoreContract("memory", () => {
     store: () => new MemoryLogStore(disk),
     dispose: () => Promise.resolve(),
   });
-});
+}).run();
 
 logStoreContract("level", async () => {
   const directory = await mkdtemp(path.join(tmpdir(), "muster-log-"));
@@ -21,4 +21,4 @@ logStoreContract("level", async () => {
     store: () => new LevelLogStore(options, { clock: systemClock }),
     dispose: () => rm(directory, { recursive: true, force: true }),
   };
-});
+}).run();

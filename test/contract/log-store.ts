@@ -1,5 +1,5 @@
 /** What every LogStore must do; run on LevelDB and on the twin in memory. */
-import { suite } from "uvu";
+import { type Test, suite } from "uvu";
 import * as assert from "uvu/assert";
 import { isAgentError } from "../../src/base/errors.ts";
 import { simpleConfiguration } from "../../src/consensus/core/configuration.ts";
@@ -15,7 +15,7 @@ export interface LogHarness {
 
 const bootstrap = simpleConfiguration(["a", "b", "c"]);
 
-export function logStoreContract(name: string, harness: () => Promise<LogHarness>): void {
+export function logStoreContract(name: string, harness: () => Promise<LogHarness>): Test {
   const it = suite(`log store: ${name}`);
 
   const on = (title: string, test: (session: Session) => Promise<void>): void => {
@@ -191,7 +191,7 @@ export function logStoreContract(name: string, harness: () => Promise<LogHarness
     assert.is(outcome, "STOPPED");
   });
 
-  it.run();
+  return it;
 }
 
 export function codeOf(error: unknown): string {

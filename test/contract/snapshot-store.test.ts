@@ -12,7 +12,7 @@ snapshotStoreContract("memory", () => {
     store: () => new MemorySnapshots(shelf),
     dispose: () => Promise.resolve(),
   });
-});
+}).run();
 
 snapshotStoreContract("files", async () => {
   const directory = await mkdtemp(path.join(tmpdir(), "muster-snapshots-"));
@@ -21,4 +21,4 @@ snapshotStoreContract("files", async () => {
     store: () => new SnapshotFiles(options, { logger: silentLogger }),
     dispose: () => rm(directory, { recursive: true, force: true }),
   };
-});
+}).run();

@@ -1,5 +1,5 @@
 /** What every SnapshotStore must do; run on files and on the twin in memory. */
-import { suite } from "uvu";
+import { type Test, suite } from "uvu";
 import * as assert from "uvu/assert";
 import { simpleConfiguration } from "../../src/consensus/core/configuration.ts";
 import { type SnapshotMeta } from "../../src/consensus/core/types.ts";
@@ -14,7 +14,7 @@ export interface SnapshotHarness {
 
 const config = { ...simpleConfiguration(["a", "b"], ["c"]), index: 3 };
 
-export function snapshotStoreContract(name: string, harness: () => Promise<SnapshotHarness>): void {
+export function snapshotStoreContract(name: string, harness: () => Promise<SnapshotHarness>): Test {
   const it = suite(`snapshot store: ${name}`);
 
   const on = (title: string, test: (given: SnapshotHarness) => Promise<void>): void => {
@@ -145,7 +145,7 @@ export function snapshotStoreContract(name: string, harness: () => Promise<Snaps
     }
   }
 
-  it.run();
+  return it;
 }
 
 export function pattern(length: number): Buffer {

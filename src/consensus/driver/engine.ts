@@ -39,8 +39,7 @@ import { Proposals } from "./proposals.ts";
 import { ReadBarriers } from "./read-barriers.ts";
 import { ResultRing } from "./result-ring.ts";
 import { type Scheduler } from "./scheduler.ts";
-import { SnapshotExchange } from "./snapshot-exchange.ts";
-import { SnapshotTaker } from "./snapshot-taker.ts";
+import { Snapshots } from "./snapshots.ts";
 import { Transfers } from "./transfers.ts";
 import { TurnLoop } from "./turn-loop.ts";
 
@@ -84,8 +83,7 @@ export class Engine<R> {
   readonly #background: Background;
   readonly #writer: LogWriter;
   readonly #applier: Applier<R>;
-  readonly #exchange: SnapshotExchange;
-  readonly #taker: SnapshotTaker;
+  readonly #snapshots: Snapshots;
   #appliedConfig: Configuration;
   #peers = "";
   #tickDueMs = 0;
@@ -110,15 +108,14 @@ export class Engine<R> {
       durable: (ops) => this.loop.durable(ops),
       failed: (error) => events.failed(error),
     });
-    this.#taker = new SnapshotTaker(options, dependencies, recovered.snapshot);
-    this.#exchange = this.#newExchange();
+    this.#snapshots = this.#newSnapshots();
     const coreOptions = { ...options.core, self: options.self, random: () => random.float() };
     this.core = dependencies.createCore(coreOptions, recovered);
     this.loop = this.#newLoop();
   }
 
   get snapshotIndex(): Index {
-    return this.#taker.newestIndex;
+    return this.#snapshots.newestIndex;
   }
 
   get appliedIndex(): Index {
@@ -146,7 +143,7 @@ export class Engine<R> {
   halt(queued: Error, placed: Error): void {
     this.#cancelTick();
     this.loop.stop();
-    this.#exchange.cancelAll();
+    this.#snapshots.cancelSending();
     this.proposals.rejectAll(queued, placed);
     this.barriers.rejectAll(queued);
     this.waiters.rejectAll(queued);
@@ -175,19 +172,16 @@ export class Engine<R> {
     );
   }
 
-  #newExchange(): SnapshotExchange {
-    return new SnapshotExchange(
-      { ...this.#deps, background: this.#background },
+  #newSnapshots(): Snapshots {
+    const { recovered } = this.#deps;
+    return new Snapshots(
+      this.#options,
+      { ...this.#deps, background: this.#background, newest: recovered.snapshot },
       {
-        sent: (to, ok) => {
-          this.core.snapshotResult(to, ok);
-          this.loop.wake();
-        },
-        received: (meta) => {
-          this.core.snapshotReceived(meta);
-          this.loop.wake();
-        },
-        expectation: () => ({ leader: this.contact.leader, commit: this.core.status().commit }),
+        core: () => this.core,
+        leader: () => this.contact.leader,
+        wake: () => this.loop.wake(),
+        failed: (error) => this.#events.failed(error),
       },
     );
   }
@@ -196,7 +190,7 @@ export class Engine<R> {
     const { core, proposals, barriers } = this;
     const own = { core, proposals, barriers, writer: this.#writer };
     return new TurnLoop(
-      { ...this.#deps, ...own, applier: this.#applier, exchange: this.#exchange },
+      { ...this.#deps, ...own, applier: this.#applier, snapshots: this.#snapshots },
       {
         ticked: (nowMs) => this.#ticked(nowMs),
         soft: (soft) => this.#soft(soft),
@@ -249,7 +243,7 @@ export class Engine<R> {
       logger.info({ role, leader, term }, leader === null ? "lost the leader" : "has a leader");
       if (leader !== null && leader !== this.#options.self) this.transfers.leads(leader);
     }
-    if (before?.role === "leader" && soft.role !== "leader") this.#exchange.cancelAll();
+    if (before?.role === "leader" && soft.role !== "leader") this.#snapshots.cancelSending();
     this.#reconfigured();
   }
 
@@ -276,36 +270,18 @@ export class Engine<R> {
     this.core.applied(index);
     this.waiters.reached(index);
     this.#events.applied(index);
-    if (this.#taker.due(index) && !this.#applier.restoring) this.#takeSnapshot();
+    if (this.#applier.restoring) return;
+    this.#snapshots.reached({ ...this.#applier.position, config: this.#appliedConfig });
   }
 
   #restored(meta: SnapshotMeta): void {
     this.#deps.metrics.snapshotsInstalled += 1;
     this.#deps.logger.info({ index: meta.index }, "installed a snapshot of the leader");
     this.#appliedConfig = meta.config;
-    this.#taker.adopt(meta);
     this.proposals.skipped(meta.index);
     this.#reached(meta.index);
-    this.#background.run("prune snapshots", () => this.#prune());
+    this.#snapshots.installed(meta);
     this.loop.wake();
-  }
-
-  #takeSnapshot(): void {
-    const position = { ...this.#applier.position, config: this.#appliedConfig };
-    this.#background.run("take a snapshot", async (signal) => {
-      const meta = await this.#taker.take(position);
-      if (meta === null || signal.aborted) return;
-      this.core.snapshotTaken(meta);
-      const first = this.#taker.keepFrom(meta, this.core.status());
-      this.core.compacted(first);
-      await this.#deps.log.compact(first).catch((error: unknown) => this.#events.failed(error));
-      await this.#prune();
-    });
-  }
-
-  /** A follower that is being sent an older one gets it to the end. */
-  async #prune(): Promise<void> {
-    if (!this.#exchange.sending) await this.#deps.snapshots.prune();
   }
 
   #load(request: LoadRequest): void {

@@ -23,7 +23,7 @@ import { type RaftTransport } from "./ports.ts";
 import { type Proposals } from "./proposals.ts";
 import { type ReadBarriers } from "./read-barriers.ts";
 import { type Scheduler } from "./scheduler.ts";
-import { type SnapshotExchange } from "./snapshot-exchange.ts";
+import { type Snapshots } from "./snapshots.ts";
 
 export interface TurnParts<R> {
   readonly core: RaftCore;
@@ -31,7 +31,7 @@ export interface TurnParts<R> {
   readonly applier: Applier<R>;
   readonly proposals: Proposals<R>;
   readonly barriers: ReadBarriers;
-  readonly exchange: SnapshotExchange;
+  readonly snapshots: Snapshots;
   readonly transport: RaftTransport;
   readonly scheduler: Scheduler;
   readonly clock: Clock;
@@ -168,7 +168,7 @@ export class TurnLoop<R> {
   }
 
   #carryOut(ready: Ready): void {
-    const { writer, applier, barriers, exchange } = this.#parts;
+    const { writer, applier, barriers, snapshots } = this.#parts;
     const { append } = ready;
     if (ready.soft !== null) this.#events.soft(ready.soft);
     if (ready.config !== null) this.#events.config(ready.config);
@@ -180,7 +180,7 @@ export class TurnLoop<R> {
     applier.push(ready.committed);
     for (const request of ready.loads) this.#events.load(request);
     for (const read of ready.reads) barriers.answer(read, applier.position.index);
-    for (const { to, meta } of ready.snapshots) exchange.send(to, meta);
+    for (const { to, meta } of ready.snapshots) snapshots.send(to, meta);
   }
 
   /** Messages to oneself are steps, not mail. */
