@@ -3,7 +3,7 @@
  * exchanges with one peer; a reader that lags pauses the sender.
  */
 import { type Stream } from "@libp2p/interface";
-import { abortReason } from "../base/clock.ts";
+import { abortReason, type Clock } from "../base/clock.ts";
 import { AgentError } from "../base/errors.ts";
 import { P2pCode } from "./errors.ts";
 import { FrameStream } from "./frame-stream.ts";
@@ -13,6 +13,8 @@ export interface ChannelLimits {
   /** Frames that may wait unread before the sender is paused. */
   readonly maxUnread: number;
 }
+
+const lingerMs = 2_000;
 
 interface Waiter {
   readonly resolve: (frame: Uint8Array) => void;
@@ -25,6 +27,7 @@ export class FrameChannel {
   readonly #unread: Uint8Array[] = [];
   #waiter: Waiter | null = null;
   #closed: Error | null = null;
+  #disarm: () => void = () => {};
 
   constructor(stream: Stream, limits: ChannelLimits) {
     this.#limits = limits;
@@ -61,9 +64,13 @@ export class FrameChannel {
     throw this.#closed ?? new AgentError(P2pCode.streamStalled, "The peer does not read.");
   }
 
-  /** Closes after what was written has left. */
-  end(): void {
+  /** Closes after what was written has left; a peer that does not close its side too is cut off. */
+  end(clock: Clock): void {
     this.#stream.end();
+    if (this.#closed !== null) return;
+    this.#disarm = clock.setTimer(lingerMs, () => {
+      this.abort(new AgentError(P2pCode.streamStalled, "The peer did not close the stream."));
+    });
   }
 
   abort(error: Error): void {
@@ -80,6 +87,7 @@ export class FrameChannel {
   #ended(error: Error | null): void {
     const cause = error === null ? {} : { cause: error };
     this.#closed = new AgentError(P2pCode.peerLost, "The stream to the peer is closed.", {}, cause);
+    this.#disarm();
     this.#settle()?.reject(this.#closed);
   }
 

@@ -112,7 +112,7 @@ async function joinThrough(address: HostPort, attempt: Attempt): Promise<JoinAns
     try {
       return await dialogue(channel, connection, attempt);
     } finally {
-      channel.end();
+      channel.end(attempt.context.clock);
     }
   } catch (error) {
     context.host.disconnect(asPeerId(connection.remotePeer.toString()));

@@ -75,7 +75,7 @@ export class JoinServer {
     const channel = new FrameChannel(stream, { maxFrameBytes: maxJoinFrame, maxUnread: 2 });
     if (this.#running >= maxConcurrent || !this.#allowed()) {
       channel.write(encodeRefusal(P2pCode.joinBusy, "Many agents are joining; try again later."));
-      channel.end();
+      channel.end(this.#context.clock);
       return;
     }
     this.#running += 1;
@@ -93,7 +93,7 @@ export class JoinServer {
       await withDeadline(limit, async (signal) => {
         channel.write(await this.#dialogue(channel, peer, signal));
       });
-      channel.end();
+      channel.end(this.#context.clock);
     } catch (error) {
       this.#context.logger.info({ peer, error: errorMessage(error) }, "join broke off");
       channel.abort(new AgentError(P2pCode.joinFailed, "The join broke off."));

@@ -49,24 +49,30 @@ export class StreamServer {
 
   #greet(raw: Stream, peer: PeerId): void {
     const cancel = this.#context.clock.setTimer(helloMs, () => {
-      stream.abort(new AgentError(P2pCode.streamStalled, "No hello came in time."));
+      stream.abort(new AgentError(P2pCode.streamStalled, "No proper hello came in time."));
     });
+    let judged = false;
     const stream: FrameStream = new FrameStream(raw, this.#options, {
       frame: (frame) => {
-        cancel();
-        this.#judge(peer, stream, frame);
+        if (judged) return; // it was refused: nothing it says counts any more
+        judged = true;
+        if (this.#judge(peer, stream, frame)) cancel();
       },
       closed: cancel,
     });
   }
 
-  #judge(peer: PeerId, stream: FrameStream, hello: Uint8Array): void {
+  /** False when the stream was refused: it gets the rest of its time to read that and close. */
+  #judge(peer: PeerId, stream: FrameStream, hello: Uint8Array): boolean {
     const answer = judgeHello(hello, this.#context.clusterId());
     stream.send(encodeAnswer(answer));
-    if (answer === HelloAnswer.accepted) return this.#adopt(peer, stream);
+    if (answer === HelloAnswer.accepted) {
+      this.#adopt(peer, stream);
+      return true;
+    }
     this.#context.logger.warn({ peer, protocol: this.#options.protocol, answer }, "hello refused");
-    stream.adopt(null, { frame: () => {}, closed: () => {} });
     stream.end();
+    return false;
   }
 
   #adopt(peer: PeerId, stream: FrameStream): void {

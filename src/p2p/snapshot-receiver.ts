@@ -65,7 +65,7 @@ export class SnapshotReceiver {
       try {
         await earlier?.done; // two sinks on one file would mix their bytes
         await this.#serve(channel, peer);
-        channel.end();
+        channel.end(this.#context.clock);
       } catch (error) {
         channel.abort(error instanceof Error ? error : new AgentError(P2pCode.peerLost, ""));
         const data = { peer, error: errorMessage(error) };

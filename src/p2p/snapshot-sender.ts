@@ -2,6 +2,7 @@
  * Sends one snapshot. A broken connection costs only what was not yet acknowledged: the next attempt goes on
  * where the receiver is. Attempts end when one makes no progress, or the receiver refuses.
  */
+import { delay, type Clock } from "../base/clock.ts";
 import { errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type SnapshotMeta } from "../consensus/core/types.ts";
@@ -29,7 +30,8 @@ export interface SnapshotSending {
 /** The receiver answers every chunk; verifying at the end reads the whole snapshot once more. */
 const answerMs = 30_000;
 const verifyMs = 120_000;
-const maxBarren = 3;
+const maxBarren = 4;
+const firstPauseMs = 50;
 
 /** Resolves true when the peer has the snapshot whole and verified. */
 export async function sendSnapshot(job: SnapshotSending, context: MeshContext): Promise<boolean> {
@@ -49,9 +51,15 @@ export async function sendSnapshot(job: SnapshotSending, context: MeshContext): 
         error: errorMessage(error),
       };
       context.logger.info(data, "snapshot transfer broke");
+      await pause(context.clock, firstPauseMs * 4 ** barren, job.signal);
     }
   }
   return false;
+}
+
+/** Waits, or not: an aborted job ends at the loop's next look. */
+async function pause(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  await delay(clock, ms, signal).catch(() => {});
 }
 
 class Transfer {
@@ -73,7 +81,7 @@ class Transfer {
     try {
       return (await this.#offer(channel)) && (await this.#stream(channel));
     } finally {
-      channel.end();
+      channel.end(this.#context.clock);
     }
   }
 

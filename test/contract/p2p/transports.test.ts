@@ -1,11 +1,11 @@
 /** What every `RaftTransport` and `GossipTransport` promises, on the twin and on real hosts. */
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { errorCode } from "../../../src/base/errors.ts";
-import { type Message, type SnapshotMeta } from "../../../src/consensus/core/types.ts";
-import { type SnapshotSink } from "../../../src/consensus/driver/ports.ts";
+import { type Message } from "../../../src/consensus/core/types.ts";
 import { environments, type Environment } from "../../support/mesh-pairs.ts";
+import { MemorySink, slices, snapshotMeta } from "../../support/snapshots.ts";
 import { until } from "../../support/until.ts";
 
 const everyMs = 5;
@@ -19,50 +19,6 @@ function append(ids: { from: string; to: string }, index: number, bytes: number)
   const entries = [{ index, term: 1, type: 1 as const, data }];
   const place = { prevIndex: index - 1, prevTerm: 1, commit: 0, leaderLast: index };
   return { type: "Append", ...ids, term: 1, ...place, entries };
-}
-
-export function snapshotMeta(bytes: Uint8Array): SnapshotMeta {
-  const none = { index: 7, sets: [["x"]], standbys: [], standbysNext: [], observers: [], lost: [] };
-  const sha256 = createHash("sha256").update(bytes).digest("hex");
-  const config = { ...none, autoLeave: false };
-  return { id: "snap-1", index: 7, term: 1, config, sizeBytes: bytes.byteLength, sha256 };
-}
-
-export class MemorySink implements SnapshotSink {
-  readonly chunks: Buffer[];
-  readonly meta: SnapshotMeta;
-  state: "open" | "finished" | "aborted" = "open";
-
-  constructor(meta: SnapshotMeta, chunks: Buffer[] = []) {
-    this.meta = meta;
-    this.chunks = chunks;
-  }
-
-  get offset(): number {
-    return this.chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
-  }
-
-  write(bytes: Uint8Array): Promise<void> {
-    this.chunks.push(Buffer.from(bytes));
-    return Promise.resolve();
-  }
-
-  finish(): Promise<void> {
-    const sum = createHash("sha256").update(Buffer.concat(this.chunks)).digest("hex");
-    if (sum !== this.meta.sha256) return Promise.reject(new Error("SNAPSHOT_CORRUPT"));
-    this.state = "finished";
-    return Promise.resolve();
-  }
-
-  abort(): Promise<void> {
-    this.state = "aborted";
-    return Promise.resolve();
-  }
-}
-
-export async function* slices(bytes: Uint8Array, offset: number): AsyncGenerator<Uint8Array> {
-  for (let at = offset; at < bytes.byteLength; at += 100_000)
-    yield bytes.subarray(at, at + 100_000);
 }
 
 function raftContract({ name, run }: Environment): void {

@@ -1,0 +1,271 @@
+/** Joining, over real hosts, with an authority that a test controls. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { AgentError, errorCode } from "../../../src/base/errors.ts";
+import { newUuid } from "../../../src/base/ids.ts";
+import { joinCluster, type JoinAttempt, type JoinOptions } from "../../../src/p2p/join-client.ts";
+import { type JoinAuthority } from "../../../src/p2p/join-server.ts";
+import { makeJoinToken } from "../../../src/p2p/join-token.ts";
+import { encodeJoin, type JoinAnswer } from "../../../src/p2p/join-wire.ts";
+import { Protocol } from "../../../src/p2p/protocols.ts";
+import { introduce, withMesh, type TestMesh, type TestNode } from "../../support/mesh.ts";
+import { until } from "../../support/until.ts";
+
+const it = suite("join");
+const silence = new AbortController().signal;
+
+type AdmitRequest = Parameters<JoinAuthority["admit"]>[0];
+
+class FakeAuthority implements JoinAuthority {
+  cluster: string | null;
+  readonly verifiers = new Map<string, string>();
+  readonly admitted: AdmitRequest[] = [];
+  refusal: AgentError | null = null;
+  pending: Promise<void> = Promise.resolve();
+
+  constructor(cluster: string | null) {
+    this.cluster = cluster;
+  }
+
+  token(tokenId: string): string {
+    const clusterId = this.cluster ?? newUuid();
+    const { token, verifier } = makeJoinToken({ clusterId, tokenId, expiresAt: null });
+    this.verifiers.set(tokenId, verifier);
+    return token;
+  }
+
+  clusterId(): string | null {
+    return this.cluster;
+  }
+
+  verifierOf(tokenId: string): { readonly verifier: string } | null {
+    const verifier = this.verifiers.get(tokenId);
+    return verifier === undefined ? null : { verifier };
+  }
+
+  async admit(request: AdmitRequest): Promise<JoinAnswer> {
+    await this.pending;
+    if (this.refusal !== null) throw this.refusal;
+    this.admitted.push(request);
+    const members = [{ id: request.peer, address: request.address, name: request.name }];
+    return { clusterId: this.cluster ?? "", clusterName: "test", nodeName: request.name, members };
+  }
+}
+
+interface Scene {
+  readonly mesh: TestMesh;
+  readonly authority: FakeAuthority;
+  readonly member: TestNode;
+  readonly joiner: TestNode;
+  join(token: string, more?: Partial<JoinOptions>): Promise<JoinAnswer>;
+}
+
+function scene(body: (scene: Scene) => Promise<void>): Promise<void> {
+  return withMesh(async (mesh) => {
+    const authority = new FakeAuthority(mesh.cluster);
+    const member = await mesh.stranger({ authority });
+    const joiner = await mesh.stranger({ cluster: null });
+    const base = { name: "n2", address: "127.0.0.1:7", signal: silence };
+    const seeds = [member.host.listenAddress()];
+    await body({
+      mesh,
+      authority,
+      member,
+      joiner,
+      join: (token, more = {}) => joinCluster({ ...base, seeds, token, ...more }, joiner),
+    });
+  });
+}
+
+async function codeOf(promise: Promise<unknown>): Promise<string> {
+  return promise.then(
+    () => "joined",
+    (error: unknown) => errorCode(error) ?? String(error),
+  );
+}
+
+it("admits an agent that holds a token, under the id that its connection proves", () =>
+  scene(async ({ authority, joiner, mesh, join }) => {
+    const answer = await join(authority.token("t1"));
+    assert.is(answer.clusterId, mesh.cluster);
+    assert.is(answer.nodeName, "n2");
+    const expected = { peer: joiner.id, name: "n2", address: "127.0.0.1:7", tokenId: "t1" };
+    assert.equal(authority.admitted, [expected]);
+  }));
+
+it("refuses a token with a wrong secret and one that does not exist in the same way", () =>
+  scene(async ({ authority, mesh, join }) => {
+    authority.token("t1");
+    const made = (tokenId: string): string =>
+      makeJoinToken({ clusterId: mesh.cluster, tokenId, expiresAt: null }).token;
+    for (const tokenId of ["t1", "unknown"]) {
+      const error: unknown = await join(made(tokenId)).catch((e) => e);
+      assert.is(errorCode(error), "TOKEN_INVALID");
+      assert.match(String(error), "muster token create");
+    }
+    assert.equal(authority.admitted, []);
+  }));
+
+it("ends at once with what the cluster decided: expired, used up, another name, evicted", () =>
+  scene(async ({ authority, join }) => {
+    const token = authority.token("t1");
+    for (const code of ["TOKEN_EXPIRED", "TOKEN_USED", "TOKEN_NAME", "MEMBER_EVICTED"]) {
+      authority.refusal = new AgentError(code, "Refused.");
+      assert.is(await codeOf(join(token)), code);
+    }
+  }));
+
+it("ends at once when the seed belongs to another cluster", () =>
+  scene(async ({ join }) => {
+    const foreign = new FakeAuthority(newUuid()).token("t1");
+    assert.is(await codeOf(join(foreign)), "FOREIGN_CLUSTER");
+  }));
+
+it("ends at once, without a dial, when the token is malformed", () =>
+  scene(async ({ join, joiner, member }) => {
+    assert.is(await codeOf(join("mst1.nonsense")), "TOKEN_MALFORMED");
+    assert.not.ok(joiner.host.isConnected(member.id));
+  }));
+
+it("tries again while there is no leader, and joins when there is one", () =>
+  scene(async ({ authority, join }) => {
+    const token = authority.token("t1");
+    authority.refusal = new AgentError("NO_LEADER", "No leader now.");
+    const attempts: JoinAttempt[] = [];
+    const answer = await join(token, {
+      onAttempt: (attempt) => {
+        attempts.push(attempt);
+        authority.refusal = null;
+      },
+    });
+    assert.is(answer.nodeName, "n2");
+    assert.equal(
+      attempts.map(({ error }) => error.code),
+      ["NO_LEADER"],
+    );
+    const [{ retryMs = 0 } = {}] = attempts;
+    assert.ok(retryMs !== null && retryMs >= 500 && retryMs <= 1000, String(retryMs));
+  }));
+
+it("joins through any seed that works, names included", () =>
+  scene(async ({ authority, member, join }) => {
+    const [, port = ""] = member.host.listenAddress().split(":");
+    const seeds = ["127.0.0.1:1", "no-such-name.invalid:7700", `localhost:${port}`];
+    const attempts: JoinAttempt[] = [];
+    const onAttempt = (attempt: JoinAttempt): void => void attempts.push(attempt);
+    const answer = await join(authority.token("t1"), { seeds, onAttempt });
+    assert.is(answer.nodeName, "n2");
+    assert.ok(attempts.every(({ retryMs }) => retryMs !== null));
+  }));
+
+it("stops trying when it is told to", () =>
+  scene(async ({ authority, join }) => {
+    authority.refusal = new AgentError("NO_LEADER", "No leader now.");
+    const controller = new AbortController();
+    const joining = codeOf(
+      join(authority.token("t1"), {
+        signal: controller.signal,
+        onAttempt: () => controller.abort(new AgentError("STOPPED", "Stop.")),
+      }),
+    );
+    assert.is(await joining, "STOPPED");
+  }));
+
+it("never tells its name to a member that cannot prove the token", () =>
+  withMesh(async (mesh) => {
+    const liar = new FakeAuthority(mesh.cluster);
+    const honest = new FakeAuthority(mesh.cluster);
+    const impostor = await mesh.stranger({ authority: liar });
+    const joiner = await mesh.stranger({ cluster: null });
+    liar.token("t1");
+    const options = { name: "n2", address: "127.0.0.1:7", signal: silence };
+    const seeds = [impostor.host.listenAddress()];
+    const token = honest.token("t1");
+    assert.is(await codeOf(joinCluster({ ...options, seeds, token }, joiner)), "TOKEN_INVALID");
+    assert.equal(liar.admitted, []);
+    assert.not.ok(joiner.host.isConnected(impostor.id));
+  }));
+
+it("takes no recorded dialogue a second time", () =>
+  scene(async ({ authority, joiner, member, join }) => {
+    const sent: Buffer[] = [];
+    const connect = joiner.host.dialAddress.bind(joiner.host);
+    joiner.host.dialAddress = async (address, signal) => {
+      const connection = await connect(address, signal);
+      const newStream = connection.newStream.bind(connection);
+      connection.newStream = async (protocol, options) => {
+        const stream = await newStream(protocol, options);
+        const send = stream.send.bind(stream);
+        stream.send = (data) => {
+          sent.push(Buffer.from(data.subarray()));
+          return send(data);
+        };
+        return stream;
+      };
+      return connection;
+    };
+    await join(authority.token("t1"));
+    joiner.host.setAddress(member.id, member.host.listenAddress());
+    const replay = await joiner.host.openStream(member.id, Protocol.join, silence);
+    const answers: Uint8Array[] = [];
+    replay.addEventListener("message", ({ data }) => void answers.push(data.subarray()));
+    for (const bytes of [...sent]) replay.send(bytes);
+    await until(
+      { what: "the replay ends", everyMs: 5 },
+      () => replay.status !== "open" || answers.length > 1,
+    );
+    assert.is(authority.admitted.length, 1);
+    assert.match(Buffer.concat(answers).toString("latin1"), "TOKEN_INVALID");
+  }));
+
+it("turns strangers away that come too many at once, and they may come again", () =>
+  scene(async ({ authority, joiner, member }) => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    authority.pending = promise;
+    const token = authority.token("t1");
+    introduce([joiner]);
+    const attempts: JoinAttempt[] = [];
+    const joins = Array.from({ length: 4 }, () =>
+      joinCluster(
+        {
+          seeds: [member.host.listenAddress()],
+          token,
+          name: "n2",
+          address: "127.0.0.1:7",
+          signal: silence,
+          onAttempt: (attempt) => void attempts.push(attempt),
+        },
+        joiner,
+      ),
+    );
+    resolve();
+    const answers = await Promise.all(joins);
+    assert.is(answers.length, 4);
+  }));
+
+it("says nothing to garbage, and lives on", () =>
+  scene(async ({ authority, member, joiner, join }) => {
+    joiner.host.setAddress(member.id, member.host.listenAddress());
+    const garbage = [
+      Buffer.from("00000003ffffff", "hex"),
+      Buffer.from("7fffffff00", "hex"),
+      Buffer.from("00000000", "hex"),
+      Buffer.concat([
+        Buffer.of(0, 0, 0, 1),
+        encodeJoin({ nonce: Buffer.alloc(3), proof: Buffer.alloc(3) }),
+      ]),
+    ];
+    for (const bytes of garbage) {
+      const stream = await joiner.host.openStream(member.id, Protocol.join, silence);
+      let heard = 0;
+      stream.addEventListener("message", ({ data }) => {
+        heard += data.byteLength;
+      });
+      stream.send(bytes);
+      await until({ what: "the stream is aborted", everyMs: 5 }, () => stream.status !== "open");
+      assert.is(heard, 0);
+    }
+    assert.is((await join(authority.token("t1"))).nodeName, "n2");
+  }));
+
+it.run();
