@@ -6,6 +6,7 @@ import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { type Readable, type Writable } from "node:stream";
 import { type Clock } from "../base/clock.ts";
 import { AgentError } from "../base/errors.ts";
+import { signal } from "./process-stop.ts";
 
 export interface GitOptions {
   /** Environment git may need (PATH, HOME, SSH_AUTH_SOCK, proxies); ours is added. */
@@ -81,8 +82,9 @@ export class Git {
   #spawn(args: readonly string[]): GitChild {
     return spawn("git", ["-c", "core.hooksPath=/dev/null", ...args], {
       stdio: ["pipe", "pipe", "pipe"],
+      detached: true, // A group of its own: its helpers are ended with it, and none can ask a terminal.
       env: {
-        GIT_SSH_COMMAND: "ssh -o BatchMode=yes -o ConnectTimeout=15",
+        GIT_SSH_COMMAND: "ssh -o BatchMode=yes -o ConnectTimeout=15 -o ServerAliveInterval=15",
         ...this.#options.environment,
         LC_ALL: "C",
         GIT_TERMINAL_PROMPT: "0",
@@ -130,8 +132,14 @@ class GitEnding {
   stop(reason: string): void {
     if (this.#ended || this.#stopped !== null) return;
     this.#stopped = reason;
-    this.#child.kill("SIGTERM");
-    this.#cleanUp.push(this.#clock.setTimer(killAfterMs, () => this.#child.kill("SIGKILL")));
+    this.#signal("SIGTERM");
+    this.#cleanUp.push(this.#clock.setTimer(killAfterMs, () => this.#signal("SIGKILL")));
+  }
+
+  /** To git and all it started: a transport helper left alone would keep our pipes open. */
+  #signal(name: NodeJS.Signals): void {
+    const { pid } = this.#child;
+    if (pid !== undefined) signal(-pid, name);
   }
 
   async success(): Promise<void> {

@@ -108,6 +108,8 @@ class GitMirror {
       `[remote "origin"]\n\turl = ${quoteConfig(url)}`,
       `[credential]\n\thelper = ${quoteConfig(`store --file=${quoteShell(secret)}`)}`,
       "[fetch]\n\tunpackLimit = 1",
+      // A git that outlives us ends by itself when nothing comes any more.
+      "[http]\n\tlowSpeedLimit = 1\n\tlowSpeedTime = 60",
       "[gc]\n\tauto = 0",
     ];
     await writeFile(path.join(this.#directory, "config"), `${config.join("\n")}\n`, {
