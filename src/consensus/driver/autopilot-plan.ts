@@ -10,6 +10,7 @@ import { type ConfigChange, type Configuration, type NodeId } from "../core/type
 
 export interface AutopilotLimits {
   readonly maxVoters: number;
+  /** Members that the leader streams to beside the voters; those beyond become observers. */
   readonly maxStandbys: number;
   /** Voters are not demoted below this number because they are dead. */
   readonly minVoters: number;
@@ -23,7 +24,8 @@ export interface AutopilotLimits {
 
 export const defaultAutopilotLimits: AutopilotLimits = {
   maxVoters: 5,
-  maxStandbys: 5,
+  // Observers do not pull yet, and every member must hold a replica, so all get a stream from the leader.
+  maxStandbys: 1000,
   minVoters: 1,
   demoteAfterMs: 5000,
   loseAfterMs: 30_000,

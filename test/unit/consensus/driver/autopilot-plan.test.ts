@@ -61,7 +61,7 @@ function step(situation: Situation): string {
     isGone: (id) => has(situation.gone, id),
     isAlive: (id) => !has(situation.dead, id),
   };
-  const next = planStep(view, { ...defaultAutopilotLimits, ...limits });
+  const next = planStep(view, { ...defaultAutopilotLimits, maxStandbys: 5, ...limits });
   if (next === null) return "-";
   if (next.kind === "transfer") return "transfer";
   const { change } = next;
