@@ -49,6 +49,7 @@ export class DemoAgent {
   async kill(signal: "SIGKILL" | "SIGTERM"): Promise<void> {
     const child = this.child;
     if (child === null || !this.isRunning) return;
+    child.ref();
     const gone = once(child, "exit");
     child.kill(signal);
     await gone;

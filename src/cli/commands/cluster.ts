@@ -182,7 +182,7 @@ function raftLines(raft: Raft): string {
     { head: "STATE", cell: (peer) => peer.state },
     { head: "MATCH", cell: (peer) => String(peer.matchIndex) },
     { head: "NEXT", cell: (peer) => String(peer.nextIndex) },
-    { head: "ACTIVE", cell: (peer) => String(peer.active) },
+    { head: "CAUGHT UP", cell: (peer) => String(peer.caughtUp) },
   ];
   return `${fields}\n\n${renderTable(raft.peers, columns, false)}`;
 }
