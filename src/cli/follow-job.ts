@@ -89,11 +89,10 @@ function describe(node: JobNode): string {
   return `${node.status}${step}${exit}${message}`;
 }
 
-/** 0 when every node succeeded; 3 when a verify found nothing worse than drift; 1 otherwise. */
+/** 0 when every node succeeded; 3 when a verify did its work and found drift; 1 otherwise. */
 export function exitCodeOfJob(job: Job): number {
-  if (job.status === "succeeded") return exitCodes.ok;
-  if (job.action !== "verify") return exitCodes.failed;
-  const bad = Object.values(job.nodes).filter((node) => node.status !== "succeeded");
-  const drifted = bad.every((node) => node.status === "failed" && node.exitCode === 2);
-  return bad.length > 0 && drifted ? exitCodes.different : exitCodes.failed;
+  if (job.status !== "succeeded") return exitCodes.failed;
+  if (job.action !== "verify") return exitCodes.ok;
+  const foundDrift = Object.values(job.nodes).some((node) => (node.exitCode ?? 0) !== 0);
+  return foundDrift ? exitCodes.different : exitCodes.ok;
 }
