@@ -8,6 +8,7 @@ import {
   type PeerId as Libp2pPeer,
   type Stream,
 } from "@libp2p/interface";
+import { peerIdFromString } from "@libp2p/peer-id";
 import { type Libp2p } from "libp2p";
 import { type Multiaddr } from "@multiformats/multiaddr";
 import { assert } from "../base/assert.ts";
@@ -214,8 +215,12 @@ export class MeshHost implements Service {
   /** Applies a change of membership to the connections that are open: strangers and evicted peers go. */
   enforceAdmission(): void {
     for (const { peer, entry } of this.#table.list()) {
-      if (this.#deps.admission.isEvicted(peer)) this.disconnect(peer);
-      else this.#strangers.watch(entry.connection);
+      if (!this.#deps.admission.isEvicted(peer)) {
+        this.#strangers.watch(entry.connection);
+        continue;
+      }
+      this.disconnect(peer);
+      this.#dialer.forget(peer);
     }
   }
 
@@ -264,6 +269,9 @@ export class MeshHost implements Service {
   #ended(peer: PeerId, ending: ContactState): void {
     this.#notify(peer, ending);
     this.#keeper.lost(peer);
+    if (this.#deps.admission.isMember(peer)) return;
+    // The library remembers every peer it ever met; strangers could fill the memory so.
+    void this.#node?.peerStore.delete(peerIdFromString(peer)).catch(() => {});
   }
 
   #notify(peer: PeerId, state: ContactState): void {

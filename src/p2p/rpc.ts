@@ -77,7 +77,12 @@ export class MeshRpc implements Rpc, Service {
     if (peer === this.#context.host.id) {
       return callLocally(call, this.#handlers.get(method) ?? null, this.#context);
     }
-    return this.#client(peer, options.lane ?? "control").call(call);
+    try {
+      return await this.#client(peer, options.lane ?? "control").call(call);
+    } catch (error) {
+      this.#forget(peer);
+      throw error;
+    }
   }
 
   #client(peer: PeerId, lane: RpcLane): RpcClient {

@@ -3,6 +3,7 @@
  * per peer, where a newer one replaces the older, as a peer that reconnected has given the old one up.
  */
 import { type Stream } from "@libp2p/interface";
+import { AssertionError } from "../base/assert.ts";
 import { AgentError, errorCode, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { P2pCode } from "./errors.ts";
@@ -91,12 +92,13 @@ export class StreamServer {
     });
   }
 
-  /** Malformed input is the peer's fault, and anything else that broke a stream here may be ours: both are told. */
+  /** What the network or the peer did is ordinary; a bug of a receiver must not pass as such. */
   #report(peer: PeerId, error: Error | null): void {
-    const ordinary = ["StreamResetError", "StreamAbortedError", "ECONNRESET"];
-    if (error === null || ordinary.includes(error.name)) return;
+    if (error === null) return;
     const { protocol } = this.#options;
     const data = { peer, protocol, error: errorMessage(error), code: errorCode(error) };
-    this.#context.logger.debug(data, "inbound stream broke");
+    const ours = error instanceof TypeError || error instanceof AssertionError;
+    if (ours) this.#context.logger.error(data, "a receiver of messages failed");
+    else this.#context.logger.debug(data, "inbound stream broke");
   }
 }

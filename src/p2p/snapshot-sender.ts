@@ -51,7 +51,7 @@ export async function sendSnapshot(job: SnapshotSending, context: MeshContext): 
         error: errorMessage(error),
       };
       context.logger.info(data, "snapshot transfer broke");
-      await pause(context.clock, firstPauseMs * 4 ** barren, job.signal);
+      if (barren < maxBarren) await pause(context.clock, firstPauseMs * 3 ** barren, job.signal);
     }
   }
   return false;
