@@ -4,15 +4,25 @@
  */
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readFile,
+  readdir,
+  rename,
+  rm,
+  stat,
+} from "node:fs/promises";
 import path from "node:path";
-import { syncFolder } from "../base/atomic-file.ts";
+import { syncFolder, writeFileAtomic } from "../base/atomic-file.ts";
 import { type Clock } from "../base/clock.ts";
 import { errorCode } from "../base/errors.ts";
 import { newUuid } from "../base/ids.ts";
 import { unpackArchive } from "./bundle-archive.ts";
 import { engineError } from "./errors.ts";
 import { type BundleStore } from "./ports.ts";
+import { treeFingerprint } from "./tree-fingerprint.ts";
 
 export interface BundleStoreOptions {
   readonly dataDir: string;
@@ -72,10 +82,10 @@ export class FileBundleStore implements BundleStore {
     return await this.#take(bytes, null);
   }
 
+  /** A tree that is not as it was unpacked is put aside, and made anew. */
   async unpacked(sha256: string): Promise<string> {
     checkHash(sha256);
     const final = path.join(this.#unpackedDirectory, sha256);
-    if (await exists(final)) return final;
     let unpacking = this.#unpacking.get(sha256);
     if (unpacking === undefined) {
       unpacking = this.#unpack(sha256, final).finally(() => this.#unpacking.delete(sha256));
@@ -89,7 +99,7 @@ export class FileBundleStore implements BundleStore {
     const removed: string[] = [];
     for (const directory of [this.#directory, this.#unpackedDirectory]) {
       for (const name of await readdir(directory).catch(() => [])) {
-        const hash = name.replace(/\.tar$/, "");
+        const hash = name.replace(/\.(tar|fingerprint)$/, "");
         if (name === "unpacked" || (hashPattern.test(hash) && keep.has(hash))) continue;
         const target = path.join(directory, name);
         const age = this.#clock.wallMs() - ((await stat(target).catch(() => null))?.mtimeMs ?? 0);
@@ -160,11 +170,17 @@ export class FileBundleStore implements BundleStore {
   }
 
   async #unpack(sha256: string, final: string): Promise<string> {
+    const fingerprint = `${final}.fingerprint`;
+    const expected = await readFile(fingerprint, "utf8").catch(() => null);
+    const actual = expected === null ? null : await treeFingerprint(final).catch(() => null);
+    if (actual !== null && actual === expected) return final;
     await this.sizeBytes(sha256);
     const temporary = path.join(this.#unpackedDirectory, `.new-${newUuid()}`);
     await mkdir(temporary, { recursive: true, mode: 0o755 });
     try {
       await unpackArchive(createReadStream(this.#file(sha256)), temporary);
+      await writeFileAtomic(fingerprint, await treeFingerprint(temporary));
+      await rm(final, { recursive: true, force: true });
       await rename(temporary, final);
       return final;
     } finally {
@@ -191,8 +207,4 @@ async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
   for (let at = 0; at < chunk.length; ) {
     at += (await handle.write(chunk, at, chunk.length - at)).bytesWritten;
   }
-}
-
-async function exists(file: string): Promise<boolean> {
-  return (await stat(file).catch(() => null)) !== null;
 }

@@ -149,8 +149,16 @@ class ShimRunEngine implements LocalRunEngine {
     entry.monitor?.wakeForCancel();
   }
 
+  /** A listener that comes late is told of the ends that are not acknowledged yet. */
   onEnd(listener: (result: FinishedRun) => void): () => void {
     this.#listeners.add(listener);
+    const ended = [...this.#entries.values()].filter((entry) => entry.result !== null);
+    for (const { result, acknowledged } of ended) {
+      if (result === null || acknowledged) continue;
+      queueMicrotask(() => {
+        if (this.#listeners.has(listener)) listener(result);
+      });
+    }
     return () => this.#listeners.delete(listener);
   }
 

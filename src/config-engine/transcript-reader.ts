@@ -6,22 +6,10 @@ import { errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { engineError } from "./errors.ts";
 import { type TranscriptPart, type TranscriptRange, type TranscriptStore } from "./ports.ts";
-import { LineSplitter, type TranscriptLine } from "./line-splitter.ts";
 
 export interface TranscriptPeers {
   remoteRead(peer: PeerId, run: string, range: TranscriptRange): Promise<TranscriptPart>;
 }
-
-export interface LinesOptions {
-  readonly holders: readonly PeerId[];
-  readonly fromOffset: number;
-  /** Goes on until the run has ended; else until what is there now. */
-  readonly follow: boolean;
-  readonly signal: AbortSignal;
-}
-
-const partBytes = 256 * 1024;
-const followWaitMs = 20_000;
 
 export class TranscriptReader {
   readonly #store: TranscriptStore;
@@ -64,19 +52,5 @@ export class TranscriptReader {
         `(${failures.join("; ") || "none is known"})`,
       { run, offset: range.offset },
     );
-  }
-
-  /** Whole lines. A line's `offset` is where the next one begins: give it as `fromOffset` to go on. */
-  async *lines(run: string, options: LinesOptions): AsyncIterable<TranscriptLine> {
-    const { holders, follow, signal } = options;
-    const splitter = new LineSplitter();
-    for (let offset = options.fromOffset; ; ) {
-      const waitMs = follow ? followWaitMs : 0;
-      const part = await this.read(run, holders, { offset, maxBytes: partBytes, waitMs, signal });
-      for (const chunk of part.chunks) yield* splitter.push(chunk);
-      offset = part.nextOffset;
-      if (part.complete) return yield* splitter.end();
-      if (!follow && part.chunks.length === 0) return;
-    }
   }
 }

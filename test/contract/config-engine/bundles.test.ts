@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -20,11 +21,9 @@ import { asPeerId, type PeerId } from "../../../src/base/ids.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { seededRandom } from "../../../src/base/random.ts";
 import { BundleFetcher } from "../../../src/config-engine/bundle-fetcher.ts";
-import { BundlePrefetcher } from "../../../src/config-engine/bundle-prefetcher.ts";
 import { bundleChunkBytes, createBundleHandlers } from "../../../src/config-engine/bundle-rpc.ts";
 import { FileBundleStore } from "../../../src/config-engine/bundle-store.ts";
 import { type EnginePeers } from "../../../src/config-engine/ports.ts";
-import { until } from "../../support/run-engine.ts";
 
 interface Context {
   dataDir: string;
@@ -106,6 +105,30 @@ it("unpacks once for all who ask at the same time", async ({ store }) => {
   assert.is(await store.unpacked(hash), one);
 });
 
+it("unpacks anew what an action has changed, and else not", async ({ store }) => {
+  const bundle = await tar(
+    { name: "run", text: "#!/bin/sh\n", mode: 0o755 },
+    { name: "lib/a", text: "a" },
+  );
+  const { sha256: hash } = await store.add(stream(bundle));
+  const tree = await store.unpacked(hash);
+  const made = statSync(path.join(tree, "run")).ino;
+  await store.unpacked(hash);
+  assert.is(statSync(path.join(tree, "run")).ino, made);
+  const accidents = [
+    () => rmSync(path.join(tree, "lib"), { recursive: true }),
+    () => writeFileSync(path.join(tree, "run"), "#!/bin/nosh\n"),
+    () => writeFileSync(path.join(tree, "lib/left.tmp"), "x"),
+    () => rmSync(tree, { recursive: true }),
+  ];
+  for (const accident of accidents) {
+    accident();
+    assert.is(await store.unpacked(hash), tree);
+    assert.is(readFileSync(path.join(tree, "run"), "utf8"), "#!/bin/sh\n");
+    assert.equal(readdirSync(path.join(tree, "lib")), ["a"]);
+  }
+});
+
 const hostile: [string, Partial<Header> & { name: string; text?: string }][] = [
   ["a path upwards", { name: "../escaped", text: "x" }],
   ["an absolute path", { name: "/tmp/muster-escaped", text: "x" }],
@@ -133,13 +156,14 @@ it("removes bundles nobody needs, but no young ones", async ({ store, dataDir })
   }
   const [kept = "", old = "", young = ""] = hashes;
   const bundles = path.join(dataDir, "bundles");
-  for (const name of [`${kept}.tar`, `${old}.tar`, `unpacked/${old}`]) {
+  const aged = [`${kept}.tar`, `${old}.tar`, `unpacked/${old}`, `unpacked/${old}.fingerprint`];
+  for (const name of aged) {
     utimesSync(path.join(bundles, name), 1, 1);
   }
   writeFileSync(path.join(bundles, ".new-half"), "x");
   utimesSync(path.join(bundles, ".new-half"), 1, 1);
   const removed = await store.collect(new Set([kept]));
-  assert.equal([...removed].sort(), [`${old}.tar`, old, ".new-half"].sort());
+  assert.equal([...removed].sort(), [`${old}.tar`, old, `${old}.fingerprint`, ".new-half"].sort());
   assert.ok(await store.has(kept));
   assert.ok(await store.has(young));
 });
@@ -333,38 +357,6 @@ it("serves peers what they may ask, and refuses the rest", async ({ store }) => 
   );
   const results = await Promise.allSettled(many);
   assert.is(results.filter((result) => result.status === "fulfilled").length, 16);
-});
-
-it("prefetches until it has the bundle of the revision in force, and only that", async () => {
-  const wanted: string[] = [];
-  let failures = 1;
-  const prefetcher = new BundlePrefetcher(
-    { jitterMs: 0 },
-    {
-      fetcher: {
-        ensureBundle: (sha, _size, aborted) => {
-          wanted.push(sha);
-          if (sha === "old") {
-            const { promise, reject } = Promise.withResolvers<void>();
-            aborted.addEventListener("abort", () => reject(new Error("aborted")));
-            return promise;
-          }
-          failures -= 1;
-          return failures < 0 ? Promise.resolve() : Promise.reject(new Error("not yet"));
-        },
-      },
-      clock: { ...systemClock, setTimer: (_ms, callback) => systemClock.setTimer(0, callback) },
-      random: seededRandom(1),
-      logger: silentLogger,
-    },
-  );
-  prefetcher.want("old", 1);
-  await until("the first try", () => wanted.length === 1);
-  prefetcher.want("new", 1);
-  prefetcher.want("new", 1);
-  await until("two tries for the new one", () => wanted.length === 3);
-  await prefetcher.stop();
-  assert.equal(wanted, ["old", "new", "new"]);
 });
 
 it.run();

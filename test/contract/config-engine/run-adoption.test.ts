@@ -63,6 +63,16 @@ it("announces a result to every agent process until it is acknowledged, and then
   assert.is(lab.engine.state(spec.id).state, "ended");
 });
 
+it("tells a listener that comes late what is not acknowledged", async ({ lab }) => {
+  const specs = [runSpec("succeed"), runSpec("fail")];
+  for (const spec of specs) await lab.run(spec);
+  lab.engine.acknowledge(specs[0]?.id ?? "");
+  const heard: string[] = [];
+  lab.engine.onEnd((result) => heard.push(result.id));
+  await until("what was missed", () => heard.length > 0);
+  assert.equal(heard, [specs[1]?.id]);
+});
+
 it("reports a run as lost when its shim is killed, and leaves no process and no vars", async ({
   lab,
 }) => {

@@ -9,39 +9,28 @@ import * as assert from "uvu/assert";
 import { systemClock } from "../../../src/base/clock.ts";
 import { isAgentError } from "../../../src/base/errors.ts";
 import { TerminalCommand } from "../../../src/config-engine/shim/terminal-command.ts";
-import { TranscriptReader } from "../../../src/config-engine/transcript-reader.ts";
 import { FileTranscriptStore } from "../../../src/config-engine/transcript-store.ts";
+import { type ReadTranscript, transcriptLines } from "../../support/transcript-lines.ts";
 import { actionsFolder, EngineLab, runSpec, until } from "../../support/run-engine.ts";
 
-const it = suite<{ lab: EngineLab; transcripts: TranscriptReader }>("run output");
+const it = suite<{ lab: EngineLab }>("run output");
 
 it.before.each(async (context) => {
   context.lab = new EngineLab();
-  context.transcripts = reader(context.lab);
   await context.lab.start();
 });
 it.after.each(async ({ lab }) => {
   await lab.close();
 });
 
-function reader(lab: EngineLab): TranscriptReader {
+function readerOf(lab: EngineLab, run: string): ReadTranscript {
   const store = new FileTranscriptStore({ dataDir: lab.dataDir }, { clock: systemClock });
-  return new TranscriptReader({
-    store,
-    peers: { remoteRead: () => Promise.reject(new Error("there are no peers")) },
-  });
+  return (range) => store.read(run, range);
 }
 
-async function lines(
-  transcripts: TranscriptReader,
-  run: string,
-  follow = false,
-): Promise<string[]> {
-  const { signal } = new AbortController();
+async function lines(lab: EngineLab, run: string, follow = false): Promise<string[]> {
   const found: string[] = [];
-  for await (const line of transcripts.lines(run, { holders: [], fromOffset: 0, follow, signal })) {
-    found.push(line.text);
-  }
+  for await (const line of transcriptLines(readerOf(lab, run), { follow })) found.push(line.text);
   return found;
 }
 
@@ -67,37 +56,28 @@ it("loses no end of a short command's output, two hundred times over", async () 
   }
 });
 
-it("keeps a line of one megabyte whole", async ({ lab, transcripts }) => {
+it("keeps a line of one megabyte whole", async ({ lab }) => {
   const spec = runSpec("long-line");
   assert.is((await lab.run(spec)).outcome, "succeeded");
-  const [long, after, ...rest] = await lines(transcripts, spec.id);
+  const [long, after, ...rest] = await lines(lab, spec.id);
   assert.is(long?.length, 1_000_000);
   assert.is(after, "after the long line");
   assert.equal(rest, []);
 });
 
-it("keeps a hundred thousand lines in order, followed while they come", async ({
-  lab,
-  transcripts,
-}) => {
+it("keeps a hundred thousand lines in order, followed while they come", async ({ lab }) => {
   const spec = runSpec("many-lines");
   await lab.engine.ensure(spec);
-  const found = await lines(transcripts, spec.id, true);
+  const found = await lines(lab, spec.id, true);
   assert.is(found.length, 100_001);
   assert.ok(found.every((text, index) => text === String(index + 1) || text === "END"));
   assert.is((await lab.end(spec.id)).outcome, "succeeded");
 });
 
-it("is not slowed by a follower that stands still, and serves it later", async ({
-  lab,
-  transcripts,
-}) => {
+it("is not slowed by a follower that stands still, and serves it later", async ({ lab }) => {
   const spec = runSpec("many-lines");
   await lab.engine.ensure(spec);
-  const { signal } = new AbortController();
-  const stalled = transcripts
-    .lines(spec.id, { holders: [], fromOffset: 0, follow: true, signal })
-    [Symbol.asyncIterator]();
+  const stalled = transcriptLines(readerOf(lab, spec.id), { follow: true });
   assert.is((await stalled.next()).value?.text, "1");
   // It takes nothing more, and the run ends all the same.
   assert.is((await lab.end(spec.id)).outcome, "succeeded");
@@ -106,28 +86,23 @@ it("is not slowed by a follower that stands still, and serves it later", async (
   assert.is(count, 100_001);
 });
 
-it("can be read on from the offset of any line", async ({ lab, transcripts }) => {
+it("can be read on from the offset of any line", async ({ lab }) => {
   const spec = runSpec("short");
   await lab.run(spec);
-  const { signal } = new AbortController();
-  const options = { holders: [], follow: false, signal };
+  const read = readerOf(lab, spec.id);
   let at = 0;
-  for await (const line of transcripts.lines(spec.id, { ...options, fromOffset: 0 })) {
-    if (line.text === "1500") at = line.offset;
-  }
+  for await (const line of transcriptLines(read)) if (line.text === "1500") at = line.nextOffset;
   const rest: string[] = [];
-  for await (const line of transcripts.lines(spec.id, { ...options, fromOffset: at })) {
-    rest.push(line.text);
-  }
+  for await (const line of transcriptLines(read, { from: at })) rest.push(line.text);
   assert.is(rest[0], "1501");
   assert.is(rest.length, 1501);
 });
 
-it("stores no secret, however it is printed", async ({ lab, transcripts }) => {
+it("stores no secret, however it is printed", async ({ lab }) => {
   const secret = "hunter2-secret-value";
   const spec = runSpec("secrets", { vars: { password: secret }, secretValues: [secret] });
   await lab.run(spec);
-  assert.equal(await lines(transcripts, spec.id), [
+  assert.equal(await lines(lab, spec.id), [
     "plain: ***",
     "split: ***",
     "wrapped: ***",
@@ -154,7 +129,7 @@ it("keeps beginning and end of a flood, within the limit, and marks what is miss
     const stored = readdirSync(folder).map((name) => statSync(path.join(folder, name)).size);
     const total = stored.reduce((sum, size) => sum + size, 0);
     assert.ok(total <= limit && total > limit / 2, `${total} bytes`);
-    const found = await lines(reader(lab), spec.id);
+    const found = await lines(lab, spec.id);
     assert.match(found[0] ?? "", /^line 0000001 /);
     assert.is(found.at(-1), "END");
     assert.match(found.at(-2) ?? "", /^line 0062500 /);

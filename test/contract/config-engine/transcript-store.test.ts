@@ -23,6 +23,7 @@ import { TranscriptWriter } from "../../../src/config-engine/shim/transcript-wri
 import { type CopyPeers, TranscriptCopies } from "../../../src/config-engine/transcript-copies.ts";
 import { TranscriptReader } from "../../../src/config-engine/transcript-reader.ts";
 import { FileTranscriptStore } from "../../../src/config-engine/transcript-store.ts";
+import { type ReadTranscript, transcriptLines } from "../../support/transcript-lines.ts";
 
 interface Context {
   dataDir: string;
@@ -251,8 +252,9 @@ it("is copied to two further peers, and read from them when its node is gone", a
     peers: mesh({ n3: stores.n3 }, "n4"),
   });
   const texts: string[] = [];
-  const from = { holders: ["n1", "n2", "n3"].map(asPeerId), fromOffset: 0, follow: true, signal };
-  for await (const line of reader.lines(run, from)) texts.push(line.text);
+  const holdersKnown = ["n1", "n2", "n3"].map(asPeerId);
+  const read: ReadTranscript = (range) => reader.read(run, holdersKnown, range);
+  for await (const line of transcriptLines(read, { follow: true })) texts.push(line.text);
   assert.match(texts[0] ?? "", /^line 0 x+$/);
   assert.match(texts.at(-1) ?? "", /^line 399 x+$/);
   assert.is(texts.filter((text) => text.startsWith("[muster:")).length, 1);
