@@ -40,7 +40,7 @@ export function syncAnswerBytes(answer: SyncAnswer): number {
     case "digest":
       return 6 + digestEntryBytes * (answer.digest.members.length + answer.digest.unknown.length);
     case "busy":
-      return 4 + answer.records.reduce((sum, record) => sum + recordBytes(record), 0);
+      return 6 + answer.records.reduce((sum, record) => sum + recordBytes(record), 0);
     case "records":
       return 10 + listBytes(answer);
   }

@@ -1,14 +1,14 @@
 /** Gossip nodes on the mesh in memory, with virtual time and signatures that are cheap but bound to the key. */
 import { createHash } from "node:crypto";
-import { asPeerId, type PeerId } from "../../../src/base/ids.ts";
-import { silentLogger } from "../../../src/base/logger.ts";
-import { seededRandom } from "../../../src/base/random.ts";
-import { createGossipNode } from "../../../src/gossip/driver/node.ts";
-import { type SnapshotFile } from "../../../src/gossip/driver/snapshot-file.ts";
-import { type GossipOptions, lanOptions } from "../../../src/gossip/options.ts";
-import { type GossipNode, type MemberEvent } from "../../../src/gossip/ports.ts";
-import { MemoryMesh } from "../../support/memory-mesh.ts";
-import { VirtualClock } from "../../support/virtual-clock.ts";
+import { asPeerId, type PeerId } from "../../../../src/base/ids.ts";
+import { type Logger } from "../../../../src/base/logger.ts";
+import { seededRandom } from "../../../../src/base/random.ts";
+import { createGossipNode } from "../../../../src/gossip/driver/node.ts";
+import { type SnapshotFile } from "../../../../src/gossip/driver/snapshot-file.ts";
+import { type GossipOptions, lanOptions } from "../../../../src/gossip/options.ts";
+import { type GossipNode, type MemberEvent } from "../../../../src/gossip/ports.ts";
+import { MemoryMesh } from "../../../support/memory-mesh.ts";
+import { VirtualClock } from "../../../support/virtual-clock.ts";
 
 export class MemorySnapshot implements SnapshotFile {
   text: string | null = null;
@@ -25,6 +25,8 @@ export interface TestAgent {
   readonly node: GossipNode;
   readonly snapshot: MemorySnapshot;
   readonly events: MemberEvent[];
+  /** `level message` of everything logged above debug. */
+  readonly log: string[];
 }
 
 /** Stands in for Ed25519: whoever knows the peer id can sign, which no test here abuses. */
@@ -46,12 +48,13 @@ export class GossipAgents {
 
   async start(
     name: string,
-    options: { snapshot?: MemorySnapshot; address?: string } = {},
+    options: { snapshot?: MemorySnapshot; address?: string; admitted?: boolean } = {},
   ): Promise<TestAgent> {
     this.#boots += 1;
     const id = asPeerId(name);
-    this.admitted.add(name);
+    if (options.admitted !== false) this.admitted.add(name);
     const snapshot = options.snapshot ?? new MemorySnapshot();
+    const log: string[] = [];
     const node = createGossipNode(
       {
         ...{ id, name, address: options.address ?? `${name}:7946`, tags: {} },
@@ -62,7 +65,7 @@ export class GossipAgents {
         transport: this.mesh.node(name).gossip,
         clock: this.clock,
         random: seededRandom(this.#boots),
-        logger: silentLogger,
+        logger: recordingLogger(log),
         sign: (bytes) => testSignature(id, bytes),
         verify: (peer, bytes, signature) =>
           Buffer.compare(testSignature(peer, bytes), signature) === 0,
@@ -73,7 +76,7 @@ export class GossipAgents {
     const events: MemberEvent[] = [];
     node.onEvent((event) => events.push(event));
     await node.start(new AbortController().signal);
-    const agent = { node, snapshot, events };
+    const agent = { node, snapshot, events, log };
     this.running.set(name, agent);
     return agent;
   }
@@ -114,4 +117,20 @@ export class GossipAgents {
   async stop(): Promise<void> {
     for (const { node } of this.running.values()) await node.stop();
   }
+}
+
+function recordingLogger(log: string[]): Logger {
+  const write =
+    (level: string) =>
+    (_: object, message: string): void => {
+      log.push(`${level} ${message}`);
+    };
+  const logger: Logger = {
+    debug: () => {},
+    info: write("info"),
+    warn: write("warn"),
+    error: write("error"),
+    child: () => logger,
+  };
+  return logger;
 }

@@ -1,0 +1,254 @@
+/** Digests, exchanges, contacts and reconnects, on one core whose peers are played by hand. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type Digest, Status, type SyncRequest } from "../../../../src/gossip/core/types.ts";
+import { firstIncarnation, LoneCore } from "./lone-core.ts";
+
+const it = suite("gossip/anti-entropy");
+
+function digest(...rows: readonly (readonly [number, number, number])[]): Digest {
+  return {
+    members: Int32Array.from(rows.map((row) => row[0])),
+    incarnations: Uint32Array.from(rows.map((row) => row[1])),
+    states: Uint8Array.from(rows.map((row) => row[2])),
+    unknown: [],
+  };
+}
+
+/** Starts a sync with m1 and answers it with `theirs`; returns what the core asks next. */
+function exchange(lone: LoneCore, theirs: Digest): SyncRequest | undefined {
+  lone.give({ kind: "contact", peers: [1] });
+  lone.syncs.splice(0);
+  lone.give({ kind: "syncAnswer", from: 1, answer: { kind: "digest", digest: theirs } });
+  return lone.syncs.at(-1)?.request;
+}
+
+const known = [
+  [0, firstIncarnation, Status.alive],
+  [1, firstIncarnation, Status.alive],
+] as const;
+
+it("stops after eight bytes when both views are the same", () => {
+  const lone = new LoneCore();
+  const twin = new LoneCore();
+  const hash = twin.core.table.viewHash();
+  const record = twin.recordOf(1);
+  assert.equal(lone.answer(1, { kind: "compare", hash, record }), { kind: "same" });
+});
+
+it("gives different hashes for different incarnations, deaths and good-byes", () => {
+  const hashes = new Set<string>();
+  const note = (change: (lone: LoneCore) => void): void => {
+    const lone = new LoneCore();
+    change(lone);
+    const { high, low } = lone.core.table.viewHash();
+    hashes.add(`${high} ${low}`);
+  };
+  note(() => {});
+  note((lone) => lone.hear(1, { kind: "alive", record: lone.recordOf(1, { incarnation: 101 }) }));
+  note((lone) => lone.accuse("failed", 1, 2));
+  note((lone) => {
+    const goodbye = lone.recordOf(1, { incarnation: 101, leaving: true });
+    lone.hear(1, { kind: "alive", record: goodbye });
+  });
+  assert.is(hashes.size, 4);
+});
+
+it("counts a suspicion as passing, so that it starts no exchange", () => {
+  const lone = new LoneCore();
+  const before = lone.core.table.viewHash();
+  lone.accuse("suspect", 1, 2);
+  assert.equal(lone.core.table.viewHash(), before);
+});
+
+it("comes back to the same hash by the same members, in any order", () => {
+  const [a, b] = [
+    [1, 2, 3],
+    [3, 1, 2],
+  ].map((order) => {
+    const lone = new LoneCore({ members: 0 });
+    for (const ix of order) lone.directory.intern(lone.recordOf(ix).body.id);
+    for (const ix of order) lone.hear(1, { kind: "alive", record: lone.recordOf(ix) });
+    return lone.core.table;
+  });
+  assert.equal(a?.viewHash(), b?.viewHash());
+  assert.is(a?.upCount, 4);
+});
+
+it("asks for what the other knows better, and offers what it knows better itself", () => {
+  const lone = new LoneCore({ members: 3 });
+  lone.directory.intern(lone.recordOf(4).body.id);
+  const theirs = digest(
+    ...known,
+    [2, 150, Status.alive],
+    [3, 50, Status.alive],
+    [4, firstIncarnation, Status.alive],
+  );
+  const request = exchange(lone, theirs);
+  assert.is(request?.kind, "exchange");
+  if (request?.kind !== "exchange") return;
+  assert.equal([...request.wantMembers].sort(), [2, 4]);
+  assert.equal(
+    request.records.map(({ body }) => body.name),
+    ["m3"],
+  );
+});
+
+it("does not hand dead members to those who do not know them, nor ask for them", () => {
+  const lone = new LoneCore({ members: 3 });
+  lone.accuse("failed", 3, 2);
+  lone.directory.intern(lone.recordOf(4).body.id);
+  const theirs = digest(...known, [2, firstIncarnation, Status.alive], [4, 100, Status.failed]);
+  assert.is(exchange(lone, theirs), undefined);
+});
+
+it("suspects, and does not fail, whom the other side holds for failed", () => {
+  const lone = new LoneCore({ members: 2 });
+  exchange(lone, digest(...known, [2, firstIncarnation, Status.failed]));
+  assert.is(lone.status(2), "suspect");
+});
+
+it("tells the other side whom it holds for failed", () => {
+  const lone = new LoneCore({ members: 2 });
+  lone.accuse("failed", 2, 1);
+  const request = exchange(lone, digest(...known, [2, firstIncarnation, Status.alive]));
+  assert.ok(request?.kind === "exchange");
+  const told = request.kind === "exchange" ? request.accusations : [];
+  assert.equal(
+    told.map(({ kind, member }) => `${kind} ${member}`),
+    ["failed 2"],
+  );
+});
+
+it("only suspects whom an exchange accuses", () => {
+  const lone = new LoneCore({ members: 2 });
+  const accusation = { member: 2, incarnation: firstIncarnation, from: 1, refused: false };
+  lone.answer(1, {
+    ...{ kind: "exchange", wantMembers: [], wantKeys: [], records: [] },
+    accusations: [{ kind: "failed", ...accusation }],
+  });
+  assert.is(lone.status(2), "suspect");
+});
+
+it("refutes when the other side's digest holds it for failed", () => {
+  const lone = new LoneCore({ members: 1 });
+  exchange(lone, digest([0, firstIncarnation, Status.failed], [1, firstIncarnation, Status.alive]));
+  assert.is(lone.core.incarnation, firstIncarnation + 1);
+});
+
+it("hands out the records it is asked for", () => {
+  const lone = new LoneCore({ members: 3 });
+  const answer = lone.answer(1, {
+    ...{ kind: "exchange", wantMembers: [2], records: [], accusations: [] },
+    wantKeys: [lone.directory.key(3), "0000000000000000"],
+  });
+  assert.is(answer.kind, "records");
+  if (answer.kind !== "records") return;
+  assert.equal(
+    answer.records.map(({ body }) => body.name),
+    ["m2", "m3"],
+  );
+});
+
+it("sends askers to others when too many ask at once", () => {
+  const lone = new LoneCore({ members: 20 });
+  const record = lone.recordOf(30);
+  const compare = { kind: "compare", hash: { high: 1, low: 1 }, record } as const;
+  let busy = 0;
+  for (let ask = 0; ask < 20_000; ask += 1) {
+    const answer = lone.answer(1, compare);
+    if (answer.kind !== "busy") continue;
+    busy += 1;
+    assert.is(answer.records.length, 8);
+  }
+  assert.ok(busy > 0);
+  lone.now += 2000;
+  assert.is(lone.answer(1, compare).kind, "digest");
+});
+
+it("compares often while views differ, and rarely when they agree", () => {
+  const count = (answer: (lone: LoneCore) => void): number => {
+    const lone = new LoneCore();
+    let syncs = 0;
+    for (let second = 0; second < 300; second += 1) {
+      lone.advance(1000, lone.answering());
+      for (const { to } of lone.syncs.splice(0)) {
+        syncs += 1;
+        lone.give({ kind: "syncAnswer", from: to, answer: { kind: "same" } });
+        answer(lone);
+      }
+    }
+    return syncs;
+  };
+  const calm = count(() => {});
+  assert.ok(calm >= 8 && calm <= 22, `${calm} syncs in 300 s`);
+});
+
+it("does not hurry when a sync brings only what it must refuse", () => {
+  const lone = new LoneCore({ mayJoin: () => false });
+  let syncs = 0;
+  for (let second = 0; second < 120; second += 1) {
+    lone.advance(1000, lone.answering());
+    for (const { to, request } of lone.syncs.splice(0)) {
+      syncs += 1;
+      const theirs = { ...digest(...known), unknown: ["00000000000000aa"] };
+      lone.give(
+        request.kind === "compare"
+          ? { kind: "syncAnswer", from: to, answer: { kind: "digest", digest: theirs } }
+          : {
+              kind: "syncAnswer",
+              from: to,
+              answer: { kind: "records", records: [lone.recordOf(9)], accusations: [] },
+            },
+      );
+    }
+  }
+  assert.ok(syncs < 40, `${syncs} syncs in 120 s`);
+});
+
+it("syncs with at most three contacts at once, and tries each for ever", () => {
+  const lone = new LoneCore({ members: 0 });
+  for (let ix = 1; ix <= 5; ix += 1) lone.directory.intern(lone.recordOf(ix).body.id);
+  lone.give({ kind: "contact", peers: [1, 2, 3, 4, 5] });
+  assert.equal(
+    lone.syncs.map(({ to }) => to),
+    [1, 2, 3],
+  );
+  const tries = new Map<number, number>();
+  for (let second = 0; second < 600; second += 1) {
+    for (const { to } of lone.syncs.splice(0)) {
+      tries.set(to, (tries.get(to) ?? 0) + 1);
+      lone.give({ kind: "syncFailed", from: to });
+    }
+    lone.advance(1000);
+  }
+  assert.is(tries.size, 5);
+  for (const [contact, count] of tries) assert.ok(count > 15 && count < 60, `${contact}: ${count}`);
+});
+
+it("takes a contact off its list once a sync with it is complete", () => {
+  const lone = new LoneCore({ members: 0 });
+  lone.directory.intern(lone.recordOf(1).body.id);
+  lone.give({ kind: "contact", peers: [1] });
+  lone.give({ kind: "syncAnswer", from: 1, answer: { kind: "same" } });
+  lone.syncs.splice(0);
+  lone.advance(60_000);
+  assert.equal(lone.syncs, []);
+});
+
+it("tries failed members again, and at once when one opens a connection", () => {
+  const lone = new LoneCore({ members: 2 });
+  lone.accuse("failed", 1, 2);
+  lone.accuse("failed", 2, 1);
+  lone.syncs.splice(0);
+  lone.give({ kind: "connection", peer: 1, state: "open" });
+  assert.equal(
+    lone.syncs.map(({ to }) => to),
+    [1],
+  );
+  lone.give({ kind: "syncFailed", from: 1 });
+  lone.advance(60_000);
+  assert.ok(lone.syncs.length >= 3);
+});
+
+it.run();

@@ -1,0 +1,251 @@
+/** SWIM §3.1 and Lifeguard §IV-A, on one core whose peers are played by hand. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type Frame } from "../../../../src/gossip/core/types.ts";
+import { LoneCore } from "./lone-core.ts";
+
+const it = suite("gossip/prober");
+
+it("§3.1 pings one member per interval", () => {
+  const lone = new LoneCore();
+  const pinged: number[] = [];
+  lone.advance(10_000, (to, frame) => {
+    if (frame.some(({ kind }) => kind === "ping")) pinged.push(to);
+    lone.answering()(to, frame);
+  });
+  assert.is(pinged.length, 10);
+  assert.is(new Set(pinged.slice(0, 5)).size, 5);
+  assert.equal(lone.events, []);
+});
+
+it("§3.1 asks k others when the direct ping stays silent, and is content with a relayed ack", () => {
+  const lone = new LoneCore();
+  const relays: number[] = [];
+  lone.advance(20_000, (to, frame) => {
+    lone.answering(1)(to, frame);
+    for (const message of frame) {
+      if (message.kind !== "pingRequest") continue;
+      assert.is(message.target, 1);
+      relays.push(to);
+      lone.hear(to, { kind: "ack", seq: message.seq });
+    }
+  });
+  assert.ok(relays.length >= 9 && relays.length % 3 === 0);
+  assert.not(relays.includes(1));
+  assert.equal(lone.events, []);
+});
+
+it("§3.1 suspects a member that neither it nor the relays reach", () => {
+  const lone = new LoneCore();
+  lone.advance(7000, lone.answering(1));
+  assert.equal(lone.events, ["suspect m1"]);
+});
+
+it("§4.2 fails a suspect that does not refute, after the suspicion time", () => {
+  const lone = new LoneCore({ members: 2 });
+  let suspectedAt = 0;
+  lone.advance(20_000, (to, frame) => {
+    lone.answering(1)(to, frame);
+    if (suspectedAt === 0 && lone.status(1) === "suspect") suspectedAt = lone.now;
+  });
+  assert.equal(lone.events, ["suspect m1", "failed m1"]);
+  assert.is(Math.round(lone.core.table.since(1) - suspectedAt), 4000);
+});
+
+it("§IV-A doubts itself by the nacks that are missing", () => {
+  const run = (withNacks: boolean): number => {
+    const lone = new LoneCore();
+    let worst = 0;
+    lone.advance(4500, (to, frame) => {
+      lone.answering(1, 2, 3, 4, 5)(to, frame);
+      for (const message of frame) {
+        if (message.kind === "pingRequest" && withNacks) {
+          lone.hear(to, { kind: "nack", seq: message.seq });
+        }
+      }
+      worst = Math.max(worst, lone.core.health().score);
+    });
+    return worst;
+  };
+  assert.is(run(true), 0);
+  assert.ok(run(false) >= 3);
+});
+
+it("§IV-A probes more slowly, the more it doubts itself", () => {
+  const pings = (protocol: { lifeguard: { probe: boolean } }): number => {
+    const lifeguard = { probe: protocol.lifeguard.probe, suspicion: true, buddy: true };
+    const lone = new LoneCore({ members: 15, protocol: { lifeguard } });
+    let count = 0;
+    lone.advance(30_000, (_, frame) => {
+      count += frame.filter(({ kind }) => kind === "ping").length;
+    });
+    return count;
+  };
+  assert.ok(pings({ lifeguard: { probe: true } }) < 12);
+  assert.ok(pings({ lifeguard: { probe: false } }) > 25);
+});
+
+it("§IV-A lets its health recover with answered probes", () => {
+  const lone = new LoneCore();
+  lone.advance(5000);
+  const sick = lone.core.health().score;
+  lone.hear(1, { kind: "alive", record: lone.recordOf(1, { incarnation: 200 }) });
+  lone.advance(60_000, lone.answering());
+  assert.ok(sick > 0);
+  assert.is(lone.core.health().score, 0);
+});
+
+it("§IV-A never fails anybody while it trusts itself least", () => {
+  const lone = new LoneCore({ members: 9, protocol: { awarenessMax: 2 } });
+  lone.advance(3000, lone.answering(1, 2, 3, 4, 5, 6, 7, 8, 9));
+  lone.accuse("suspect", 3, 4);
+  lone.advance(60_000, () => {});
+  assert.not(lone.events.some((event) => event.startsWith("failed")));
+});
+
+it("§IV-C tells a suspect with the next ping (buddy)", () => {
+  const lone = new LoneCore({ members: 2 });
+  lone.accuse("suspect", 1, 2);
+  lone.frames.splice(0);
+  let told = false;
+  lone.advance(3000, (to, frame) => {
+    if (to !== 1 || frame[0]?.kind !== "ping") return;
+    told ||= frame.some((message) => message.kind === "suspect" && message.member === 1);
+  });
+  assert.ok(told);
+});
+
+it("tells one who pings that it counts as failed here", () => {
+  const lone = new LoneCore();
+  lone.accuse("failed", 1, 2);
+  lone.frames.splice(0);
+  lone.hear(1, { kind: "ping", seq: 77, target: 0 });
+  const frame = lone.frames.find(({ to }) => to === 1)?.frame ?? [];
+  assert.equal(frame[0], { kind: "ack", seq: 77 });
+  assert.ok(frame.some((message) => message.kind === "failed" && message.member === 1));
+});
+
+it("asks others at once when the frame could not be sent", () => {
+  const lone = new LoneCore();
+  lone.takesFrames = false;
+  let pingAt = -1;
+  let askedAt = -1;
+  lone.advance(1000, (_, frame) => {
+    if (frame[0]?.kind === "ping" && pingAt < 0) pingAt = lone.now;
+    if (frame[0]?.kind === "pingRequest" && askedAt < 0) askedAt = lone.now;
+  });
+  assert.ok(pingAt >= 0);
+  assert.is(askedAt, pingAt);
+});
+
+it("draws no conclusion from a probe during which its host stood still", () => {
+  const lone = new LoneCore();
+  let ping: Frame = [];
+  while (!ping.some(({ kind }) => kind === "ping")) {
+    lone.advance(10, (_, frame) => (ping = frame));
+  }
+  lone.now += 8000;
+  lone.give();
+  assert.equal(lone.events, []);
+  assert.is(lone.core.health().score, 1);
+});
+
+it("takes an ack that waited through the standstill before it judges the probe", () => {
+  const lone = new LoneCore();
+  let seq = -1;
+  let target = -1;
+  while (seq < 0) {
+    lone.advance(10, (to, frame) => {
+      const [first] = frame;
+      if (first?.kind !== "ping") return;
+      seq = first.seq;
+      target = to;
+    });
+  }
+  lone.now += 8000;
+  lone.hear(target, { kind: "ack", seq });
+  assert.equal(lone.events, []);
+  assert.is(lone.core.health().score, 0);
+});
+
+it("probes a member at once when its connection closed", () => {
+  const lone = new LoneCore();
+  lone.frames.splice(0);
+  lone.give({ kind: "connection", peer: 3, state: "closed" });
+  assert.ok(lone.sent("ping").some(({ to }) => to === 3));
+});
+
+it("fails a member a second after two observers saw its re-dial refused", () => {
+  const lone = new LoneCore();
+  lone.give({ kind: "connection", peer: 3, state: "closed" });
+  lone.give({ kind: "connection", peer: 3, state: "refused" });
+  lone.accuse("suspect", 3, 4, true);
+  assert.is(lone.status(3), "suspect");
+  lone.advance(999, lone.answering(3));
+  assert.is(lone.status(3), "suspect");
+  lone.advance(2, lone.answering(3));
+  assert.is(lone.status(3), "failed");
+});
+
+it("does not take one observer, or a refused dial without a closed connection, for proof", () => {
+  const one = new LoneCore();
+  one.give({ kind: "connection", peer: 3, state: "closed" });
+  one.give({ kind: "connection", peer: 3, state: "refused" });
+  one.advance(3000, one.answering());
+  assert.is.not(one.status(3), "failed");
+  const never = new LoneCore();
+  never.give({ kind: "connection", peer: 3, state: "refused" });
+  assert.is(never.status(3), "alive");
+});
+
+it("probes for others, and says nack at 80 % of the timeout when the target is silent", () => {
+  const lone = new LoneCore();
+  lone.frames.splice(0);
+  lone.hear(1, { kind: "pingRequest", seq: 500, target: 2 });
+  assert.ok(lone.sent("ping").some(({ to }) => to === 2));
+  const nacks: number[] = [];
+  const begun = lone.now;
+  lone.advance(900, (to, frame) => {
+    lone.answering(2)(to, frame);
+    for (const message of frame) {
+      if (message.kind !== "nack") continue;
+      assert.equal([to, message.seq], [1, 500]);
+      nacks.push(lone.now - begun);
+    }
+  });
+  assert.equal(nacks, [400]);
+});
+
+it("forwards an ack to the one who asked, also after the nack", () => {
+  const lone = new LoneCore();
+  lone.frames.splice(0);
+  lone.hear(1, { kind: "pingRequest", seq: 500, target: 2 });
+  const [ping] = lone.sent("ping").filter(({ to }) => to === 2);
+  lone.advance(450, lone.answering(2));
+  lone.hear(2, { kind: "ack", seq: ping?.message.seq ?? -1 });
+  assert.ok(lone.sent("ack").some(({ to, message }) => to === 1 && message.seq === 500));
+});
+
+it("does not ask a member that calls itself degraded to probe for it", () => {
+  const lone = new LoneCore({ members: 4 });
+  for (const ix of [2, 3]) {
+    const record = lone.recordOf(ix, { incarnation: 200, degraded: true });
+    lone.hear(ix, { kind: "alive", record });
+  }
+  const relays = new Set<number>();
+  lone.advance(20_000, (to, frame) => {
+    lone.answering(1)(to, frame);
+    if (frame[0]?.kind === "pingRequest") relays.add(to);
+  });
+  assert.equal([...relays], [4]);
+});
+
+it("ignores a ping that is meant for somebody else", () => {
+  const lone = new LoneCore();
+  lone.frames.splice(0);
+  lone.hear(1, { kind: "ping", seq: 1, target: 2 });
+  assert.is(lone.sent("ack").length, 0);
+  assert.is(lone.core.counters.get("misdirected"), 1);
+});
+
+it.run();
