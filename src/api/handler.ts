@@ -39,7 +39,8 @@ export interface StreamLine<Value> {
   readonly id: string;
   readonly value: Value;
 }
-export type Lines<Value> = AsyncGenerator<StreamLine<Value>, void, undefined>;
+/** Lines in batches, as they come: a batch goes out as one piece. */
+export type Lines<Value> = AsyncGenerator<readonly StreamLine<Value>[], void, undefined>;
 
 /** A stream handler checks and refuses first, and then gives the lines. */
 export type Handler<Name extends RouteName> = (

@@ -4,7 +4,7 @@
  * source, nothing piles up.
  */
 import { type Clock } from "../base/clock.ts";
-import { type Lines } from "./handler.ts";
+import { type Lines, type StreamLine } from "./handler.ts";
 
 export type StreamFormat = "ndjson" | "sse";
 
@@ -37,10 +37,10 @@ export async function* streamText<Value>(
   lines: Lines<Value>,
   { format, clock, signal }: StreamDeps,
 ): AsyncGenerator<string, void, undefined> {
+  let next: ReturnType<typeof lines.next> = Promise.resolve({ done: false, value: [] });
   try {
     // Something at once, so that proxies and readers see the stream is open.
     if (format === "sse") yield heartbeats.sse;
-    let next = lines.next();
     while (!signal.aborted) {
       const result = await withHeartbeat(next, clock);
       if (result === "quiet") {
@@ -48,17 +48,28 @@ export async function* streamText<Value>(
         continue;
       }
       if (result.done === true) break;
-      const { id, value } = result.value;
-      const json = JSON.stringify(value);
-      yield format === "sse" ? `id: ${id}\ndata: ${json}\n\n` : `${json}\n`;
+      if (result.value.length > 0) yield batchText(result.value, format);
       next = lines.next();
     }
     signal.throwIfAborted();
     if (ends[format] !== "") yield ends[format];
   } finally {
-    // Not awaited: a source that waits for more wakes by the same signal, after this.
-    void lines.return();
+    // Not awaited: a source that waits for more wakes by the same signal, and ends after this.
+    next.catch(ignore);
+    lines.return().catch(ignore);
   }
+}
+
+/** Nobody reads on: how the source ended does not matter any more. */
+function ignore(): void {}
+
+function batchText(batch: readonly StreamLine<unknown>[], format: StreamFormat): string {
+  let text = "";
+  for (const { id, value } of batch) {
+    const json = JSON.stringify(value);
+    text += format === "sse" ? `id: ${id}\ndata: ${json}\n\n` : `${json}\n`;
+  }
+  return text;
 }
 
 async function withHeartbeat<T>(next: Promise<T>, clock: Clock): Promise<T | "quiet"> {

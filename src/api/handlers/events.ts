@@ -44,11 +44,13 @@ async function* eventLines(
   while (!signal.aborted) {
     refuseGap(view, position);
     const events = eventsAfter(view, position);
-    for (const event of events) {
-      position = { index: event.index, seq: event.seq };
-      if (event.at >= notBefore) yield { id: positionText(position), value: toEvent(event) };
+    const last = events.at(-1);
+    if (last !== undefined) {
+      position = { index: last.index, seq: last.seq };
+      const wanted = events.filter(({ at }) => at >= notBefore);
+      yield wanted.map((event) => ({ id: positionText(event), value: toEvent(event) }));
+      continue;
     }
-    if (events.length > 0) continue;
     if (query.follow !== true) return;
     const seen = position;
     const more = (): boolean => eventsAfter(view, seen).length > 0;

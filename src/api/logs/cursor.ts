@@ -13,8 +13,23 @@ export interface NodePosition {
 const prefix = "log1.";
 export const start: NodePosition = { runs: 0, offset: 0 };
 
-/** `positions` in the order of the job's targets. */
-export function encodeLogCursor(positions: readonly NodePosition[]): string {
+/**
+ * Cursors for lines of the target at `at`: what is around it is put into words once.
+ * @param positions in the order of the job's targets.
+ */
+export function cursorsOf(
+  positions: readonly NodePosition[],
+  at: number,
+): (position: NodePosition) => string {
+  const before = positionsText(positions.slice(0, at));
+  const after = positionsText(positions.slice(at + 1));
+  return (position) => {
+    const parts = [before, positionsText([position]), after];
+    return prefix + parts.filter((part) => part !== "").join(".");
+  };
+}
+
+function positionsText(positions: readonly NodePosition[]): string {
   const parts: string[] = [];
   let at = 0;
   while (at < positions.length) {
@@ -25,7 +40,7 @@ export function encodeLogCursor(positions: readonly NodePosition[]): string {
     parts.push(end - at === 1 ? text : `${text}*${(end - at).toString(36)}`);
     at = end;
   }
-  return prefix + parts.join(".");
+  return parts.join(".");
 }
 
 /** Null when the text is not a cursor for a job with so many targets. */

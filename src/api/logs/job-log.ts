@@ -10,7 +10,7 @@ import { isActive } from "../../inventory/state.ts";
 import { type ApiContext } from "../context.ts";
 import { type LogLine } from "../contract/jobs.ts";
 import { type Lines, type StreamLine } from "../handler.ts";
-import { encodeLogCursor, type NodePosition } from "./cursor.ts";
+import { cursorsOf, type NodePosition } from "./cursor.ts";
 import { type NodeLine, NodeLog, type NodeStep } from "./node-log.ts";
 
 export interface JobLogOptions {
@@ -58,7 +58,7 @@ export class JobLog {
     for (const [node, log] of this.#logs) {
       while (log.hasMore() && !(follow && log.isLive())) {
         const { lines, idle } = await log.step();
-        for (const line of lines) yield* this.#give(node, line);
+        yield this.#give(node, lines);
         if (idle || signal.aborted) break;
       }
     }
@@ -83,7 +83,8 @@ export class JobLog {
         await bell.heard();
         for (const outcome of outcomes.splice(0)) {
           reading.delete(outcome.node);
-          yield* this.#settled(outcome);
+          if ("error" in outcome) throw outcome.error;
+          yield this.#give(outcome.node, outcome.step.lines);
         }
       }
     } finally {
@@ -105,11 +106,6 @@ export class JobLog {
     }
   }
 
-  *#settled(outcome: Outcome): Generator<StreamLine<LogLine>> {
-    if ("error" in outcome) throw outcome.error;
-    for (const line of outcome.step.lines) yield* this.#give(outcome.node, line);
-  }
-
   /** True when the job has ended and all was given out. */
   #isOver(): boolean {
     const job = this.#context.view.job(this.#options.job.id);
@@ -117,14 +113,19 @@ export class JobLog {
     return ![...this.#logs.values()].some((log) => log.hasMore());
   }
 
-  *#give(node: string, line: NodeLine): Generator<StreamLine<LogLine>> {
-    this.#positions[must(this.#targets.get(node), "a log belongs to a target")] = line.after;
-    if (line.time < this.#options.notBefore) return;
-    const { run, offset, time, text, notice } = line;
-    const value = { node, run, offset, time: rfc3339(time), text };
-    const id = encodeLogCursor(this.#positions);
-    yield { id, value: notice ? { ...value, notice: true } : value };
+  #give(node: string, lines: readonly NodeLine[]): readonly StreamLine<LogLine>[] {
+    const at = must(this.#targets.get(node), "a log belongs to a target");
+    const cursor = cursorsOf(this.#positions, at);
+    const last = lines.at(-1);
+    if (last !== undefined) this.#positions[at] = last.after;
+    const wanted = lines.filter(({ time }) => time >= this.#options.notBefore);
+    return wanted.map((line) => ({ id: cursor(line.after), value: toLine(node, line) }));
   }
+}
+
+function toLine(node: string, { run, offset, time, text, notice }: NodeLine): LogLine {
+  const line = { node, run, offset, time: rfc3339(time), text };
+  return notice ? { ...line, notice: true } : line;
 }
 
 /** Wakes one waiter; a ring that nobody waits for is kept. */
