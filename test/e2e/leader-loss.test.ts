@@ -6,6 +6,7 @@ import * as assert from "uvu/assert";
 import { TestCluster } from "../support/agents.ts";
 import { appRepository } from "../support/app-repository.ts";
 import {
+  cleanAll,
   configured,
   createJob,
   jobEnded,
@@ -95,15 +96,14 @@ it("serves a read of what was written just before on every agent, without the ol
 
 it("ends a three-node job right whichever of its entries the leader dies at", async () => {
   // Each round kills the leader when the job's record has moved one version further than in the last round.
+  await cleanAll(() => cluster.live());
   const rounds = Number(process.env["MUSTER_TEST_KILL_ROUNDS"] ?? "8");
   for (let round = 0; round < rounds; round += 1) {
     const leader = await cluster.leader();
     const alive = () => cluster.live(leader);
     const action = round % 2 === 0 ? "commission" : "cleanup";
     const body =
-      action === "commission"
-        ? { action, all: true, roles: ["app"], force: true }
-        : { action, all: true };
+      action === "commission" ? { action, all: true, roles: ["app"] } : { action, all: true };
     const job = await createJob(alive, body);
     const seen = new Set<number>();
     await until({ what: `entry ${round} of the job`, everyMs: 1 }, async () => {

@@ -7,6 +7,7 @@ import { isJsonObject } from "../../src/base/json.ts";
 import { type TestAgent, TestCluster } from "../support/agents.ts";
 import { appRepository } from "../support/app-repository.ts";
 import {
+  cleanAll,
   configured,
   createJob,
   jobEnded,
@@ -30,6 +31,7 @@ it.before(async () => {
 });
 
 it.before.each(async () => {
+  await cleanAll(() => cluster.live());
   round += 1;
   root = path.join(cluster.folder, `site-${round}`);
   await setVars(cluster.first, { root });

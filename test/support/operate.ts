@@ -154,3 +154,11 @@ export async function configured(agent: TestAgent): Promise<void> {
     return config.revision !== null;
   });
 }
+
+/** Brings every node back to discovered. */
+export async function cleanAll(agent: () => TestAgent): Promise<void> {
+  const used = (await nodes(agent())).filter((one) => one.phase !== "discovered");
+  if (used.length === 0) return;
+  const job = await runJob(agent, { action: "cleanup", nodes: used.map((one) => one.name) });
+  if (job.status !== "succeeded") throw new Error(`clean-up failed: ${JSON.stringify(job.nodes)}`);
+}
