@@ -1,0 +1,124 @@
+/** Two voters, one falls silent: the leader goes on alone, and the other can never win meanwhile. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { TestNetwork, text, textOf } from "../../../support/core-network.ts";
+
+const it = suite("consensus: solo eviction");
+const electionTicks = 20;
+const evictTicks = 60;
+
+function pair(): TestNetwork {
+  const network = new TestNetwork({ voters: ["a", "b"] });
+  network.elect("a");
+  network.tick(3);
+  return network;
+}
+
+it("the leader stays, says that it lost its quorum, and evicts after the time", () => {
+  const network = pair();
+  network.isolate("b");
+  network.tick(electionTicks, "a");
+  assert.is(network.core("a").status().role, "leader");
+  assert.is(network.core("a").status().quorumLost, true);
+  network.tick(evictTicks - electionTicks - 1, "a");
+  assert.equal(network.core("a").status().effective.sets, [["a", "b"]]);
+  network.tick(1, "a");
+  const { effective, committed, quorumLost } = network.core("a").status();
+  assert.equal(effective.sets, [["a"]]);
+  assert.equal(effective.lost, ["b"], "remembered, not forgotten");
+  assert.is(committed, effective);
+  assert.is(quorumLost, false);
+});
+
+it("proposals wait for the eviction and are committed by it", () => {
+  const network = pair();
+  network.isolate("b");
+  network.tick(electionTicks, "a");
+  assert.is(network.core("a").propose([text("x")]).ok, true);
+  network.settle();
+  assert.is(
+    network.node("a").applied.some((entry) => textOf(entry) === "x"),
+    false,
+  );
+  network.tick(evictTicks, "a");
+  assert.is(
+    network.node("a").applied.some((entry) => textOf(entry) === "x"),
+    true,
+  );
+});
+
+it("reads are answered only when the eviction made it the only voter", () => {
+  const network = pair();
+  network.isolate("b");
+  network.tick(electionTicks, "a");
+  network.core("a").readIndex(1);
+  network.settle();
+  assert.equal(network.node("a").reads, []);
+  network.tick(evictTicks, "a");
+  assert.equal(
+    network.node("a").reads.map(({ ok }) => ok),
+    [true],
+  );
+});
+
+it("eviction waits for the leader's own disk", () => {
+  const network = pair();
+  network.isolate("b");
+  network.node("a").holdDisk = true;
+  network.tick(evictTicks + 5, "a");
+  const { effective, committed } = network.core("a").status();
+  assert.equal(effective.sets, [["a"]]);
+  assert.equal(committed.sets, [["a", "b"]]);
+});
+
+it("the evicted one cannot win, and returns as a standby and voter", () => {
+  const network = pair();
+  network.isolate("b");
+  network.tick(evictTicks + 5);
+  assert.is(network.core("b").status().term, 1, "its straw polls find nobody");
+  network.heal();
+  network.tick(3 * electionTicks);
+  assert.is(network.core("a").status().role, "leader");
+  assert.is(network.core("b").status().role === "leader", false);
+  assert.is(network.core("a").proposeConfig({ op: "addStandby", node: "b" }).ok, true);
+  network.tick(6);
+  assert.is(network.core("a").proposeConfig({ op: "promote", node: "b" }).ok, true);
+  network.tick(6);
+  assert.equal(network.core("b").status().effective.sets, [["a", "b"]]);
+  assert.is(network.core("b").status().commit, network.core("a").status().commit);
+});
+
+it("a follower whose leader is gone is not exempt: it needs the other's vote", () => {
+  const network = pair();
+  network.isolate("a");
+  network.tick(5 * evictTicks, "b");
+  assert.is(network.core("b").status().role, "precandidate");
+});
+
+it("switched off, the leader of two steps down like any other", () => {
+  const network = new TestNetwork({ voters: ["a", "b"], options: { evictTicks: 0 } });
+  network.elect("a");
+  network.isolate("b");
+  network.tick(electionTicks, "a");
+  assert.is(network.core("a").status().role, "follower");
+});
+
+it("while a change is uncommitted there is no exemption", () => {
+  const network = new TestNetwork({ voters: ["a", "b"], standbys: ["s"] });
+  network.elect("a");
+  network.tick(3);
+  network.isolate("b");
+  assert.is(network.core("a").proposeConfig({ op: "remove", node: "s" }).ok, true);
+  network.tick(electionTicks, "a");
+  assert.is(network.core("a").status().role, "follower");
+});
+
+it("three voters are never evicted down to one", () => {
+  const network = new TestNetwork({ voters: ["a", "b", "c"] });
+  network.elect("a");
+  network.isolate("a");
+  network.tick(2 * evictTicks, "a");
+  assert.equal(network.core("a").status().effective.sets, [["a", "b", "c"]]);
+});
+
+it.run();
