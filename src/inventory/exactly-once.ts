@@ -77,7 +77,7 @@ function replayKey(draft: Draft, { key, digest }: Idempotency): CommandResult | 
   );
 }
 
-/** Remembers the answer to a request, whatever gave it. */
+/** Remembers the answer to a request that was not in the window, whatever gave it. */
 export function rememberRequest(draft: Draft, { origin }: Envelope, result: CommandResult): void {
   if (origin !== null) rememberSession(draft, origin, result);
 }
@@ -99,7 +99,6 @@ function rememberSession(draft: Draft, origin: Origin, result: CommandResult): v
   const session: Omit<SessionRecord, "version"> =
     before?.boot === boot ? before : { boot, floor: -1, results: [] };
   const position = positionOf(session, seq);
-  if (seq <= session.floor || session.results[position]?.seq === seq) return;
   const known = session.results.toSpliced(position, 0, { seq, result });
   const acknowledged = Math.max(session.floor, Math.min(acked, seq - 1));
   const excess = Math.max(

@@ -6,7 +6,9 @@ import {
   cluster,
   commission,
   commit,
+  jobCreate,
   manifest,
+  nodeFinish,
   peer,
   setRevision,
   start,
@@ -22,6 +24,7 @@ const good = {
   bundle: "11".repeat(32),
   bundleBytes: 1,
   manifest,
+  nodeFinish,
   by: peer("n1"),
 } as const;
 const bad = {
@@ -112,6 +115,17 @@ it("keeps the newest revisions and every one that is still needed", () => {
   assert.ok(kept.includes(commit), "a node carries it");
   assert.not.ok(kept.includes("r09"));
   assert.ok(kept.includes("r10"));
+});
+
+it("keeps the revision that is on a node although no run refers to it", () => {
+  const inventory = cluster("n1");
+  inventory.ok(jobCreate("j1", "commission", ["n1"]));
+  const begin = { job: "j1", node: "n1", phase: "commissioning", roles: [] } as const;
+  inventory.ok({ type: "job.node.begin", ...begin });
+  inventory.ok(nodeFinish("j1", "n1", { phase: "commissioned", revision: commit }));
+  inventory.ok({ type: "job.finish", job: "j1", status: "succeeded" });
+  for (let i = 0; i < 25; i += 1) setRevision(inventory, `r${i}`);
+  assert.ok(inventory.view.revision(commit));
 });
 
 it.run();

@@ -115,6 +115,14 @@ it("ends what never began without moving anything", () => {
   inventory.refused(nodeFinish("j1", "n1", { status: "failed" }), "ILLEGAL_MOVE");
 });
 
+it("does not clean up a node whose clean-up never began", () => {
+  const inventory = cluster("n1");
+  commission(inventory, "j1", "n1");
+  inventory.ok(jobCreate("j2", "cleanup", ["n1"]));
+  const end = { status: "failed", phase: "discovered" } as const;
+  inventory.refused(nodeFinish("j2", "n1", end), "ILLEGAL_MOVE");
+});
+
 it("does not end a node's work while a run of it has not ended", () => {
   const inventory = cluster("n1");
   inventory.ok(jobCreate("j1", "commission", ["n1"]));

@@ -226,6 +226,25 @@ it("does not end a queued job except by cancelling it", () => {
   inventory.refused({ type: "job.finish", job: "j2", status: "failed" }, "ILLEGAL_MOVE");
 });
 
+it("cancels what it had not begun, even if what it had begun failed", () => {
+  const inventory = cluster("n1", "n2");
+  inventory.ok(jobCreate("j1", "commission", ["n1", "n2"]));
+  skip(inventory, "j1", "n1");
+  inventory.ok({ type: "job.cancel", job: "j1" });
+  inventory.ok({ type: "job.finish", job: "j1", status: "failed" });
+  assert.is(inventory.view.job("j1")?.nodes["n2"]?.status, "cancelled");
+});
+
+it("is no longer being cancelled when it is retried", () => {
+  const inventory = cluster("n1");
+  inventory.ok(jobCreate("j1", "commission", ["n1"]));
+  inventory.ok({ type: "job.cancel", job: "j1" });
+  inventory.ok({ type: "job.finish", job: "j1", status: "cancelled" });
+  inventory.ok({ type: "job.retry", job: "j1" });
+  const job = inventory.view.job("j1");
+  assert.equal([job?.status, job?.cancelRequested], ["running", false]);
+});
+
 it("retries what failed, and only that", () => {
   const inventory = cluster("n1", "n2", "n3");
   inventory.ok(jobCreate("j1", "cleanup", ["n1", "n2", "n3"]));

@@ -140,6 +140,19 @@ it("keeps the result that came first, and tells it to whoever comes later", () =
   assert.equal(outcomeOf(late()), ["lost", false], "also after the job has ended");
 });
 
+it("tells the result that came first also when its job has been dropped", () => {
+  const inventory = cluster("n1", "n2");
+  commission(inventory, "a-first", "n1");
+  for (let i = 0; i < 1000; i += 1) {
+    const id = `j${String(i).padStart(5, "0")}`;
+    inventory.ok(jobCreate(id, "cleanup", ["n2"]));
+    inventory.ok({ type: "job.finish", job: id, status: "failed" });
+  }
+  assert.is(inventory.view.job("a-first"), null);
+  const late = finished(run("a-first", "n1"), { outcome: "failed" });
+  assert.equal(outcomeOf(inventory.ok(runFinish("a-first", "n1", late))), ["succeeded", false]);
+});
+
 it("refuses the end of a run that never began, or is another one", () => {
   const inventory = atWork();
   inventory.refused(runFinish("j1", "n1", finished(run("j1", "n1"))), "NOT_FOUND");
