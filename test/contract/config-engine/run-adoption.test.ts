@@ -1,7 +1,8 @@
 /** Runs and the deaths of agents, shims and machines. */
+import { spawn } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { kill, pid } from "node:process";
+import { execPath, kill, pid } from "node:process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { EngineLab, runSpec, until } from "../../support/run-engine.ts";
@@ -35,6 +36,42 @@ it("goes on without the agent, and the next agent gets its result", async ({ lab
   const result = await lab.end(spec.id);
   assert.is(result.outcome, "succeeded");
   assert.is(readFileSync(counter, "utf8"), "started\n");
+});
+
+/** Starts the counter action in an agent process of its own, and kills that process without warning. */
+async function killedAgent(lab: EngineLab, counter: string): Promise<string> {
+  const host = path.join(import.meta.dirname, "../../fixtures/engine-host.ts");
+  const args = ["--no-warnings", host, lab.dataDir, "counter", JSON.stringify({ counter })];
+  const agent = spawn(execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const ended = new Promise((resolve) => agent.once("exit", resolve));
+  try {
+    await new Promise((resolve) => agent.stdout.once("data", resolve));
+  } finally {
+    agent.kill("SIGKILL");
+    await ended;
+  }
+  return "j/n/r/configure/1";
+}
+
+it("survives the kill of the agent process that started it", async ({ lab }) => {
+  await lab.engine.stop();
+  const counter = path.join(lab.dataDir, "counter");
+  const run = await killedAgent(lab, counter);
+  await lab.restart();
+  assert.equal(lab.engine.running(), [run]);
+  assert.is((await lab.end(run)).outcome, "succeeded");
+  assert.is(readFileSync(counter, "utf8"), "started\n");
+});
+
+it("is lost, and over, when the agent process and then the shim were killed", async ({ lab }) => {
+  await lab.engine.stop();
+  const counter = path.join(lab.dataDir, "counter");
+  const run = await killedAgent(lab, counter);
+  await until("the action to run", () => existsSync(counter));
+  kill(identityIn(lab, run, "shim.json").pid, "SIGKILL");
+  await lab.restart();
+  assert.is((await lab.end(run)).outcome, "lost");
+  assert.equal(commands(lab), []);
 });
 
 it("tells the next agent about a run that ended while there was none", async ({ lab }) => {
