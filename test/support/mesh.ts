@@ -27,6 +27,8 @@ export interface TestNode extends MeshContext {
 export interface TestNodeOptions extends Partial<MeshHostOptions> {
   readonly cluster?: string | null;
   readonly authority?: JoinAuthority;
+  /** Called before the start, to register protocols by hand. */
+  readonly prepare?: (context: MeshContext) => void;
 }
 
 /** Runs `body` with a group of nodes and stops them all, also when it fails. */
@@ -98,6 +100,7 @@ async function createTestNode(options: TestNodeOptions): Promise<TestNode> {
   const rpc = new MeshRpc(context);
   const raft = new MeshRaftTransport(context);
   const gossip = new MeshGossipTransport(context, rpc);
+  options.prepare?.(context);
   const joins = options.authority && new JoinServer(options.authority, context);
   await host.start(new AbortController().signal);
   return {

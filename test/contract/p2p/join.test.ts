@@ -173,16 +173,33 @@ it("stops trying when it is told to", () =>
 
 it("never tells its name to a member that cannot prove the token", () =>
   withMesh(async (mesh) => {
-    const liar = new FakeAuthority(mesh.cluster);
-    const honest = new FakeAuthority(mesh.cluster);
-    const impostor = await mesh.stranger({ authority: liar });
+    const heard: Buffer[] = [];
+    const frame = encodeJoin({ nonce: Buffer.alloc(32), proof: Buffer.alloc(32) });
+    const impostor = await mesh.stranger({
+      prepare: ({ host }) =>
+        host.handle(Protocol.join, (stream) => {
+          stream.addEventListener("message", ({ data }) => {
+            heard.push(Buffer.from(data.subarray()));
+            stream.send(Buffer.concat([Buffer.of(0, 0, 0, frame.byteLength), frame]));
+          });
+          stream.addEventListener("remoteCloseWrite", () => void stream.close());
+        }),
+    });
     const joiner = await mesh.stranger({ cluster: null });
-    liar.token("t1");
-    const options = { name: "n2", address: "127.0.0.1:7", signal: silence };
-    const seeds = [impostor.host.listenAddress()];
-    const token = honest.token("t1");
-    assert.is(await codeOf(joinCluster({ ...options, seeds, token }, joiner)), "TOKEN_INVALID");
-    assert.equal(liar.admitted, []);
+    const token = new FakeAuthority(mesh.cluster).token("t1");
+    const joining = joinCluster(
+      {
+        seeds: [impostor.host.listenAddress()],
+        token,
+        name: "secret-name",
+        address: "127.0.0.1:7",
+        signal: AbortSignal.timeout(3_000),
+      },
+      joiner,
+    );
+    assert.is(await codeOf(joining), "TOKEN_INVALID");
+    assert.is(heard.length, 1);
+    assert.not.match(Buffer.concat(heard).toString("latin1"), "secret-name");
     assert.not.ok(joiner.host.isConnected(impostor.id));
   }));
 

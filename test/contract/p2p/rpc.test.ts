@@ -99,7 +99,10 @@ function rpcContract({ name, run }: Environment): void {
         return null;
       });
       const controller = new AbortController();
-      const call = a.rpc.call(b.id, "slow", null, { timeoutMs, signal: controller.signal });
+      const call = a.rpc.call(b.id, "slow", null, {
+        timeoutMs: 600_000,
+        signal: controller.signal,
+      });
       await until({ what: "the handler runs", everyMs: 5 }, () => seen.length === 1);
       controller.abort(new AgentError("GAVE_UP", "Enough."));
       assert.equal(await codeOf(call), "GAVE_UP");
