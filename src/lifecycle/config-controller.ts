@@ -44,6 +44,7 @@ export class ConfigController implements Service {
   readonly #loop: TurnLoop;
   readonly #unsubscribe: (() => void)[] = [];
   #isCurrent = false;
+  #wasLeader = false;
   #nextWatchAt = 0;
   #failures = 0;
   #fetching: { readonly source: string; readonly abort: AbortController } | null = null;
@@ -63,12 +64,9 @@ export class ConfigController implements Service {
   start(): Promise<void> {
     this.#unsubscribe.push(
       this.#deps.onApplied(() => this.#onChange()),
-      this.#deps.leadership.onChange(() => {
-        this.#isCurrent = false;
-        this.#nextWatchAt = 0;
-        this.#onChange();
-      }),
+      this.#deps.leadership.onChange(() => this.#onLeadership()),
     );
+    this.#onLeadership();
     this.#loop.start();
     return Promise.resolve();
   }
@@ -77,6 +75,16 @@ export class ConfigController implements Service {
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     this.#fetching?.abort.abort(new DOMException("Stopped", "AbortError"));
     await this.#loop.stop();
+  }
+
+  /** A new leader fetches at once: it cannot know what the former one saw last. */
+  #onLeadership(): void {
+    const isLeader = this.#deps.leadership.isLeader();
+    if (isLeader === this.#wasLeader) return;
+    this.#wasLeader = isLeader;
+    this.#isCurrent = false;
+    this.#nextWatchAt = 0;
+    this.#onChange();
   }
 
   /** Gives up a fetch that nobody wants any more. */

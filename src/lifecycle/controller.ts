@@ -42,6 +42,7 @@ export class LifecycleController implements Service {
   readonly #unsubscribe: (() => void)[] = [];
   /** True when this leadership has seen everything that former ones committed. */
   #isCurrent = false;
+  #wasLeader = false;
 
   constructor(options: Partial<ControllerOptions>, deps: LeaderDeps) {
     this.#options = { ...defaultControllerOptions, ...options };
@@ -56,11 +57,9 @@ export class LifecycleController implements Service {
   start(): Promise<void> {
     this.#unsubscribe.push(
       this.#deps.onApplied(() => this.#wakeIfLeader()),
-      this.#deps.leadership.onChange(() => {
-        this.#isCurrent = false;
-        this.#loop.wake();
-      }),
+      this.#deps.leadership.onChange(() => this.#onLeadership()),
     );
+    this.#onLeadership();
     this.#loop.start();
     return Promise.resolve();
   }
@@ -68,6 +67,14 @@ export class LifecycleController implements Service {
   async stop(): Promise<void> {
     for (const unsubscribe of this.#unsubscribe.splice(0)) unsubscribe();
     await this.#loop.stop();
+  }
+
+  #onLeadership(): void {
+    const isLeader = this.#deps.leadership.isLeader();
+    if (isLeader === this.#wasLeader) return;
+    this.#wasLeader = isLeader;
+    this.#isCurrent = false;
+    this.#loop.wake();
   }
 
   #wakeIfLeader(): void {
