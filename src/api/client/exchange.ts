@@ -29,9 +29,9 @@ export async function exchange(
   const attempt = () => ({ target, write: outgoing.method !== "GET", sent: state.sent });
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const request = send(target, outgoing);
+  const isSecure = target.kind === "url" && target.url.protocol === "https:";
   request.once("socket", (socket) => {
-    if (socket.connecting) socket.once("connect", () => (state.sent = true));
-    else state.sent = true;
+    socket.once(isSecure ? "secureConnect" : "connect", () => (state.sent = true));
   });
   request.once("response", resolve);
   request.once("error", (error) => reject(connectionFailure(error, attempt())));

@@ -43,6 +43,10 @@ export function connectionFailure(error: unknown, attempt: Attempt): AgentError 
     const message = `No permission to use ${where}; run as the user of the agent, or as root`;
     return new AgentError<ClientCode>("FORBIDDEN", message, {}, options);
   }
+  if (/CERT|SSL|TLS/.test(code)) {
+    const message = `No trusted agent answers at ${where}: ${errorMessage(error)}; give the CA of its certificate`;
+    return new AgentError<ClientCode>("NO_AGENT", message, {}, options);
+  }
   if (notThere.has(code) || !attempt.sent) {
     const message = `No agent answers at ${where} (${code || errorMessage(error)}); is it running?`;
     return new AgentError<ClientCode>("NO_AGENT", message, {}, options);
