@@ -101,11 +101,6 @@ export class ClusterServices {
     return status.leader !== null && !status.quorumLost;
   }
 
-  isLeader(): boolean {
-    const status = this.consensus.status();
-    return status.role === "leader" && !status.quorumLost;
-  }
-
   /** @throws AgentError NO_LEADER, CONFLICT. */
   transferLeadership(to: PeerId | null, timeoutMs: number): Promise<boolean> {
     return this.#replica.transferLeadership(to, timeoutMs);

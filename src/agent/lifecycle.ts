@@ -13,6 +13,7 @@ import { RunReconciler } from "../lifecycle/run-reconciler.ts";
 import { FileRunVarsStore } from "../lifecycle/run-vars-store.ts";
 import { type ClusterServices } from "./cluster-services.ts";
 import { type Engine } from "./engine.ts";
+import { leadershipOf } from "./leadership.ts";
 import { type Mesh } from "./mesh.ts";
 import { type AgentOptions } from "./options.ts";
 import { TranscriptSpreader } from "./transcript-spreader.ts";
@@ -49,10 +50,7 @@ export function createLifecycle(
     onApplied: (listener) => stateMachine.onApplied(listener),
     propose: (command) => cluster.writer.submit(command, { by: "controller" }),
     readBarrier: (timeoutMs) => cluster.consensus.readBarrier(timeoutMs),
-    leadership: {
-      isLeader: () => cluster.isLeader(),
-      onChange: (listener) => cluster.consensus.onChange(() => listener()),
-    },
+    leadership: leadershipOf(cluster.consensus),
   };
   const policy = options.gossipProfile === "local" ? localPolicy : {};
   const vars = new FileRunVarsStore({ folder: path.join(options.dataDir, "run-vars") });

@@ -53,7 +53,7 @@ function addRaft(metrics: Metrics, { cluster }: SourcesDeps): void {
     ["commit_index", "Highest committed index known here", () => status()?.commit ?? 0],
     ["applied_index", "Highest index applied here", () => status()?.applied ?? 0],
     ["is_leader", "1 on the leader", () => (status()?.role === "leader" ? 1 : 0)],
-    ["has_leader", "1 when a leader is known", () => (status()?.leader == null ? 0 : 1)],
+    ["has_leader", "1 when a leader is known", () => ((status()?.leader ?? null) === null ? 0 : 1)],
     ["leader_contact_seconds", "Time since the leader was heard", contactSeconds],
     ["pending_proposals", "Proposals under way", () => measured()?.pendingProposals ?? 0],
   ];
