@@ -1,9 +1,10 @@
 /**
  * Feeds the log: one write at a time, everything that came meanwhile in the next (double buffering). What waits
- * for an operation to be durable is released only when it and all before it are.
+ * for an operation to be durable is released only when it and all before it are. A commit index on its own is not
+ * worth a write: it goes with the next one, since after a crash it is learned again.
  */
 import { type Clock } from "../../base/clock.ts";
-import { type AppendOp } from "../core/types.ts";
+import { type AppendOp, type HardState } from "../core/types.ts";
 import { mergeableCount, mergeWrites } from "./merge-writes.ts";
 import { type DriverMetrics } from "./metrics.ts";
 import { type LogStore } from "./ports.ts";
@@ -21,6 +22,8 @@ export class LogWriter {
   readonly #metrics: DriverMetrics;
   readonly #events: LogWriterEvents;
   #queue: AppendOp[] = [];
+  /** Accepted, but not handed to the log. */
+  #unwritten: HardState | null = null;
   #writingSince: number | null = null;
   #running: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -40,6 +43,12 @@ export class LogWriter {
   }
 
   enqueue(op: AppendOp): void {
+    const idle = this.#writingSince === null && this.#queue.length === 0;
+    if (idle && !this.#stopped && !isWorthWriting(op)) {
+      this.#unwritten = op.hardState;
+      this.#events.durable([op]);
+      return;
+    }
     this.#queue.push(op);
     if (this.#writingSince === null && !this.#stopped) this.#running = this.#drain();
   }
@@ -51,8 +60,15 @@ export class LogWriter {
 
   /** Writes what is queued, releases nothing more, and resolves when the disk is quiet. */
   async stop(): Promise<void> {
+    const failed = this.#stopped;
     this.#stopped = true;
     await this.#running;
+    const hardState = this.#unwritten;
+    if (failed || hardState === null) return;
+    const empty = { seq: 0, truncateFrom: null, entries: [], snapshot: null, mustSync: false };
+    await this.#log.append({ ...empty, hardState }).catch(() => {
+      // Nothing was promised about a commit index.
+    });
   }
 
   async #drain(): Promise<void> {
@@ -64,7 +80,10 @@ export class LogWriter {
       const begun = this.#clock.monotonicMs();
       this.#writingSince = begun;
       try {
-        await this.#log.append(mergeWrites([first, ...rest]));
+        const merged = mergeWrites([first, ...rest]);
+        const hardState = merged.hardState ?? this.#unwritten;
+        this.#unwritten = null;
+        await this.#log.append({ ...merged, hardState });
       } catch (error) {
         this.#queue = [];
         this.#stopped = true;
@@ -78,4 +97,8 @@ export class LogWriter {
       if (!this.#stopped) this.#events.durable(ops);
     }
   }
+}
+
+function isWorthWriting({ entries, truncateFrom, snapshot, mustSync }: AppendOp): boolean {
+  return mustSync || entries.length > 0 || truncateFrom !== null || snapshot !== null;
 }
