@@ -3,13 +3,15 @@
  * answer on every agent whatever the order of insertion was; `list()` is a shared array that is replaced,
  * never mutated. `GroupedTable` is one such table per first part of the id (`NODE/…`).
  */
+export type Row<T> = readonly [id: string, value: T];
+
 export interface Table<T> {
   readonly size: number;
   get(id: string): T | undefined;
   set(id: string, value: T): void;
   delete(id: string): void;
-  /** In a fixed order; must not be used while the table changes. */
-  entries(): Iterable<readonly [id: string, value: T]>;
+  /** All there is now, in a fixed order. */
+  entries(): readonly Row<T>[];
 }
 
 const empty: readonly never[] = [];
@@ -45,16 +47,21 @@ export class SortedTable<T> implements Table<T> {
 
   /** Values in the order of their ids. */
   list(): readonly T[] {
-    this.#list ??= Array.from(this.entries(), ([, value]) => value);
+    this.#list ??= this.entries().map(([, value]) => value);
     return this.#list;
   }
 
-  *entries(): Generator<readonly [string, T]> {
-    yield* this.from("");
+  entries(): readonly Row<T>[] {
+    const rows: Row<T>[] = [];
+    for (const id of this.#ids) {
+      const value = this.#values.get(id);
+      if (value !== undefined) rows.push([id, value]);
+    }
+    return rows;
   }
 
-  /** Entries with an id of at least `first`. */
-  *from(first: string): Generator<readonly [string, T]> {
+  /** Rows with an id of at least `first`; must not be used while the table changes. */
+  *from(first: string): Generator<Row<T>> {
     for (let i = this.#position(first); i < this.#ids.length; i += 1) {
       const id = this.#ids[i] ?? "";
       const value = this.#values.get(id);
@@ -120,14 +127,16 @@ export class GroupedTable<T> implements Table<T> {
   idsBeyond(group: string, keep: number): readonly string[] {
     const table = this.#groups.get(group);
     if (table === undefined || table.size <= keep) return [];
-    const ids = Array.from(table.entries(), ([rest]) => `${group}/${rest}`);
+    const ids = table.entries().map(([rest]) => `${group}/${rest}`);
     return ids.slice(0, ids.length - keep);
   }
 
-  *entries(): Generator<readonly [string, T]> {
+  entries(): readonly Row<T>[] {
+    const rows: Row<T>[] = [];
     for (const [group, table] of this.#groups.entries()) {
-      for (const [rest, value] of table.entries()) yield [`${group}/${rest}`, value];
+      for (const [rest, value] of table.entries()) rows.push([`${group}/${rest}`, value]);
     }
+    return rows;
   }
 }
 

@@ -95,6 +95,7 @@ it("keeps history and ledger of a forgotten node, until another machine takes th
   assert.is(inventory.view.ledger("n2").length, 1);
   inventory.ok(admit("n2", { id: peer("reinstalled") }));
   assert.equal(inventory.view.ledger("n2"), [], "another machine has another ledger");
+  assert.is(inventory.view.nodeById(peer("n2")), null, "and is not the one that was forgotten");
   assert.is(inventory.view.history("n2").at(-1)?.kind, "discovered");
   assert.ok(inventory.view.history("n2").some(({ to }) => to === "forgotten"));
 });

@@ -179,6 +179,7 @@ it("is refused when it is cut, or claims an item of absurd size", async () => {
   const inventory = rich();
   const bytes = Buffer.concat([header, record, trailer].map(item));
   await assertRefused(inventory, bytes.subarray(0, bytes.length - 3), "SNAPSHOT_INVALID");
+  await assertRefused(inventory, Buffer.concat([bytes, Buffer.from([0])]), "SNAPSHOT_INVALID");
   await assertRefused(inventory, Buffer.from([0xff, 0xff, 0xff, 0xff, 0]), "SNAPSHOT_INVALID");
 });
 
