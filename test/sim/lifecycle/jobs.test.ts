@@ -70,7 +70,7 @@ class Simulation {
   #pick<T>(items: readonly T[]): T {
     const item = items[this.#random.below(items.length)];
     assert.ok(item !== undefined);
-    return item as T;
+    return item;
   }
 
   /** One step of a stormy time. */
@@ -334,14 +334,6 @@ for (let seed = 1; seed <= seeds; seed += 1) {
       }
     }
     checkEnded(simulation);
-    console.log(
-      seed,
-      simulation.starts,
-      simulation.world.view
-        .jobs()
-        .map((j) => j.status[0])
-        .join(""),
-    );
     assert.ok(simulation.starts > 10, "too little happened");
   });
 }

@@ -219,7 +219,7 @@ it("one entry carries at most 512 changes, and the rest follows", () => {
   const [node] = cluster("n1").view.nodes();
   assert.ok(node);
   const nodes = Array.from({ length: 600 }, (_, i) => ({
-    ...(node as NodeRecord),
+    ...node,
     name: `m${i}`,
     id: peer(`m${i}`),
     reachability: "unreachable" as const,
@@ -266,7 +266,7 @@ it("only the leader reports, one entry per interval", async () => {
       },
     },
   );
-  await reporter.start(new AbortController().signal);
+  await reporter.start();
   status.set(peer("n2"), "left");
   await clock.advance(10_000);
   assert.equal(replica.types(), []);

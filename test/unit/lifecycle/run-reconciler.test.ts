@@ -133,7 +133,7 @@ class Machine {
     this.plan();
     const { current } = this.world.work(this.job);
     assert.ok(current);
-    return current as CurrentRun;
+    return current;
   }
 
   finishes(): readonly string[] {
