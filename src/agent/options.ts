@@ -32,6 +32,8 @@ export interface AgentOptions {
   readonly searchPath: string;
   /** HOME of the process: where git and actions look for their own configuration. */
   readonly home: string;
+  /** Kills the agent at a chosen entry, for tests (failpoint.ts). */
+  readonly failpoint: string | null;
 }
 
 /** A value and where it came from, for `--print-config`. */
@@ -119,6 +121,7 @@ function buildOptions({ text, find, env }: Lookup): AgentOptions {
     configRepo: splitRepo(text("config-repo", null)),
     clusterName: nodeName(text("cluster-name", "muster") ?? ""),
     user: text("user", null),
+    failpoint: env["MUSTER_FAILPOINT"] ?? null,
     home: env["HOME"] ?? os.homedir(),
     searchPath: env["PATH"] ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   };

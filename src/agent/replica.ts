@@ -17,10 +17,11 @@ import { Submitter } from "../consensus/driver/submitter.ts";
 import { defaultLevelLogOptions, LevelLogStore } from "../consensus/storage/level-log.ts";
 import { defaultMaxSnapshotBytes, SnapshotFiles } from "../consensus/storage/snapshot-files.ts";
 import { type GossipNode } from "../gossip/ports.ts";
-import { decodeEnvelope, encodeEnvelope } from "../inventory/codec.ts";
+import { stampEnvelope } from "../inventory/codec.ts";
 import { type CommandResult } from "../inventory/commands.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type AgentState } from "./agent-state.ts";
+import { withFailpoint } from "./failpoint.ts";
 import { forwardSubmit, forwardTransfer, serveLeaderDoor } from "./leader-door.ts";
 import { type Mesh } from "./mesh.ts";
 import { type AgentOptions } from "./options.ts";
@@ -76,10 +77,17 @@ export function createReplica(
     },
   );
   const { rpc } = mesh;
+  const propose = withFailpoint(options.failpoint, (data, signal) => node.propose(data, signal));
   const submitter = new Submitter<CommandResult>({
     self,
-    node,
-    prepare: (request) => stamp(request, clock.wallMs()),
+    node: {
+      propose,
+      waitApplied: (index, timeoutMs) => node.waitApplied(index, timeoutMs),
+      resultAt: (index, term) => node.resultAt(index, term),
+      status: () => node.status(),
+      onChange: (listener) => node.onChange(listener),
+    },
+    prepare: (request) => stampEnvelope(request, clock.wallMs()),
     forward: (leader, request, timeoutMs) => forwardSubmit(rpc, leader, request, timeoutMs),
     clock,
     random: systemRandom,
@@ -111,10 +119,4 @@ function clusterMembers({ stateMachine, gossip }: ReplicaDeps): ClusterMembers {
     isGone: (id) => status(id) === "evicted",
     isAlive: (id) => gossip().member(asPeerId(id))?.status === "alive",
   };
-}
-
-/** The leader's clock is the only time the reducer knows. */
-function stamp(request: Uint8Array, at: number): Uint8Array {
-  const decoded = decodeEnvelope(request);
-  return decoded.ok ? encodeEnvelope({ ...decoded.envelope, at }) : request;
 }
