@@ -114,15 +114,25 @@ it("asks for a token over the network, with and without TLS", async () => {
 });
 
 it("refuses 100 MB after a glance, keeps nothing of it, and closes the connection", async () => {
-  await using api = await listener();
-  for (const chunked of [false, true]) {
+  await using api = await listener({ listen: "127.0.0.1:0" });
+  api.world.tokens.set("good", { actor: "token:t", role: "admin" });
+  const { hostname: host, port } = new URL(String(api.server.url));
+  const ways = [{ socketPath: api.socketPath }, { host, port }];
+  for (const [where, chunked] of ways.flatMap(
+    (way) =>
+      [
+        [way, false],
+        [way, true],
+      ] as const,
+  )) {
     const before = process.memoryUsage().rss;
     const size = 100 * 1024 * 1024;
     const headers = {
+      authorization: "Bearer good",
       "content-type": "application/json",
       ...(chunked ? { "transfer-encoding": "chunked" } : { "content-length": String(size) }),
     };
-    const options = { socketPath: api.socketPath, path: "/v1/vars/a", method: "PUT", headers };
+    const options = { ...where, path: "/v1/vars/a", method: "PUT", headers };
     const request = http.request({ ...options, agent: false });
     const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>();
     request.once("response", resolve);
@@ -155,6 +165,28 @@ it("refuses 100 MB after a glance, keeps nothing of it, and closes the connectio
     assert.ok(process.memoryUsage().rss - before < 64 * 1024 * 1024);
   }
   assert.is((await api.client.call("getStatus", {})).status, 200);
+});
+
+it("gives its refusal also to a caller that looks only after it has sent everything", async () => {
+  await using api = await listener({ listen: "127.0.0.1:0" });
+  api.world.tokens.set("good", { actor: "token:t", role: "admin" });
+  const { port } = new URL(String(api.server.url));
+  const socket = net.connect(Number(port), "127.0.0.1");
+  socket.pause();
+  socket.on("error", () => {});
+  const size = 16 * 1024 * 1024;
+  socket.write(
+    `PUT /v1/vars/a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer good\r\nContent-Type: application/json\r\nContent-Length: ${size}\r\n\r\n`,
+  );
+  const piece = Buffer.alloc(256 * 1024, "x");
+  for (let sent = 0; sent < size; sent += piece.length) {
+    await new Promise<void>((resolve, reject) => {
+      socket.write(piece, (error) => (error ? reject(error) : resolve()));
+    });
+  }
+  let answer = "";
+  for await (const part of socket as AsyncIterable<Buffer>) answer += part.toString();
+  assert.match(answer, /^HTTP\/1\.1 413 [\s\S]*TOO_LARGE/);
 });
 
 it("tells a caller that asks first about a body that is too large", async () => {
