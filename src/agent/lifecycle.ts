@@ -33,6 +33,8 @@ const localPolicy = {
   missingMs: 5000,
   quietMs: 200,
   batchWaitMs: 2000,
+  massHoldMs: 5000,
+  maxHoldMs: 5000,
 };
 
 export function createLifecycle(

@@ -64,7 +64,7 @@ it("is not slowed by a follower that stops reading, and gives a late one all 100
 });
 
 it("follows live, and resumes where it was without a gap or a double line", async () => {
-  const body = { action: "commission", nodes: ["n1"], roles: ["app"], vars: { lines: 2000 } };
+  const body = { action: "upgrade", nodes: ["n1"], vars: { lines: 2000 } };
   const job = await createJob(() => cluster.first, body);
   const followed = await cluster.agent(1).cli(["jobs", "logs", "-f", job.id]);
   assert.is(followed.code, 0, followed.stderr);
