@@ -53,6 +53,8 @@ export class ApplyQueue {
     const last = batch.at(-1);
     if (last === undefined) return [];
     assert(batch[0]?.index === from, "entries are applied without a gap");
+    assert(last.index === this.#cursor + batch.length, "a batch has no gap");
+    assert(last.index <= limit.upTo, "only committed, durable entries are applied");
     const bytes = batch.reduce((sum, entry) => sum + entrySize(entry), 0);
     this.#cursor = last.index;
     this.#outstanding.push({ last: last.index, bytes });
@@ -63,6 +65,8 @@ export class ApplyQueue {
   /** The request for entries that are no longer in memory, or null. Call after `take` gave nothing. */
   requestLoad(self: NodeId, term: Term, limit: ApplyLimit): LoadRequest | null {
     if (!this.hasWork(limit)) return null;
+    assert(this.#loaded.length === 0, "what was loaded is handed out first");
+    assert(!this.#loading, "one load at a time");
     this.#loading = true;
     return { to: self, term, from: this.#cursor + 1, maxBytes: limit.maxBytes };
   }
@@ -94,5 +98,6 @@ export class ApplyQueue {
     assert(index > this.#cursor, "a snapshot moves the state forward");
     this.#cursor = index;
     this.#loaded = [];
+    assert(this.#applied <= this.#cursor, "applied ≤ handed out");
   }
 }

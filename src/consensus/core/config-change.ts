@@ -33,6 +33,7 @@ export function changeSimply(from: Configuration, moves: readonly Move[]): Chang
   if (difference(incoming(from), incoming(next)) > 1) {
     return refuse("more than one voter changed without entering joint config");
   }
+  assert(!isJoint(next), "a simple step stays simple");
   return accept(next);
 }
 
@@ -47,11 +48,14 @@ export function enterJoint(
   const joint = { ...from, sets: [incoming(from), incoming(from)], autoLeave };
   const next = applyMoves(joint, moves);
   if (incoming(next).length === 0) return refuse("removed all voters");
+  assert(isJoint(next), "both sets vote");
+  assert(difference(outgoing(next), incoming(from)) === 0, "the old voters stay to agree");
   return accept(next);
 }
 
 export function leaveJoint(from: Configuration): ChangeResult {
   if (!isJoint(from)) return refuse("can't leave a non-joint config");
+  assert(incoming(from).length > 0, "somebody votes afterwards");
   return accept({
     ...from,
     sets: [incoming(from)],

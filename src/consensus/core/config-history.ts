@@ -47,13 +47,16 @@ export class ConfigHistory {
   /** Keeps the one in force just before `first`, and all later ones. */
   compactTo(first: Index): void {
     const base = this.#list.findLastIndex((configuration) => configuration.index < first);
+    const effective = this.effective;
     if (base > 0) this.#list = this.#list.slice(base);
+    assert(this.effective === effective, "compaction leaves the configuration in force");
     assert(this.#list.length > 0, "compaction keeps a configuration");
   }
 
   restore(configuration: Configuration): void {
     assert(configurationFault(configuration) === null, "a restored configuration is well formed");
     this.#list = [configuration];
+    assert(this.effective === configuration, "the restored configuration is in force");
   }
 
   #isOrdered(): boolean {

@@ -52,6 +52,7 @@ function isFromLeader(message: Message): message is FromLeader {
 function answerStale(state: CoreState, message: Message): void {
   const { self, term, outbox } = state;
   const { from: to } = message;
+  assert(message.term < term, "the message is old");
   if (to === self) return;
   if (isFromLeader(message)) {
     const answer = { type: "AppendResp", from: self, to, term, ok: false } as const;
@@ -67,6 +68,7 @@ function answerStale(state: CoreState, message: Message): void {
 }
 
 function handle(state: CoreState, message: Message): void {
+  assert(message.to === state.self, "messages for others were dropped");
   switch (message.type) {
     case "PreVote":
     case "Vote":
@@ -101,6 +103,8 @@ function handle(state: CoreState, message: Message): void {
 }
 
 function handleFromLeader(state: CoreState, message: FromLeader): void {
+  assert(message.term === state.term, "a leader is followed in its own term");
+  assert(message.from !== state.self, "nobody follows itself");
   // One leader per term: whoever else claims it lies or is broken.
   if (state.leader !== null && state.leader !== message.from) {
     drop(state, "second-leader");
@@ -112,6 +116,7 @@ function handleFromLeader(state: CoreState, message: FromLeader): void {
   } else {
     becomeFollower(state, message.term, message.from);
   }
+  assert(state.leader === message.from, "the sender is the leader");
   if (message.type === "Append") handleAppend(state, message);
   else if (message.type === "Heartbeat") handleHeartbeat(state, message);
   else handleSnapshotOffer(state, message);

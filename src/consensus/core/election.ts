@@ -23,11 +23,13 @@ type VoteRequest = Of<"PreVote" | "Vote">;
 /** Stands for election; `force` skips the straw poll and the voters' loyalty to a living leader. */
 export function campaign(state: CoreState, force: boolean): void {
   if (state.role.name === "leader" || !isPromotable(state)) return;
+  assert(state.leader !== state.self, "only a leader leads");
   if (force) standForVote(state, true);
   else standForPreVote(state);
 }
 
 function standForPreVote(state: CoreState): void {
+  assert(state.role.name !== "leader", "a leader does not stand against itself");
   setLeader(state, null);
   state.role = { name: "precandidate", votes: new Map([[state.self, true]]) };
   resetElectionTimer(state);
@@ -46,6 +48,7 @@ function standForVote(state: CoreState, transfer: boolean): void {
   state.vote = state.self;
   state.role = { name: "candidate", votes: new Map() };
   resetElectionTimer(state);
+  assert(state.term > state.log.lastTerm, "a new term is newer than the log");
   for (const to of voterIds(effectiveConfig(state))) {
     if (to === state.self) continue;
     state.outbox.sendWhenDurable({ type: "Vote", to, transfer, ...ballot(state, state.term) });
@@ -71,6 +74,7 @@ export function handleVoteRequest(state: CoreState, request: VoteRequest): void 
     assert(request.term === state.term, "a vote is given in the term it was asked for");
     if (state.role.name === "precandidate") becomeFollower(state, state.term, null);
     assert(state.role.name === "follower", "only a follower votes for another");
+    assert(state.vote === null || state.vote === request.from, "one vote per term (§5.2)");
     state.vote = request.from;
     resetElectionTimer(state);
   }
@@ -125,6 +129,7 @@ export function handleVoteResponse(
 function decide(state: CoreState, role: CandidateRole): boolean {
   const outcome = voteOutcome(effectiveConfig(state).sets, (id) => role.votes.get(id));
   if (outcome === "pending") return false;
+  assert(state.role === role, "the poll is this node's own");
   if (outcome === "lost") becomeFollower(state, state.term, null);
   else if (role.name === "precandidate") standForVote(state, false);
   else becomeLeader(state);

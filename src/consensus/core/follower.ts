@@ -16,6 +16,8 @@ type Of<T extends Message["type"]> = Extract<Message, { readonly type: T }>;
 export function handleAppend(state: CoreState, message: Of<"Append">): void {
   const { log } = state;
   const { prevIndex, prevTerm, entries } = message;
+  assert(state.role.name === "follower", "only a follower takes appends");
+  assert(state.leader === message.from, "they come from its leader");
   state.leaderLast = message.leaderLast;
   if (prevIndex < state.commit) {
     // Everything up to the commit index agrees with the leader's log; the append is old or repeats itself.
@@ -35,6 +37,8 @@ export function handleAppend(state: CoreState, message: Of<"Append">): void {
   }
   if (news.length > 0) replaceFrom(state, news, configurations);
   const agreed = prevIndex + entries.length;
+  assert(agreed <= log.last, "what was sent is in the log");
+  assert(entries.length === 0 || log.termAt(agreed) === entries.at(-1)?.term, "the logs agree");
   advanceCommit(state, Math.max(state.commit, Math.min(message.commit, agreed)));
   acknowledge(state, message, agreed);
 }
@@ -73,6 +77,7 @@ function replaceFrom(
     writes.truncateFrom(first);
     configs.truncateFrom(first);
   }
+  assert(log.last === first - 1, "the new entries follow without a gap");
   log.append(news);
   for (const configuration of configurations) configs.append(configuration);
 }
@@ -116,6 +121,7 @@ export function handleHeartbeat(state: CoreState, message: Of<"Heartbeat">): voi
     drop(state, "beyond-log");
     return;
   }
+  assert(state.leader === message.from, "heartbeats come from the leader");
   state.leaderLast = message.leaderLast;
   advanceCommit(state, Math.max(state.commit, message.commit));
   const { from: to, round } = message;
@@ -125,6 +131,7 @@ export function handleHeartbeat(state: CoreState, message: Of<"Heartbeat">): voi
 /** An offer. When this log has what the snapshot holds, the leader may go on with appends at once. */
 export function handleSnapshotOffer(state: CoreState, message: Of<"Snapshot">): void {
   const { meta } = message;
+  assert(state.role.name === "follower", "only a follower is offered snapshots");
   state.leaderLast = Math.max(state.leaderLast, meta.index);
   if (meta.index <= state.commit) {
     acknowledge(state, message, state.commit);
@@ -140,12 +147,16 @@ export function installSnapshot(state: CoreState, meta: SnapshotMeta): void {
   if (meta.index <= state.commit) return;
   if (log.termAt(meta.index) === meta.term) {
     advanceCommit(state, meta.index);
+  } else if (state.role.name === "leader") {
+    // A leader holds everything that is committed, so this cannot come from the same history.
+    drop(state, "unexpected");
+    return;
   } else {
-    assert(state.role.name !== "leader", "a leader holds everything that is committed");
     writes.voidAll();
     log.restore(meta.index, meta.term);
     configs.restore(meta.config);
     apply.restore(meta.index);
+    assert(log.last === meta.index && log.lastTerm === meta.term, "the log restarts there");
     advanceCommit(state, meta.index);
     state.snapshot = meta;
     state.installing = meta;
@@ -157,6 +168,7 @@ export function installSnapshot(state: CoreState, meta: SnapshotMeta): void {
 function acknowledgeSnapshot(state: CoreState): void {
   const { leader, self, term, outbox, commit } = state;
   if (leader === null || leader === self) return;
+  assert(commit <= state.log.last, "only what exists is acknowledged");
   const ack = { type: "AppendResp", from: self, to: leader, term, ok: true } as const;
   outbox.sendWhenDurable({ ...ack, index: commit, hintIndex: 0, hintTerm: 0 });
 }

@@ -54,11 +54,13 @@ export class Inflights {
       count += 1;
     }
     this.#window.splice(0, count);
+    assert((this.#window[0]?.last ?? index + 1) > index, "what arrived is not in flight");
     assert(this.#bytes >= 0, "bytes in flight are not negative");
   }
 
   reset(): void {
     this.#window = [];
     this.#bytes = 0;
+    assert(!this.isFull(), "an empty window has room");
   }
 }

@@ -31,10 +31,17 @@ function checkTerm({ term, log, vote, role, self, leader }: CoreState): void {
 
 function checkLeader(state: CoreState): void {
   if (state.role.name !== "leader") return;
-  const { peers, uncommittedBytes } = state.role;
+  const { peers, reads, uncommittedBytes } = state.role;
+  assert(peers.has(state.self), "the leader tracks its own log");
+  assert(state.log.lastTerm === state.term, "a leader has appended in its term");
   assert(uncommittedBytes >= 0, "uncommitted bytes are not negative");
   for (const progress of peers.values()) {
     assert(progress.match < progress.next, "match stays below next");
+    assert(progress.ackedRound <= reads.round, "no round is acknowledged before it began");
+    assert(
+      progress.next <= state.log.last + 1 || progress.state === "snapshot",
+      "next follows the log",
+    );
     assert(progress.match <= state.log.last, "no follower has more than the leader");
   }
   const held = quorumValue(effectiveConfig(state).sets, (id) => peers.get(id)?.match ?? 0);

@@ -36,6 +36,7 @@ export function becomeLeader(state: CoreState): void {
   const index = state.log.last + 1;
   const noop = { index, type: EntryType.noop, data: new Uint8Array(0) };
   appendToLog(state, leader, [newEntry(state, noop)]);
+  assert(state.log.lastTerm === state.term, "the newest entry is this leader's noop");
 }
 
 export function tickLeader(state: CoreState, leader: LeaderRole): void {
@@ -53,6 +54,7 @@ export function tickLeader(state: CoreState, leader: LeaderRole): void {
  * clients look for another. Exempt is the leader of two, who may evict the silent one (see reconfigure.ts).
  */
 function keepOffice(state: CoreState, leader: LeaderRole): boolean {
+  assert(state.leader === state.self, "a leader leads");
   leader.quorumLost = !quorumIsActive(state, leader, effectiveConfig(state));
   if (!leader.quorumLost || evictablePartner(state) !== null) return true;
   becomeFollower(state, state.term, null);
@@ -66,6 +68,7 @@ export function handleAppendResp(
   leader: LeaderRole,
   message: Response<"AppendResp">,
 ): void {
+  assert(message.term === state.term, "an answer of this term");
   const progress = heardFrom(state, leader, message.from);
   if (progress === null) return;
   if (message.index > state.log.last) drop(state, "beyond-log");
@@ -80,6 +83,7 @@ interface Answer {
 
 function acknowledge(state: CoreState, leader: LeaderRole, { progress, message }: Answer): void {
   const { from, index } = message;
+  assert(index <= state.log.last, "nobody has more than the leader");
   const news = progress.advance(index);
   const settled = progress.state === "probe" && progress.match === index;
   if (!news && !settled) return;
@@ -106,6 +110,7 @@ function refused(state: CoreState, { progress, message }: Answer): void {
   // Skip all of the leader's entries with a term the follower cannot have at its hint (§5.3, end).
   const hint = hintTerm > 0 ? state.log.possibleMatch(hintIndex, hintTerm).index : hintIndex;
   if (!progress.backtrack(index, hint)) return;
+  assert(progress.next <= index + 1, "a refusal never moves next forward");
   if (progress.state === "replicate") progress.becomeProbe();
   sendAppend(state, from, progress);
 }
@@ -121,6 +126,7 @@ export function handleHeartbeatResp(
     drop(state, "unexpected");
     return;
   }
+  assert(message.from !== state.self, "a leader sends itself no heartbeats");
   progress.ackedRound = Math.max(progress.ackedRound, message.round);
   progress.updateCaughtUp(state.log.last, state.options.electionTicks);
   // What was sent before may be lost: try again. Into a full window goes an empty append, whose refusal tells.
@@ -137,6 +143,7 @@ function heardFrom(state: CoreState, leader: LeaderRole, from: NodeId): Progress
     drop(state, "unknown-sender");
     return null;
   }
+  assert(progress.match < progress.next, "match stays below next");
   progress.ticksSinceAck = 0;
   leader.quorumLost &&= !quorumIsActive(state, leader, effectiveConfig(state));
   return progress;

@@ -86,6 +86,7 @@ export class RaftLog {
 
   /** Where two logs may still agree: the last position ≤ `index` with a term ≤ `term`. */
   possibleMatch(index: Index, term: Term): { readonly index: Index; readonly term: Term } {
+    assert(index >= 0 && term >= 0, "positions and terms are natural numbers");
     const from = Math.min(index, this.last);
     return from <= this.#terms.base
       ? { index: this.#terms.base, term: this.termAt(this.#terms.base) ?? 0 }
@@ -110,6 +111,7 @@ export class RaftLog {
     this.#terms.truncateFrom(index);
     this.#handed = Math.min(this.#handed, index - 1);
     this.#stable = Math.min(this.#stable, index - 1);
+    assert(this.last === index - 1, "the log ends before the cut");
   }
 
   /** Restarts the log behind a snapshot. Storage learns of it from the op that carries the snapshot. */
@@ -121,6 +123,7 @@ export class RaftLog {
     this.#handed = index;
     this.#stable = Math.min(this.#stable, index);
     this.#truncated = null;
+    assert(this.last === index && this.lastTerm === term, "the log restarts behind the snapshot");
   }
 
   /** Entries before `first` are gone from storage. */
@@ -128,6 +131,7 @@ export class RaftLog {
     if (first <= this.first) return;
     assert(first <= this.#stable + 1, "only durable entries are compacted");
     this.#terms.compactTo(first - 1);
+    assert(this.first === first, "the log begins there now");
     this.#dropFront(Math.max(0, first - this.tailFirst));
   }
 
@@ -170,6 +174,7 @@ export class RaftLog {
   trim(maxBytes: number, upTo: Index): void {
     if (this.#tailBytes <= maxBytes) return;
     const end = Math.min(upTo, this.#stable);
+    assert(end <= this.#handed, "what storage lacks stays in memory");
     const goal = Math.floor(maxBytes * 0.875);
     let bytes = this.#tailBytes;
     let count = 0;

@@ -17,6 +17,7 @@ export function syncPeers(state: CoreState, leader: LeaderRole): void {
     if (!leader.peers.has(id))
       leader.peers.set(id, new Progress(state.log.last + 1, state.options));
   }
+  assert(leader.peers.size === wanted.size, "exactly the wanted are tracked");
   assert(leader.peers.has(state.self), "the leader tracks its own log");
 }
 

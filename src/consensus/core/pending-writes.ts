@@ -37,6 +37,7 @@ export class PendingWrites {
   complete(seq: number): Index | null {
     assert(seq < this.#nextSeq, "only writes that were handed out complete");
     let last: Index | null = null;
+    assert(seq >= 1, "writes are numbered from one");
     while (this.#pending.length > 0) {
       const write = must(this.#pending[0], "a write is pending");
       if (write.seq > seq) break;

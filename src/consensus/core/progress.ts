@@ -46,19 +46,24 @@ export class Progress {
 
   tick(): void {
     this.ticksSinceAck += 1;
+    assert(this.ticksSinceAck > 0, "time goes forward");
     if (this.match < this.#goal) this.#roundTicks += 1;
   }
 
   becomeProbe(): void {
     const behindSnapshot = this.state === "snapshot" ? this.pendingSnapshot + 1 : 0;
+    assert(this.match < this.next, "match stays below next");
     this.#reset("probe");
     this.next = Math.max(this.match + 1, behindSnapshot);
     this.sentCommit = Math.min(this.sentCommit, this.next - 1);
+    assert(this.next > this.match && this.inflights.count === 0, "a probe starts behind the match");
   }
 
   becomeReplicate(): void {
+    assert(this.next > this.match, "match stays below next");
     this.#reset("replicate");
     this.next = this.match + 1;
+    assert(!this.isBlocked(), "a new pipeline is open");
   }
 
   becomeSnapshot(index: Index): void {
@@ -79,11 +84,13 @@ export class Progress {
 
   /** The follower has everything up to `index`. False when that is no news. */
   advance(index: Index): boolean {
+    assert(index >= 0, "an acknowledged index is a natural number");
     if (index <= this.match) return false;
     this.match = index;
     this.next = Math.max(this.next, index + 1);
     this.paused = false;
     if (this.loading !== null && this.loading < this.next) this.loading = null;
+    assert(this.match < this.next, "match stays below next");
     return true;
   }
 
@@ -92,6 +99,7 @@ export class Progress {
    * in replicate, below what matched meanwhile; in probe, not about the one append that is out.
    */
   backtrack(rejected: Index, hint: Index): boolean {
+    assert(rejected >= 0 && hint >= 0, "positions are natural numbers");
     if (this.state === "replicate") {
       if (rejected <= this.match) return false;
       this.next = this.match + 1;
@@ -122,6 +130,7 @@ export class Progress {
       this.paused ||= count > 0;
       return;
     }
+    assert(!this.inflights.isFull() || count === 0, "a full window takes no entries");
     this.next += count;
     if (count > 0) this.inflights.add(this.next - 1, bytes);
     this.paused = this.inflights.isFull();
@@ -135,6 +144,7 @@ export class Progress {
   /** Called after an answer: was the goal reached in time, and is the rest short? */
   updateCaughtUp(last: Index, electionTicks: number): void {
     if (this.match < this.#goal) return;
+    assert(last >= this.match, "a follower has no more than the leader");
     const inTime = this.#roundTicks < electionTicks;
     this.caughtUp = inTime && last - this.match <= caughtUpLag;
     this.#goal = last;

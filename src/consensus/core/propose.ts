@@ -37,10 +37,12 @@ export function propose(
   }
   const fault = checkSizes(state, state.role, data);
   if (fault !== null) return fault;
+  assert(state.leader === state.self, "a leader leads");
   const first = state.log.last + 1;
   const entries = data.map((bytes, i) => newEntry(state, { index: first + i, type, data: bytes }));
   state.role.uncommittedBytes += data.reduce((sum, bytes) => sum + bytes.length, 0);
   appendToLog(state, state.role, entries);
+  assert(state.log.last === first + data.length - 1, "all of it was appended");
   return { ok: true, first, last: state.log.last, term: state.term };
 }
 
@@ -50,6 +52,7 @@ function checkSizes(
   data: readonly Uint8Array[],
 ): ProposeResult | null {
   const { maxEntryBytes, maxUncommittedBytes } = state.options;
+  assert(leader.uncommittedBytes >= 0, "uncommitted bytes are not negative");
   const largest = data.reduce((most, bytes) => Math.max(most, bytes.length), 0);
   if (data.length === 0) return refuse(state, "too-large", "a proposal has at least one entry");
   if (largest > maxEntryBytes) {

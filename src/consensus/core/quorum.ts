@@ -61,6 +61,7 @@ function majorityOutcome(
   }
   assert(granted + silent <= set.length, "each voter is counted once");
   const needed = majority(set.length);
+  assert(2 * needed > set.length, "two majorities always meet");
   if (granted >= needed) return "won";
   return granted + silent >= needed ? "pending" : "lost";
 }

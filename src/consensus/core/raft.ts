@@ -38,6 +38,7 @@ import {
   type Ready,
   type RecoveredLog,
   type SnapshotMeta,
+  type Term,
 } from "./types.ts";
 
 export function createCore(options: CoreOptions, recovered: RecoveredLog): RaftCore {
@@ -47,10 +48,15 @@ export function createCore(options: CoreOptions, recovered: RecoveredLog): RaftC
 class Core implements RaftCore {
   readonly #state: CoreState;
   readonly #reported: Reported = { soft: null, config: null };
+  /** Term and commit index after the last input: neither may ever fall. */
+  #term: Term;
+  #commit: Index;
 
   constructor(options: CoreOptions, recovered: RecoveredLog) {
     checkCoreOptions(options);
     this.#state = createState(options, recovered);
+    this.#term = this.#state.term;
+    this.#commit = this.#state.commit;
     checkInvariants(this.#state);
   }
 
@@ -60,17 +66,35 @@ class Core implements RaftCore {
     else if (message.to !== state.self) drop(state, "wrong-receiver");
     else if (message.from === state.self && !isOwnAck(message)) drop(state, "unexpected");
     else dispatch(state, message);
+    this.#guard();
+  }
+
+  /** After every input: what was promised is kept. */
+  #guard(): void {
+    const { term, commit, log, role, leader, self, handedState } = this.#state;
+    assert(term >= this.#term, "terms never fall");
+    assert(commit >= this.#commit, "the commit index never falls");
+    assert(commit <= log.last, "committed entries exist");
+    assert((role.name === "leader") === (leader === self), "exactly the leader leads");
+    assert(term >= handedState.term, "storage does not know a newer term");
+    this.#term = term;
+    this.#commit = commit;
   }
 
   tick(): void {
     const state = this.#state;
     if (state.role.name === "leader") {
       tickLeader(state, state.role);
-      return;
+    } else {
+      tickForwardedReads(state);
+      state.electionElapsed += 1;
+      if (state.electionElapsed >= state.electionTimeout) this.#leaderIsOverdue();
     }
-    tickForwardedReads(state);
-    state.electionElapsed += 1;
-    if (state.electionElapsed < state.electionTimeout) return;
+    this.#guard();
+  }
+
+  #leaderIsOverdue(): void {
+    const state = this.#state;
     if (isPromotable(state)) {
       campaign(state, false);
     } else {

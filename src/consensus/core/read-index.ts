@@ -38,6 +38,7 @@ export function handleReadIndex(state: CoreState, read: WaitingRead): void {
 }
 
 function enqueue(state: CoreState, leader: LeaderRole, read: WaitingRead): void {
+  assert(state.role === leader, "reads wait at the leader");
   if (leader.reads.queued.length >= maxWaiting) answer(state, read, null);
   else leader.reads.queued.push(read);
 }
@@ -54,11 +55,16 @@ export function startReadRound(state: CoreState, leader: LeaderRole): void {
   reads.round += 1;
   reads.confirming.push({ round: reads.round, index: state.commit, reads: reads.queued });
   reads.queued = [];
+  assert(
+    reads.confirming.every(({ round }) => round <= reads.round),
+    "rounds ascend",
+  );
 }
 
 /** Answers every read whose round a quorum has acknowledged. */
 export function confirmReads(state: CoreState, leader: LeaderRole): void {
   const { reads, peers } = leader;
+  assert(state.role === leader, "only the leader confirms reads");
   if (reads.confirming.length === 0) return;
   const acknowledged = quorumValue(effectiveConfig(state).sets, (id) =>
     id === state.self ? reads.round : (peers.get(id)?.ackedRound ?? 0),
@@ -78,6 +84,7 @@ function answer(state: CoreState, { from, context }: WaitingRead, index: Index |
     return;
   }
   const { self, term, outbox } = state;
+  assert(from !== self, "an own read is answered here");
   const reply = { type: "ReadIndexResp", from: self, to: from, term, context } as const;
   outbox.send({ ...reply, index: index ?? 0, ok });
 }
@@ -98,6 +105,7 @@ export function handleReadIndexResp(
   response: { readonly context: number; readonly index: Index; readonly ok: boolean },
 ): void {
   const { context, index, ok } = response;
+  assert(state.role.name !== "leader", "a leader forwards no reads");
   if (!state.forwarded.delete(context)) return;
   state.outbox.reads.push({ context, index, ok });
 }
@@ -108,6 +116,7 @@ export function failForwardedReads(state: CoreState): void {
     state.outbox.reads.push({ context, index: 0, ok: false });
   }
   state.forwarded.clear();
+  assert(state.forwarded.size === 0, "nobody waits for a leader that is gone");
 }
 
 /** Forwarded reads whose answer was lost fail after an election timeout. */

@@ -45,6 +45,7 @@ export function takeReady(state: CoreState, reported: Reported): Ready {
   const config = configChange(state, reported);
   if (soft !== null) reported.soft = soft;
   if (config !== null) reported.config = config;
+  assert(softChange(state, reported) === null, "changes are reported once");
   return { append, messages, committed, loads, reads, snapshots, soft, config };
 }
 
@@ -53,6 +54,7 @@ function takeAppend(state: CoreState): AppendOp | null {
   const hardState = hardStateChanged(state) ? hardStateOf(state) : null;
   const snapshot = state.installing;
   const { truncateFrom, entries } = log.takeUnhanded();
+  assert(snapshot === null || truncateFrom === null, "a snapshot replaces the log whole");
   if (entries.length > 0) acknowledgeOwn(state);
   const vital = entries.length > 0 || truncateFrom !== null || snapshot !== null;
   const mustSync = vital || promiseChanged(state);
@@ -64,6 +66,8 @@ function takeAppend(state: CoreState): AppendOp | null {
   state.handedState = hardState ?? state.handedState;
   const { after } = outbox;
   const seq = writes.add(log.last);
+  assert(log.handed === log.last, "storage has or gets everything");
+  assert(mustSync || entries.length === 0, "entries are synced");
   return { seq, truncateFrom, entries, hardState, snapshot, mustSync, after };
 }
 
@@ -71,6 +75,7 @@ function takeAppend(state: CoreState): AppendOp | null {
 function acknowledgeOwn(state: CoreState): void {
   if (state.role.name !== "leader") return;
   const { self, term, log, outbox } = state;
+  assert(log.lastTerm === term, "a leader's newest entry is its own");
   const ack = { type: "AppendResp", from: self, to: self, term, ok: true } as const;
   outbox.sendWhenDurable({ ...ack, index: log.last, hintIndex: 0, hintTerm: 0 });
 }
@@ -86,6 +91,7 @@ function takeCommitted(state: CoreState): Ready["committed"] {
   const entries = state.apply.take(state.log, limit);
   if (entries.length > 0) return entries;
   const request = state.apply.requestLoad(state.self, state.term, limit);
+  assert(request === null || request.from < state.log.tailFirst, "memory is asked first");
   if (request !== null) state.outbox.loads.push(request);
   return [];
 }

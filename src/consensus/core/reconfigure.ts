@@ -68,6 +68,7 @@ function appendConfiguration(
   const data = encodeConfiguration(next);
   appendToLog(state, leader, [newEntry(state, { index, type: EntryType.config, data })]);
   state.configs.append({ ...next, index });
+  assert(effectiveConfig(state).index === index, "it is in force at once (C4)");
   syncPeers(state, leader);
   leader.recount = true;
   return { ok: true, first: index, last: index, term: state.term };
@@ -90,6 +91,7 @@ export function leaveJointWhenCommitted(state: CoreState, leader: LeaderRole): v
 export function evictSilentPartner(state: CoreState, leader: LeaderRole): void {
   const partner = evictablePartner(state);
   if (partner === null) return;
+  assert(partner !== state.self, "a partner is somebody else");
   const silence = leader.peers.get(partner)?.ticksSinceAck ?? 0;
   if (silence < state.options.evictTicks || leader.transferee !== null) return;
   const result = proposeConfig(state, { op: "lose", node: partner });

@@ -12,6 +12,7 @@ import { type Entry, type LoadRequest, type NodeId } from "./types.ts";
 const maxEntriesPerMessage = 4096;
 
 export function fanOut(state: CoreState, leader: LeaderRole): void {
+  assert(state.role === leader, "only the leader replicates");
   leader.fanOut = false;
   for (const [id, progress] of leader.peers) {
     if (id !== state.self) sendWhatFits(state, id, progress);
@@ -41,6 +42,7 @@ function trySend(state: CoreState, to: NodeId, progress: Progress): boolean {
 export function sendAppend(state: CoreState, to: NodeId, progress: Progress): boolean {
   if (progress.isBlocked()) return false;
   const { log, options } = state;
+  assert(progress.next <= log.last + 1, "next is at most behind the log");
   const previousTerm = log.termAt(progress.next - 1);
   if (previousTerm === null) {
     startSnapshot(state, to, progress);
@@ -49,6 +51,7 @@ export function sendAppend(state: CoreState, to: NodeId, progress: Progress): bo
   const limit = { maxBytes: options.maxAppendBytes, maxCount: maxEntriesPerMessage };
   const entries = progress.isWindowFull() ? [] : log.entries(progress.next, limit);
   if (entries === null) {
+    assert(progress.next < log.tailFirst, "memory is asked first");
     progress.loading = progress.next;
     const { term, outbox } = state;
     outbox.loads.push({ to, term, from: progress.next, maxBytes: options.maxAppendBytes });
@@ -119,6 +122,7 @@ function startSnapshot(state: CoreState, to: NodeId, progress: Progress): void {
   const meta = must(state.snapshot, "a log that lost its beginning has a snapshot");
   if (meta.index <= progress.match) return;
   assert(meta.index >= state.log.first - 1, "the snapshot reaches the retained log");
+  assert(to !== state.self, "the leader needs no snapshot");
   progress.becomeSnapshot(meta.index);
   const { self, term, outbox } = state;
   outbox.send({ type: "Snapshot", from: self, to, term, meta });
@@ -127,12 +131,14 @@ function startSnapshot(state: CoreState, to: NodeId, progress: Progress): void {
 
 /** Heartbeats carry the newest read round, so that one lost on the way is replaced by the next. */
 export function sendHeartbeats(state: CoreState, leader: LeaderRole): void {
+  assert(state.leader === state.self, "only the leader sends heartbeats");
   leader.ticksSinceHeartbeat = 0;
   const { self, term, log, outbox } = state;
   for (const [to, progress] of leader.peers) {
     if (to === self) continue;
     // Never beyond what the follower is known to hold: its log may still differ there.
     const commit = Math.min(progress.match, state.commit);
+    assert(commit <= log.last, "only existing entries are committed");
     progress.sentCommit = Math.max(progress.sentCommit, commit);
     const { round } = leader.reads;
     outbox.send({ type: "Heartbeat", from: self, to, term, commit, leaderLast: log.last, round });

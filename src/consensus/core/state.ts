@@ -105,6 +105,7 @@ export function resetElectionTimer(state: CoreState): void {
   assert(extra >= 0 && extra < electionTicks, "random() is in [0, 1)");
   state.electionElapsed = 0;
   state.electionTimeout = electionTicks + extra;
+  assert(state.electionTimeout < 2 * electionTicks, "a timeout is in [T, 2T)");
 }
 
 /**

@@ -17,6 +17,7 @@ export function startTransfer(state: CoreState, leader: LeaderRole, to: NodeId |
   const progress = leader.peers.get(successor);
   if (progress === undefined || !isVoter(effectiveConfig(state), successor)) return;
   if (leader.transferee === successor) return;
+  assert(state.role === leader, "only the leader hands over");
   leader.transferee = successor;
   leader.transferTicks = 0;
   if (progress.match === state.log.last) sendTimeoutNow(state, successor);
@@ -30,18 +31,21 @@ export function bestSuccessor(state: CoreState, leader: LeaderRole): NodeId | nu
     if (!isActive(state, leader, id)) continue;
     if (best === null || progress.match > (leader.peers.get(best)?.match ?? 0)) best = id;
   }
+  assert(best !== state.self, "a successor is somebody else");
   return best;
 }
 
 /** The successor acknowledged something: it may be ready now. */
 export function continueTransfer(state: CoreState, leader: LeaderRole, from: NodeId): void {
   if (leader.transferee !== from) return;
+  assert(from !== state.self, "a successor is somebody else");
   if (leader.peers.get(from)?.match === state.log.last) sendTimeoutNow(state, from);
 }
 
 export function tickTransfer(state: CoreState, leader: LeaderRole): void {
   if (leader.transferee === null) return;
   leader.transferTicks += 1;
+  assert(leader.transferTicks <= state.options.electionTicks, "an attempt ends in time");
   const gone = !leader.peers.has(leader.transferee);
   if (gone || leader.transferTicks >= state.options.electionTicks) leader.transferee = null;
 }

@@ -12,6 +12,7 @@ export function becomeFollower(state: CoreState, term: Term, leader: NodeId | nu
   enterTerm(state, term);
   state.role = { name: "follower" };
   setLeader(state, leader);
+  assert(state.leader === leader && state.term === term, "it follows whom it was told to");
   resetElectionTimer(state);
 }
 
@@ -27,5 +28,6 @@ export function setLeader(state: CoreState, leader: NodeId | null): void {
   if (state.leader === leader) return;
   if (state.role.name !== "leader") assert(leader !== state.self, "only a leader leads");
   failForwardedReads(state);
+  assert(state.forwarded.size === 0, "no read waits for the leader before");
   state.leader = leader;
 }

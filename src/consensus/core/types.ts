@@ -239,6 +239,7 @@ export interface CoreStatus {
   readonly leaderLast: Index;
   readonly effective: Configuration;
   readonly committed: Configuration;
+  /** On the leader: no quorum was heard for an election timeout. Elsewhere: no leader is known. */
   readonly quorumLost: boolean;
   readonly transferee: NodeId | null;
   readonly peers: ReadonlyMap<NodeId, PeerProgress>;
