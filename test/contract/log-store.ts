@@ -156,6 +156,33 @@ export function logStoreContract(name: string, harness: () => Promise<LogHarness
     assert.is(s.recovered.lastIndex, 60);
   });
 
+  on("leaves nothing behind a snapshot that lies in the middle of the log", async (s) => {
+    for (let i = 0; i < 10; i += 1) {
+      await s.store.append(write({ entries: commands(i * 10 + 1, i * 10 + 10, 1) }));
+    }
+    const meta = snapshotMeta(55, 4, bootstrap);
+    await s.store.append(write({ snapshot: meta }));
+    await s.reopen();
+    assert.is(s.recovered.lastIndex, 55);
+    assert.equal(s.recovered.tail, []);
+    await s.store.append(write({ entries: commands(56, 58, 4) }));
+    await s.reopen();
+    assert.equal(shown(await s.store.read(56, 1e6)), shown(commands(56, 58, 4)));
+  });
+
+  on("cuts off everything behind a compacted beginning", async (s) => {
+    await s.store.append(write({ entries: commands(1, 20, 1) }));
+    await s.store.compact(11);
+    await s.store.append(write({ truncateFrom: 11 }));
+    await s.reopen();
+    assert.is(s.recovered.firstIndex, 11);
+    assert.is(s.recovered.lastIndex, 10);
+    await s.store.append(write({ entries: commands(11, 12, 2) }));
+    await s.reopen();
+    assert.equal(shown(s.recovered.tail), shown(commands(11, 12, 2)));
+    assert.is(await s.store.read(10, 1), null);
+  });
+
   on("keeps a commit-only update over an orderly restart", async (s) => {
     await s.store.append(write({ entries: commands(1, 3, 1) }));
     const hardState = { term: 1, vote: "a", commit: 3 };

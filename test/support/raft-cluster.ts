@@ -70,9 +70,16 @@ async function* chunksOf(text: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-class MemoryTransport implements RaftTransport {
+/** What a transport in memory sends through. */
+export interface Carrier {
+  /** Takes one frame; false when there is nobody to take it to. */
+  carry(from: NodeId, to: NodeId, frame: Uint8Array): boolean;
+  reachable(from: NodeId, to: NodeId): { readonly transport: MemoryTransport } | null;
+}
+
+export class MemoryTransport implements RaftTransport {
   readonly self: NodeId;
-  readonly #cluster: RaftCluster;
+  readonly #cluster: Carrier;
   receive: (from: NodeId, messages: readonly Message[]) => void = () => {};
   notify: (id: NodeId, up: boolean, evidence: "closed" | "timeout") => void = () => {};
   accept: (from: NodeId, meta: SnapshotMeta) => Promise<SnapshotSink | null> = () =>
@@ -80,7 +87,7 @@ class MemoryTransport implements RaftTransport {
   peers: readonly NodeId[] = [];
   dead = false;
 
-  constructor(self: NodeId, cluster: RaftCluster) {
+  constructor(self: NodeId, cluster: Carrier) {
     this.self = self;
     this.#cluster = cluster;
   }
@@ -115,7 +122,8 @@ class MemoryTransport implements RaftTransport {
     const sink = (await peer?.transport.accept(this.self, meta)) ?? null;
     if (sink === null) return false;
     for await (const chunk of read(sink.offset)) {
-      const lost = this.#cluster.reachable(this.self, to) !== peer || this.dead;
+      const now = this.#cluster.reachable(this.self, to)?.transport;
+      const lost = now !== peer?.transport || this.dead;
       if (lost || signal.aborted) {
         await sink.abort();
         return false;
@@ -143,7 +151,7 @@ export interface ClusterOptions {
   readonly writeMs?: number;
 }
 
-export class RaftCluster {
+export class RaftCluster implements Carrier {
   readonly clock = new VirtualClock();
   readonly nodes = new Map<NodeId, ClusterNode>();
   readonly disks = new Map<NodeId, MemoryDisk>();

@@ -54,10 +54,25 @@ export async function openLog(options: Paths, bootstrap: Configuration): Promise
       const verdict: Verdict = { health: "corrupt", detail: `LevelDB: ${opened.fault}` };
       return assemble({ db: null, meta, base: origin, watermark: newest, head: null, verdict });
     }
-    return await inspect({ ...options, db: opened.db, meta, watermark: newest, origin });
+    return await closeOnFailure(opened.db, (db) =>
+      inspect({ ...options, db, meta, watermark: newest, origin }),
+    );
   } catch (error) {
     await meta.close();
     throw error;
+  }
+}
+
+async function closeOnFailure<T>(
+  db: LogDatabase,
+  use: (db: LogDatabase) => Promise<T>,
+): Promise<T> {
+  try {
+    return await use(db);
+  } catch (cause) {
+    await db.close();
+    const message = `Cannot begin a new log in "${db.location}": ${errorMessage(cause)}.`;
+    throw new ConsensusError("LOG_OPEN_FAILED", message, {}, { cause });
   }
 }
 
