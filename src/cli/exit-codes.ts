@@ -80,6 +80,7 @@ const byOtherCode: Readonly<Record<string, ExitCode>> = {
   TOKEN_EXPIRED: 7,
   TOKEN_USED: 7,
   TOKEN_NAME: 7,
+  TOKEN_MALFORMED: 7,
   FOREIGN_CLUSTER: 7,
 };
 

@@ -59,7 +59,7 @@ it("refuses jobs on unknown nodes, with all bad nodes named at once", async () =
 
 it("refuses an empty selector, no target at all, and a selector that selects nothing", async () => {
   await refused({ action: "verify", selector: "" }, 400, /selector/i);
-  await refused({ action: "commission", roles: ["app"] }, 422, /nodes|selector|all/);
+  await refused({ action: "commission", roles: ["app"] }, 400, /nodes|selector|all/);
   await refused({ action: "commission", selector: "rack=none", roles: ["app"] }, 422, /no node/i);
 });
 
