@@ -224,11 +224,10 @@ class GossipDriver implements GossipNode {
    * brings it. A stranger cannot introduce itself.
    */
   #mayJoin(subject: PeerId, carrier: PeerId): boolean {
-    return this.#isTrusted(subject) || (subject !== carrier && this.#isTrusted(carrier));
+    return this.#isTrusted(subject) || this.#isTrusted(carrier);
   }
 
   #isTrusted(peer: PeerId): boolean {
-    if (this.#evicted.has(peer)) return false;
     if (this.#deps.isMember(peer) || this.#contacts.has(peer)) return true;
     const table = this.#running?.core.table;
     return table?.isUp(this.#directory.find(peer)) === true;

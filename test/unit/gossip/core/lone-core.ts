@@ -112,8 +112,9 @@ export class LoneCore implements Outbox {
     };
   }
 
-  status(ix: number): string {
-    const code = this.core.table.status(ix);
+  /** Status of the member named `m<number>`. */
+  status(number: number): string {
+    const code = this.core.table.status(this.directory.find(asPeerId(`m${number}`)));
     return Object.entries(Status).find(([, value]) => value === code)?.[0] ?? "?";
   }
 

@@ -13,7 +13,23 @@ it("§4.2 a suspect that speaks with a higher incarnation is alive again", () =>
   assert.is(lone.status(1), "suspect");
   lone.hear(3, { kind: "alive", record: lone.recordOf(1, { incarnation: 101 }) });
   assert.is(lone.status(1), "alive");
+  lone.advance(120_000, lone.answering());
   assert.equal(lone.events, ["suspect m1", "alive m1"]);
+});
+
+it("§IV-B passes a confirmation on with the name of its author, until it has K of them", () => {
+  const lone = new LoneCore({ members: 8 });
+  const authors: number[] = [];
+  for (const from of [2, 3, 4, 5]) {
+    lone.accuse("suspect", 1, from);
+    lone.advance(400, (to, frame) => {
+      lone.answering()(to, frame);
+      for (const message of frame) {
+        if (message.kind === "suspect" && message.from !== 0) authors.push(message.from);
+      }
+    });
+  }
+  assert.equal([...new Set(authors)], [2, 3, 4]);
 });
 
 it("§4.2 a failed member returns only with a higher incarnation", () => {

@@ -18,7 +18,7 @@ class Cluster {
   readonly tables: MemberTable[] = [];
   readonly overlays: Overlay[] = [];
 
-  constructor(nodes: number) {
+  constructor(nodes: number, isUp: (ix: number) => boolean = () => true) {
     this.directory = new Directory({ capacity: 10_000, rings: 10 }, (id) =>
       createHash("sha256").update(id).digest(),
     );
@@ -27,7 +27,7 @@ class Cluster {
       const table = new MemberTable(this.directory);
       this.tables.push(table);
       this.overlays.push(new Overlay(options, { self, directory: this.directory, table }));
-      for (let ix = 0; ix < nodes; ix += 1) this.set(self, ix, true);
+      for (let ix = 0; ix < nodes; ix += 1) if (isUp(ix)) this.set(self, ix, true);
     }
   }
 
@@ -99,8 +99,7 @@ it("closes the rings after each death, as if the dead had never been there", () 
     cluster.all(ix, dead.has(ix));
     if (!dead.delete(ix)) dead.add(ix);
   }
-  const fresh = new Cluster(60);
-  for (const ix of dead) fresh.all(ix, false);
+  const fresh = new Cluster(60, (ix) => !dead.has(ix));
   const sorted = (overlay?: Overlay): number[] => [...(overlay?.neighbours() ?? [])].sort();
   for (let self = 0; self < 60; self += 1) {
     if (dead.has(self)) continue;
