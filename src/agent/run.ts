@@ -3,6 +3,7 @@
  * bootstrap.ts share. SIGTERM stops the agent (the machine means to come back), SIGINT says good-bye first.
  */
 import process from "node:process";
+import { lastResort } from "../base/clock.ts";
 import { AgentError, errorMessage } from "../base/errors.ts";
 import { Agent } from "./agent.ts";
 import { createLogger } from "./logger.ts";
@@ -20,6 +21,8 @@ export interface RunInput {
 
 /** sysexits EX_TEMPFAIL: storage failed, a supervisor may start the agent again. */
 const exitStorageFailed = 75;
+/** sysexits EX_SOFTWARE. */
+const exitHung = 70;
 /** An agent that hangs while stopping is ended by force after this long. */
 const stopLimitMs = 4500;
 
@@ -64,5 +67,5 @@ export async function describeOptions(flags: Flags, env: Environment): Promise<r
 
 /** The event loop should empty by itself; should it not, the process still ends. */
 function setLastResort(): void {
-  setTimeout(() => process.exit(70), stopLimitMs).unref();
+  lastResort(stopLimitMs, () => process.exit(exitHung));
 }

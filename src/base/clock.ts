@@ -21,6 +21,11 @@ export const systemClock: Clock = {
   },
 };
 
+/** A real timer that does not keep the process alive: for what should not be needed. */
+export function lastResort(delayMs: number, callback: () => void): void {
+  setTimeout(callback, delayMs).unref();
+}
+
 /** Resolves after `delayMs`, or rejects with the signal's reason as soon as it aborts. */
 export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>();
