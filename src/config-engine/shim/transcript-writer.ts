@@ -2,9 +2,9 @@
  * Appends output to the transcript's segments, at most `limitBytes` of it: the first half is kept, and of the
  * rest the newest half, by removing whole segments in between. Writing is synchronous: the command waits for
  * the disk, never for a reader. When the disk is full the output goes on being read, so that the command can
- * end, but nothing more is stored, and the failure is part of the result.
+ * end, but nothing more is stored, and the failure is part of the result; readers pass over the torn record.
  */
-import { closeSync, fdatasyncSync, ftruncateSync, openSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
 import { errorMessage } from "../../base/errors.ts";
 import { syncDirectory } from "../durable-file.ts";
@@ -55,21 +55,11 @@ export class TranscriptWriter {
     const record = encodeRecord({ offset: this.#offset, time, bytes });
     try {
       const descriptor = this.#segmentFor(record.length);
-      this.#write(descriptor, record);
+      for (let at = 0; at < record.length; ) at += writeSync(descriptor, record, at);
       this.#written += record.length;
       this.#offset += bytes.length;
     } catch (error) {
       this.#failure = errorMessage(error);
-    }
-  }
-
-  /** Writes all of a record, or takes the part that was written away again. */
-  #write(descriptor: number, record: Buffer): void {
-    try {
-      for (let at = 0; at < record.length; ) at += writeSync(descriptor, record, at);
-    } catch (error) {
-      ftruncateSync(descriptor, this.#written);
-      throw error;
     }
   }
 

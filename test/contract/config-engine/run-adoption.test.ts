@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { execPath, kill, pid } from "node:process";
+import { execPath, kill } from "node:process";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { EngineLab, runSpec, until } from "../../support/run-engine.ts";
@@ -124,7 +124,9 @@ it("reports a run as lost when its shim is killed, and leaves no process and no 
   assert.is(result.exitCode, null);
   assert.match(result.message, /was killed; how far the action came is unknown/);
   assert.equal(commands(lab), []);
-  assert.not.ok(existsSync(path.join(lab.runFolder(spec.id), "vars.json")));
+  const files = readdirSync(lab.runFolder(spec.id));
+  assert.not.ok(files.includes("vars.json"));
+  assert.ok(files.includes("exit.json"), "its transcript is complete");
 });
 
 it("reports a run as lost when agent and shim were both killed, and never runs it again", async ({
@@ -164,22 +166,27 @@ it("reports a run of before the last boot as lost, and signals nobody", async ({
   assert.is(commands(lab).length, 2, "shim and action live, as they are not provably ours");
 });
 
-it("does not touch a process that has the pid of a dead child", async ({ lab }) => {
+it("does not touch a session that has the pid of a dead child", async ({ lab }) => {
   const spec = runSpec("hang");
   await lab.engine.ensure(spec);
   await until("the child to be known", () =>
     existsSync(path.join(lab.runFolder(spec.id), "child.json")),
   );
   await lab.engine.stop();
-  const shim = identityIn(lab, spec.id, "shim.json");
   const own = identityIn(lab, spec.id, "child.json");
-  kill(shim.pid, "SIGKILL");
+  kill(identityIn(lab, spec.id, "shim.json").pid, "SIGKILL");
   await until("the hang-up to end the action", () => commands(lab).length === 0);
-  // As if the kernel had given the child's pid to this very test.
-  const stolen = { ...own, pid };
-  writeFileSync(path.join(lab.runFolder(spec.id), "child.json"), JSON.stringify(stolen));
-  await lab.restart();
-  assert.is((await lab.end(spec.id)).outcome, "lost");
+  // As if the kernel had given the child's pid to the leader of somebody else's session.
+  const stranger = spawn("sleep", ["600"], { detached: true, stdio: "ignore" });
+  try {
+    const reused = { ...own, pid: stranger.pid ?? 0 };
+    writeFileSync(path.join(lab.runFolder(spec.id), "child.json"), JSON.stringify(reused));
+    await lab.restart();
+    assert.is((await lab.end(spec.id)).outcome, "lost");
+    assert.is(stranger.exitCode ?? stranger.signalCode, null, "it lives");
+  } finally {
+    stranger.kill("SIGKILL");
+  }
 });
 
 it("passes a cancel on that the last agent could store but not deliver", async ({ lab }) => {
