@@ -59,6 +59,7 @@ export function buildApp(options: AppOptions, deps: AppDeps): FastifyInstance {
     app.route({
       method: endpoint.method,
       url: endpoint.path.replaceAll(/\{(\w+)\}/g, ":$1"),
+      config: { stream: endpoint.stream === true },
       exposeHeadRoute: endpoint.method === "GET" && endpoint.stream !== true,
       onRequest: deps.routeServer.authorization(name, options.proof),
       handler: deps.routeServer.handler(name),
@@ -128,11 +129,16 @@ function addHeaders(request: FastifyRequest, reply: FastifyReply, context: ApiCo
   reply.header("muster-generation", context.generation());
   // -1: this agent never heard of a leader.
   reply.header("muster-leader-contact-ms", contact === null ? -1 : Math.round(contact));
-  const refusedUnread = reply.statusCode >= 400 && !request.raw.complete;
-  if (refusedUnread && request.raw.socket !== null) {
+  if (reply.statusCode >= 400 && hasUnreadBody(request)) {
     reply.header("connection", "close");
     lingerAfter(request.raw, context.clock);
   }
+}
+
+function hasUnreadBody({ headers, raw }: FastifyRequest): boolean {
+  const announced =
+    headers["transfer-encoding"] !== undefined || Number(headers["content-length"]) > 0;
+  return announced && !raw.complete;
 }
 
 interface Exchange {

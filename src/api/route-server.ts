@@ -7,6 +7,7 @@ import { type FastifyReply, type FastifyRequest } from "fastify";
 import { Type, type TSchema } from "typebox";
 import { isJsonObject } from "../base/json.ts";
 import { authorize, type Proof } from "./access.ts";
+import { AnswerCache } from "./answer-cache.ts";
 import { etag, idempotency, ifVersion } from "./conditions.ts";
 import { type ApiContext, type Caller } from "./context.ts";
 import { type Endpoint, endpoints, type RouteName } from "./contract/endpoints.ts";
@@ -37,15 +38,19 @@ type AnyHandler = (
 const barrierTimeoutMs = 5000;
 const mostStreams = 256;
 const stallMs = 60_000;
+/** Long listings that hang on the inventory alone, and that dashboards ask for again and again. */
+const cacheable: ReadonlySet<RouteName> = new Set<RouteName>(["listNodes", "listJobs"]);
 const nothing = Type.Object({}, closed);
 
 export class RouteServer {
   readonly #deps: RouteServerDeps;
   readonly #callers = new WeakMap<FastifyRequest, Caller>();
+  readonly #cache: AnswerCache;
   #streams = 0;
 
   constructor(deps: RouteServerDeps) {
     this.#deps = deps;
+    this.#cache = new AnswerCache(deps.context.view);
   }
 
   /** Hook that runs before a body is read. */
@@ -79,9 +84,14 @@ export class RouteServer {
           signal,
         });
       }
+      const cached = cacheable.has(name) ? this.#cache.get(request.url) : null;
+      if (cached !== null) return reply.type("application/json").send(cached);
+      const index = context.view.appliedIndex;
       const answer = (await handle(input, context)) as Reply<unknown>;
       checkAnswer?.(answer);
-      return send(reply, answer, route);
+      const text = answer.value === undefined ? undefined : JSON.stringify(answer.value);
+      if (cacheable.has(name) && text !== undefined) this.#cache.put(request.url, text, index);
+      return send(reply, { answer, text, route });
     };
   }
 
@@ -142,12 +152,16 @@ export class RouteServer {
   }
 }
 
-function send(reply: FastifyReply, answer: Reply<unknown>, route: Route): FastifyReply {
-  const { value, version, status = route.status } = answer;
-  if (version !== undefined) reply.header("etag", etag(version));
-  reply.code(status);
-  if (value === undefined) return reply.send();
-  return reply.type("application/json").send(JSON.stringify(value));
+interface Sent {
+  readonly answer: Reply<unknown>;
+  readonly text: string | undefined;
+  readonly route: Route;
+}
+
+function send(reply: FastifyReply, { answer, text, route }: Sent): FastifyReply {
+  if (answer.version !== undefined) reply.header("etag", etag(answer.version));
+  reply.code(answer.status ?? route.status);
+  return text === undefined ? reply.send() : reply.type("application/json").send(text);
 }
 
 interface Parsed {

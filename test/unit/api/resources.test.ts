@@ -106,6 +106,17 @@ it("filters nodes by phase, role, reachability and selector together", async () 
   }
 });
 
+it("lists what was written a moment ago, though listings are kept while nothing changes", async () => {
+  const world = new ApiWorld();
+  for (const rack of ["r1", "r2"]) {
+    world.inventory.ok({ type: "node.patch", node: "n1", labels: { rack } });
+    for (let repeated = 0; repeated < 2; repeated += 1) {
+      const { items } = await list(world, "/v1/nodes");
+      assert.equal(items[0]?.["labels"], { rack });
+    }
+  }
+});
+
 it("shows one node with all that belongs to it", async () => {
   const world = new ApiWorld();
   world.inventory.ok({ type: "node.facts", id: peer("n2"), facts, address: "10.0.0.9:1" });

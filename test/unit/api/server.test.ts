@@ -216,6 +216,21 @@ async function raw(socketPath: string, text: string): Promise<string> {
   return answer;
 }
 
+it("keeps a connection after a refusal that left nothing unread", async () => {
+  await using api = await listener();
+  const socket = net.connect(api.socketPath);
+  let answers = "";
+  for (let round = 1; round <= 3; round += 1) {
+    socket.write("GET /v1/nodes/n9 HTTP/1.1\r\nHost: x\r\n\r\n");
+    while (answers.split("HTTP/1.1 404").length <= round) {
+      const [part] = (await once(socket, "data")) as [Buffer];
+      answers += part.toString();
+    }
+  }
+  assert.not.match(answers, /connection: close/i);
+  socket.destroy();
+});
+
 it("ends streams when it stops, without calling them complete", async () => {
   const api = await listener();
   const response = await new Promise<http.IncomingMessage>((resolve) => {
