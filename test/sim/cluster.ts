@@ -37,6 +37,9 @@ export class SimCluster {
   /** Told when a node wins an election. */
   onLeader: (node: SimNode) => void = () => undefined;
   reads = 0;
+  /** What was given to the network: for tests of efficiency. */
+  messagesSent = 0;
+  payloadBytesSent = 0;
   readsAnswered = 0;
 
   constructor(options: ClusterOptions) {
@@ -116,6 +119,10 @@ export class SimCluster {
   }
 
   #send(from: NodeId, to: NodeId, message: Message): void {
+    this.messagesSent += 1;
+    if (message.type === "Append") {
+      for (const { data } of message.entries) this.payloadBytesSent += data.length;
+    }
     this.network.send(from, to, message);
   }
 

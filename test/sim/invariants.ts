@@ -64,6 +64,12 @@ export class Invariants {
     return this.#committed.length;
   }
 
+  /** The payload committed at `index`, as text. */
+  committedText(index: Index): string | null {
+    const known = this.#committed[index - 1];
+    return known === undefined ? null : new TextDecoder().decode(known.entry.data);
+  }
+
   onReady(view: NodeView, ready: Ready, sets: readonly (readonly NodeId[])[]): void {
     const { append, soft, committed } = ready;
     if (append !== null) {
