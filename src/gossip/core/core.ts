@@ -203,10 +203,7 @@ export class GossipCore {
         this.#voice.say(turn, input.change);
         return;
       case "contact":
-        for (const ix of input.peers) {
-          if (ix !== this.#self && !this.#membership.isEvicted(ix))
-            this.#contacts.add(ix, turn.now);
-        }
+        for (const ix of input.peers) this.#contact(turn, ix);
         return;
       case "leave":
         this.#leave(turn);
@@ -219,6 +216,12 @@ export class GossipCore {
         this.#upkeep.loopLag(input.worstMs);
         return;
     }
+  }
+
+  /** Who is up here is reached by gossip already. */
+  #contact(turn: Turn, ix: Ix): void {
+    if (ix === this.#self || this.table.isUp(ix) || this.#membership.isEvicted(ix)) return;
+    this.#contacts.add(ix, turn.now);
   }
 
   #receive(turn: Turn, from: Ix, message: Message): void {

@@ -100,8 +100,7 @@ class GossipDriver implements GossipNode {
     signal.throwIfAborted();
     const running = this.#build(keeper, snapshot);
     this.#running = running;
-    for (const id of this.#evicted)
-      this.#post({ kind: "evict", member: this.#directory.intern(id) });
+    for (const id of this.#evicted) this.#evictNow(id);
     for (const [id, address] of this.#contacts) this.#contact(id, address);
     this.contact(snapshot?.members ?? []);
     keeper.start();
@@ -150,8 +149,7 @@ class GossipDriver implements GossipNode {
     if (id === this.#options.id || this.#evicted.has(id)) return;
     this.#evicted.add(id);
     this.#contacts.delete(id);
-    const member = this.#directory.intern(id);
-    if (member >= 0) this.#post({ kind: "evict", member });
+    this.#evictNow(id);
   }
 
   async leave(timeoutMs: number): Promise<void> {
@@ -238,6 +236,11 @@ class GossipDriver implements GossipNode {
     if (ix < 0) return;
     this.#deps.transport.setAddress(id, address);
     this.#post({ kind: "contact", peers: [ix] });
+  }
+
+  #evictNow(id: PeerId): void {
+    const member = this.#directory.intern(id);
+    if (member >= 0) this.#post({ kind: "evict", member });
   }
 
   #describe(change: SelfChange): void {
