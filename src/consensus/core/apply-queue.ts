@@ -1,6 +1,7 @@
 /**
- * Hands committed, locally durable entries to the state machine: in order, each once, in batches of `maxApplyBytes`,
- * and no further batch while as many bytes wait to be applied. Entries that left memory are read back through a `LoadRequest` to self.
+ * Hands committed, locally durable entries to the state machine: in order, each once, in batches
+ * of `maxApplyBytes`, and no further batch while as many bytes wait to be applied. Entries that
+ * left memory are read back through a `LoadRequest` to self.
  */
 import { assert, must } from "../../base/assert.ts";
 import { entrySize, type RaftLog } from "./log.ts";
