@@ -325,6 +325,26 @@ it("knows when something else answers", async () => {
   assert.is(await codeOf(Promise.resolve().then(() => parseTarget("http://"))), "INVALID_ADDRESS");
 });
 
+it("loads no library with the client, as every start of the command line pays for it", async () => {
+  const source = path.join(import.meta.dirname, "../../../src/api");
+  const loaded = new Set<string>();
+  const packages: string[] = [];
+  const visit = async (file: string): Promise<void> => {
+    if (loaded.has(file)) return;
+    loaded.add(file);
+    const text = await readFile(file, "utf8");
+    for (const [, target = ""] of text.matchAll(
+      /^(?:import|export) (?!type )[^;]*?from "([^"]+)"/gm,
+    )) {
+      if (target.startsWith(".")) await visit(path.join(path.dirname(file), target));
+      else if (!target.startsWith("node:")) packages.push(`${target} by ${file}`);
+    }
+  };
+  await visit(path.join(source, "client.ts"));
+  assert.equal(packages, []);
+  assert.ok(loaded.size > 8);
+});
+
 it("serves a raw caller as well as its own client", async () => {
   await using api = await listener();
   const { status, json } = await ask({ socketPath: api.socketPath, path: "/v1/nodes/n1" });
