@@ -211,6 +211,30 @@ export function logStoreContract(name: string, harness: () => Promise<LogHarness
     assert.equal(shown(await s.store.read(11, 1e6)), shown(commands(11, 25, 1)));
   });
 
+  on("reads whole runs while the log is cut, compacted and appended to", async (s) => {
+    await s.store.append(write({ entries: commands(1, 100, 1) }));
+    const work: Promise<unknown>[] = [];
+    for (let i = 0; i < 60; i += 1) {
+      const term = i + 2;
+      const entries = commands(60, 100, term);
+      work.push(s.store.append(write({ truncateFrom: 60, entries })));
+      if (i % 10 === 9) work.push(s.store.compact(Math.min(i, 50)));
+      const from = 58 + (i % 7);
+      const reading = s.store.read(from, 1e6).then((found) => {
+        assert.ok(found !== null && found.length > 0, `entry ${from} is there`);
+        assert.equal(
+          found?.map(({ index }) => index),
+          found?.map((_, k) => from + k),
+        );
+        const terms = new Set(found?.filter((entry) => entry.index >= 60).map((e) => e.term));
+        assert.ok(terms.size <= 1, "entries of one cut belong together");
+      });
+      work.push(reading);
+      await Promise.resolve();
+    }
+    await Promise.all(work);
+  });
+
   on("refuses writes after it was closed", async (s) => {
     await s.store.close();
     await s.store.close();

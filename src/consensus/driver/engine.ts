@@ -129,8 +129,7 @@ export class Engine<R> {
       this.loop.receive(messages);
     });
     transport.onPeer((id, up, evidence) => {
-      if (!up) this.core.unreachable(id, evidence);
-      this.loop.wake();
+      if (!up) this.loop.unreachable(id, evidence);
     });
     this.#scheduleTick();
     const voters = voterIds(this.core.status().effective);

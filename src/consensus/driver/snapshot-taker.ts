@@ -72,18 +72,19 @@ export class SnapshotTaker {
   }
 
   /** Takes one of now. Gives null when it failed; the log is kept then, and it is tried again later. */
-  async take(at: AppliedPosition): Promise<SnapshotMeta | null> {
+  async take(at: AppliedPosition, signal: AbortSignal): Promise<SnapshotMeta | null> {
     const { snapshots, stateMachine, metrics, logger, clock } = this.#deps;
     this.#running = true;
     try {
       const { index, bytes } = stateMachine.snapshot();
       assert(index === at.index, "a snapshot is of what was applied");
-      const meta = await snapshots.create(at, this.#paced(bytes));
+      const meta = await snapshots.create(at, this.#paced(bytes, signal));
       this.adopt(meta);
       metrics.snapshotsTaken += 1;
       logger.info({ index, bytes: meta.sizeBytes }, "took a snapshot");
       return meta;
     } catch (error) {
+      if (signal.aborted) return null;
       metrics.snapshotsFailed += 1;
       this.#notBeforeMs = clock.monotonicMs() + retryAfterMs;
       logger.error({ error: errorMessage(error) }, "taking a snapshot failed; the log is kept");
@@ -102,8 +103,9 @@ export class SnapshotTaker {
     return Math.max(log.first, meta.index - trailing + 1);
   }
 
-  async *#paced(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  async *#paced(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
     for await (const chunk of bytes) {
+      signal.throwIfAborted();
       yield chunk;
       await new Promise<void>((resolve) => this.#deps.scheduler.soon(resolve));
     }

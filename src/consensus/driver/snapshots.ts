@@ -75,7 +75,7 @@ export class Snapshots {
   reached(at: AppliedPosition): void {
     if (!this.#taker.due(at.index)) return;
     this.#deps.background.run("take a snapshot", async (signal) => {
-      const meta = await this.#taker.take(at);
+      const meta = await this.#taker.take(at, signal);
       if (meta !== null && !signal.aborted) await this.#compactBehind(meta);
     });
   }

@@ -86,6 +86,11 @@ export class TurnLoop<R> {
     this.wake();
   }
 
+  unreachable(peer: NodeId, evidence: "closed" | "timeout"): void {
+    this.#guard(() => this.#parts.core.unreachable(peer, evidence));
+    this.wake();
+  }
+
   tick(): void {
     this.#tickDue = true;
     this.wake();

@@ -250,6 +250,71 @@ on(
   { driver: { snapshotEntries: 100, trailingEntries: 20 } },
 );
 
+on("leads at once when it is the only voter", ["a"], async (cluster) => {
+  await cluster.clock.advance(20);
+  assert.is(cluster.node("a").consensus.status().role, "leader");
+});
+
+on(
+  "compacts behind a snapshot, but for the trailing entries",
+  ["a"],
+  async (cluster) => {
+    const node = await cluster.elected();
+    for (let i = 0; i < 150; i += 1) await cluster.settle(cluster.write(node, `${i}`));
+    const { snapshotIndex } = node.consensus.status();
+    assert.ok(snapshotIndex >= 100);
+    assert.is(cluster.disks.get("a")?.first, snapshotIndex - 20 + 1);
+    assert.is(cluster.shelves.get("a")?.complete.length, 1);
+  },
+  { driver: { snapshotEntries: 100, trailingEntries: 20 } },
+);
+
+on(
+  "puts into a snapshot the configuration that was in force at its index",
+  ["a"],
+  async (cluster) => {
+    const leader = await cluster.elected();
+    const joining = await cluster.start("b", false);
+    const added = leader.consensus.proposeConfig({ op: "addStandby", node: "b" });
+    assert.ok(added.ok);
+    await cluster.converged();
+    cluster.crash("b");
+    for (let i = 0; i < 150; i += 1) await cluster.settle(cluster.write(leader, `${i}`));
+    const own = cluster.shelves.get("a")?.newest?.meta.config;
+    assert.is(own?.index, added.ok && added.first);
+    assert.equal(own?.standbys, ["b"]);
+    const back = await cluster.start(joining.id, false);
+    await cluster.converged();
+    assert.is(back.consensus.metrics.snapshotsInstalled, 1);
+    for (let i = 0; i < 150; i += 1) await cluster.settle(cluster.write(leader, `${i}`));
+    await cluster.converged();
+    await cluster.clock.until(
+      "it took one itself",
+      () => back.consensus.metrics.snapshotsTaken > 0,
+    );
+    assert.equal(cluster.shelves.get("b")?.newest?.meta.config, own);
+  },
+  { driver: { snapshotEntries: 100, trailingEntries: 20 } },
+);
+
+on(
+  "cannot tell the outcome of a proposal whose place came with a snapshot",
+  three,
+  async (cluster) => {
+    const old = await cluster.elected();
+    cluster.lets = (from, to) => from !== old.id && to !== old.id;
+    const outcome = old.consensus.propose(Buffer.from("x")).catch(codeOf);
+    await cluster.clock.until("another leads", () => (cluster.leader()?.id ?? "") !== old.id);
+    const leader = await cluster.elected();
+    for (let i = 0; i < 150; i += 1) await cluster.settle(cluster.write(leader, `${i}`));
+    cluster.lets = () => true;
+    assert.is(await cluster.settle(outcome), "UNKNOWN_OUTCOME");
+    assert.is(old.consensus.metrics.snapshotsInstalled, 1);
+    await cluster.converged();
+  },
+  { driver: { snapshotEntries: 100, trailingEntries: 20, proposalTimeoutMs: 600_000 } },
+);
+
 on("finishes the installation of a snapshot that a crash interrupted", three, async (cluster) => {
   const leader = await cluster.elected();
   for (let i = 0; i < 10; i += 1) await cluster.settle(cluster.write(leader, `${i}`));
