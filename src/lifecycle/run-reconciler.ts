@@ -134,7 +134,8 @@ export class RunReconciler implements Service {
         this.#neverRan(current, { outcome: "failed", message: failure }),
       );
     }
-    return this.#starter.begin(current);
+    this.#starter.begin(current);
+    return null;
   }
 
   /** True when a local run is not the one that this replica shows. */

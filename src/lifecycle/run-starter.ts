@@ -71,9 +71,9 @@ export class RunStarter {
     if (this.#failure !== null && this.#failure.id !== id) this.#failure = null;
   }
 
-  /** Answers when to look again, or null: `onSettled` will tell. */
-  begin(assignment: Assignment): null {
-    if (this.#busy !== null) return null;
+  /** Starts it beside the caller, unless another start is still being given up; `onSettled` tells. */
+  begin(assignment: Assignment): void {
+    if (this.#busy !== null) return;
     const abort = new AbortController();
     const busy = { id: assignment.run.id, abort, done: Promise.resolve() };
     this.#busy = busy;
@@ -81,7 +81,6 @@ export class RunStarter {
       this.#busy = null;
       this.#deps.onSettled();
     });
-    return null;
   }
 
   async stop(): Promise<void> {

@@ -5,7 +5,7 @@
  * the exit code of the verification (2) and what drifted, so that the CLI can tell drift (3) from
  * failure (1); see `foundDrift`.
  */
-import { type FinishedRun, type JobNode, type JobRecord } from "../inventory/records.ts";
+import { type FinishedRun } from "../inventory/records.ts";
 import {
   type NodeEnd,
   type NodeStep,
@@ -39,12 +39,6 @@ export function planVerify(work: NodeWork): NodeStep {
 /** Revision that a role is verified at: the one it was last applied from with success. */
 export function recordedRevision(work: NodeWork, role: string): string | null {
   return work.applied.lastGood(role)?.revision ?? work.node.revision;
-}
-
-/** A verify job that did its work, and found drift on this node. */
-export function foundDrift(job: Pick<JobRecord, "action">, node: JobNode): boolean {
-  const isDrift = node.exitCode !== null && node.exitCode !== 0;
-  return job.action === "verify" && node.status === "succeeded" && isDrift;
 }
 
 /** Exit code of a verification that found drift (interfaces.md). */
