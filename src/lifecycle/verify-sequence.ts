@@ -3,7 +3,7 @@
  * looked at, so that one report names everything. What was found becomes the condition
  * `Configured`; the phase stays. Drift is a finding, not a failure: the node ends `succeeded` with
  * the exit code of the verification (2) and what drifted, so that the CLI can tell drift (3) from
- * failure (1); see `foundDrift`.
+ * failure (1).
  */
 import { type FinishedRun } from "../inventory/records.ts";
 import {
