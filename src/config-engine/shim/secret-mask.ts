@@ -1,18 +1,18 @@
 /**
  * Replaces secret values in a stream by `***` before a byte is stored, wherever chunks are cut.
  *
- * An Aho–Corasick automaton over the bytes; CR and LF are invisible to it on both sides, so that a value is
- * found when the terminal turned LF into CR LF or a program wrapped it. Bytes are held back exactly while they
- * may be the beginning of a secret. Programs print values as JSON, base64 or URL text too, so these forms are
- * masked as well, and each longer line of a value of many lines.
+ * CR and LF are passed over on both sides, so that a value is found when the terminal turned LF into CR LF or a
+ * program wrapped it. Bytes are held back exactly while they may be the beginning of a secret. Programs print
+ * values as JSON, base64 or URL text too, so these forms are masked as well, and each longer line of a value of
+ * many lines.
  */
-interface State {
-  readonly next: Map<number, State>;
-  fail: State | null;
-  /** Length of the path from the root, in visible bytes. */
-  readonly depth: number;
-  /** Longest pattern that ends here, through failure links too; 0 when none does. */
-  matched: number;
+import { must } from "../../base/assert.ts";
+import { ByteAutomaton } from "./byte-automaton.ts";
+
+/** A row of secret bytes; positions count from the beginning of the stream. */
+interface Hidden {
+  readonly from: number;
+  readonly to: number;
 }
 
 const stars = Buffer.from("***");
@@ -22,68 +22,92 @@ const carriageReturn = 13;
 const shortestLine = 8;
 
 export class SecretMask {
-  readonly #root: State | null;
-  #state: State;
-  /** Bytes not passed on yet, which of them are secret, and where the visible ones among them stand. */
-  #held: number[] = [];
-  #secret: boolean[] = [];
-  #visible: number[] = [];
-  #lastWasSecret = false;
+  readonly #automaton: ByteAutomaton | null;
+  #state = 0;
+  /** What was not passed on yet, and the position of its first byte. */
+  #held: Buffer = Buffer.alloc(0);
+  #base = 0;
+  /** Positions of the last bytes the automaton took, in a ring as long as the longest pattern. */
+  readonly #taken: Float64Array;
+  #takenCount = 0;
+  #hidden: Hidden[] = [];
+  /** Where the last mask ended: what is hidden from there on belongs to it. */
+  #maskEnd = -1;
 
   constructor(values: readonly string[]) {
     const patterns = values.flatMap(formsOf).filter((pattern) => pattern.length > 0);
-    this.#root = patterns.length === 0 ? null : buildAutomaton(patterns);
-    this.#state = this.#root ?? emptyState(0);
+    this.#automaton = patterns.length === 0 ? null : new ByteAutomaton(patterns);
+    this.#taken = new Float64Array(
+      patterns.reduce((most, { length }) => Math.max(most, length), 1),
+    );
   }
 
   /** Takes output in and gives what is safe to store. */
   push(bytes: Uint8Array): Uint8Array {
-    if (this.#root === null) return bytes;
-    if (this.#held.length === 0 && !this.#mayBegin(bytes, this.#root)) {
-      this.#lastWasSecret = false;
-      return bytes;
-    }
-    for (const byte of bytes) this.#take(byte, this.#root);
-    const safe = this.#visible.length - this.#state.depth;
-    return this.#release(this.#visible[safe] ?? this.#held.length);
+    if (this.#automaton === null) return bytes;
+    const from = this.#held.length;
+    const all = from === 0 ? Buffer.from(bytes) : Buffer.concat([this.#held, bytes]);
+    this.#search(all, from, this.#automaton);
+    const open = this.#automaton.depth(this.#state);
+    return this.#release(all, open === 0 ? all.length : this.#position(open) - this.#base);
   }
 
   /** What was held back, at the end of the stream: a beginning of a secret that never became one. */
   end(): Uint8Array {
-    return this.#release(this.#held.length);
+    return this.#release(this.#held, this.#held.length);
   }
 
-  /** The fast way: most output holds no byte a secret begins with. */
-  #mayBegin(bytes: Uint8Array, root: State): boolean {
-    return bytes.some((byte) => root.next.has(byte));
-  }
-
-  #take(byte: number, root: State): void {
-    this.#held.push(byte);
-    this.#secret.push(false);
-    if (byte === lineFeed || byte === carriageReturn) return;
-    this.#visible.push(this.#held.length - 1);
-    this.#state = step(this.#state, byte, root);
-    const { matched } = this.#state;
-    if (matched === 0) return;
-    const from = this.#visible[this.#visible.length - matched] ?? 0;
-    this.#secret.fill(true, from);
-  }
-
-  /** Passes on the first `count` held bytes, each row of secret ones as one mask. */
-  #release(count: number): Uint8Array {
-    const out = Buffer.allocUnsafe(count * 3);
-    let length = 0;
-    for (let i = 0; i < count; i += 1) {
-      const secret = this.#secret[i] === true;
-      if (!secret) out[length++] = this.#held[i] ?? 0;
-      else if (!this.#lastWasSecret) length += stars.copy(out, length);
-      this.#lastWasSecret = secret;
+  #search(all: Buffer, from: number, automaton: ByteAutomaton): void {
+    for (let i = from; i < all.length; i += 1) {
+      const byte = all.readUInt8(i);
+      // The fast way through most output: nothing is open, and nothing begins here.
+      if (this.#state === 0 && !automaton.begins(byte)) continue;
+      if (byte === lineFeed || byte === carriageReturn) continue;
+      this.#taken[this.#takenCount % this.#taken.length] = this.#base + i;
+      this.#takenCount += 1;
+      this.#state = automaton.step(this.#state, byte);
+      const matched = automaton.matched(this.#state);
+      if (matched > 0) this.#hide(this.#position(matched), this.#base + i + 1);
     }
-    this.#held = this.#held.slice(count);
-    this.#secret = this.#secret.slice(count);
-    this.#visible = this.#visible.filter((at) => at >= count).map((at) => at - count);
-    return out.subarray(0, length);
+  }
+
+  /** Position of the byte that was taken `back` bytes ago; 1 is the last. */
+  #position(back: number): number {
+    const index = (this.#takenCount - back) % this.#taken.length;
+    return must(this.#taken[index], "a pattern is no longer than the ring");
+  }
+
+  /** Rows that touch become one. */
+  #hide(from: number, to: number): void {
+    let start = from;
+    for (let last = this.#hidden.at(-1); last !== undefined; last = this.#hidden.at(-1)) {
+      if (last.to < start) break;
+      start = Math.min(start, last.from);
+      this.#hidden.pop();
+    }
+    this.#hidden.push({ from: start, to });
+  }
+
+  /** Passes on the first `count` bytes, each row of secret ones as one mask; holds the rest. */
+  #release(all: Buffer, count: number): Uint8Array {
+    const pieces: Uint8Array[] = [];
+    const end = this.#base + count;
+    let at = this.#base;
+    for (const { from, to } of this.#hidden) {
+      if (from >= end) break;
+      if (from > at) pieces.push(all.subarray(at - this.#base, from - this.#base));
+      if (from !== this.#maskEnd) pieces.push(stars);
+      at = Math.min(to, end);
+      this.#maskEnd = at;
+    }
+    const untouched = at === this.#base;
+    pieces.push(all.subarray(at - this.#base, count));
+    this.#hidden = this.#hidden
+      .filter(({ to }) => to > end)
+      .map(({ from, to }) => ({ from: Math.max(from, end), to }));
+    this.#held = Buffer.from(all.subarray(count));
+    this.#base = end;
+    return untouched ? all.subarray(0, count) : Buffer.concat(pieces);
   }
 }
 
@@ -99,46 +123,4 @@ function formsOf(value: string): Buffer[] {
     for (const line of lines) if (line.trim().length >= shortestLine) forms.add(line.trim());
   }
   return [...forms].map((form) => Buffer.from(form.replace(/[\r\n]/g, ""), "utf8"));
-}
-
-function emptyState(depth: number): State {
-  return { next: new Map(), fail: null, depth, matched: 0 };
-}
-
-function step(from: State, byte: number, root: State): State {
-  for (let state: State | null = from; state !== null; state = state.fail) {
-    const next = state.next.get(byte);
-    if (next !== undefined) return next;
-  }
-  return root;
-}
-
-function buildAutomaton(patterns: readonly Buffer[]): State {
-  const root = emptyState(0);
-  for (const pattern of patterns) {
-    let state = root;
-    for (const byte of pattern) {
-      let next = state.next.get(byte);
-      if (next === undefined) {
-        next = emptyState(state.depth + 1);
-        state.next.set(byte, next);
-      }
-      state = next;
-    }
-    state.matched = state.depth;
-  }
-  linkFailures(root);
-  return root;
-}
-
-/** Breadth first, so that a state's failure state is finished before it. */
-function linkFailures(root: State): void {
-  const queue = [root];
-  for (const state of queue) {
-    for (const [byte, next] of state.next) {
-      next.fail = state.fail === null ? root : step(state.fail, byte, root);
-      next.matched = Math.max(next.matched, next.fail.matched);
-      queue.push(next);
-    }
-  }
 }

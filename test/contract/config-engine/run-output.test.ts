@@ -118,6 +118,12 @@ it("keeps secrets out of messages too", async ({ lab }) => {
   assert.match((await lab.run(spec)).message, /disk \*\*\* is missing/);
 });
 
+it("masks as many secret bytes as are allowed", async ({ lab }) => {
+  const secretValues = Array.from({ length: 250 }, (_, i) => `${i}-`.padEnd(1000, "s"));
+  const result = await lab.run(runSpec("succeed", { secretValues }));
+  assert.is(result.outcome, "succeeded");
+});
+
 it("keeps beginning and end of a flood, within the limit, and marks what is missing", async () => {
   const limit = 512 * 1024;
   const lab = new EngineLab({ transcriptBytes: limit });

@@ -77,6 +77,23 @@ it("finds multi-byte characters that are cut in the middle", () => {
   assert.is(Buffer.concat([...out, mask.end()]).toString("utf8"), "(***)");
 });
 
+it("masks many large values in little memory and time", () => {
+  const letters = (seed: number): string =>
+    Array.from({ length: 64 * 1024 }, (_, i) => String.fromCharCode(97 + ((i * seed) % 26))).join(
+      "",
+    );
+  const secrets = [3, 5, 7, 9].map(letters);
+  const begun = performance.now();
+  assert.is(
+    mask(
+      secrets,
+      secrets.map((secret) => `<${secret}>`),
+    ),
+    "<***><***><***><***>",
+  );
+  assert.ok(performance.now() - begun < 5000);
+});
+
 it("never lets a value through, and changes nothing else, for any text and any cut", () => {
   const letter = fc.constantFrom("a", "b", "c");
   const text = fc.array(letter, { maxLength: 60 }).map((letters) => letters.join(""));
