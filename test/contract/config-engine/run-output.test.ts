@@ -161,7 +161,7 @@ async function withSmallDisk(
     await test(lab, mount);
   } finally {
     await lab.close();
-    execFileSync("umount", [mount]);
+    execFileSync("umount", ["--lazy", mount]); // A process that is just ending may still hold it.
     rmSync(mount, { recursive: true, force: true });
   }
 }
