@@ -29,6 +29,7 @@ import { MemberWatch } from "./member-watch.ts";
 import { type Mesh } from "./mesh.ts";
 import { type AgentOptions } from "./options.ts";
 import { createReplica, type Replica } from "./replica.ts";
+import { SolitudeWatch } from "./solitude-watch.ts";
 import { InventoryWriter } from "./writer.ts";
 
 export interface ClusterServicesOptions {
@@ -46,6 +47,7 @@ export interface ClusterServicesDeps {
 }
 
 const leaveMs = 2000;
+const solitudeMs = { lan: 30_000, wan: 60_000, local: 3000 };
 const gossipProfiles = { lan: lanOptions, wan: wanOptions, local: localOptions };
 
 export class ClusterServices {
@@ -77,6 +79,10 @@ export class ClusterServices {
       ...this.#replica.services,
       this.gossip,
       this.#memberWatch(),
+      new SolitudeWatch(
+        { periodMs: solitudeMs[options.gossipProfile] },
+        { ...deps, self: mesh.identity.peer, view: this.view, gossip: this.gossip },
+      ),
       ...this.#engine.services,
       ...createLifecycle(options, this, { ...deps, engine: this.#engine }),
       this.#facts(options),

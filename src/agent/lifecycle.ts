@@ -54,6 +54,10 @@ export function createLifecycle(
     readBarrier: (timeoutMs) => cluster.consensus.readBarrier(timeoutMs),
     leadership: leadershipOf(cluster.consensus),
   };
+  const asNode: LeaderDeps["propose"] = (command) =>
+    cluster.writer.submit(command, {
+      by: `agent:${stateMachine.view.nodeById(self)?.name ?? self}`,
+    });
   const policy = options.gossipProfile === "local" ? localPolicy : {};
   const vars = new FileRunVarsStore({ folder: path.join(options.dataDir, "run-vars") });
   const { ensureBundle, repository, runs, copies } = engine;
@@ -64,7 +68,10 @@ export function createLifecycle(
       { ...leaderDeps, repository },
     ),
     new ReachabilityReporter({ policy }, { ...leaderDeps, gossip: cluster.gossip }),
-    new RunReconciler({ self }, { ...leaderDeps, engine: runs, ensureBundle, vars }),
+    new RunReconciler(
+      { self },
+      { ...leaderDeps, propose: asNode, engine: runs, ensureBundle, vars },
+    ),
     new TranscriptSpreader({ runs, copies, logger, record: recorder(cluster) }),
   ];
 }

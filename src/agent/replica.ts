@@ -26,8 +26,6 @@ import { forwardSubmit, forwardTransfer, serveLeaderDoor } from "./leader-door.t
 import { type Mesh } from "./mesh.ts";
 import { type AgentOptions } from "./options.ts";
 
-const autopilotMs = 500;
-
 export interface Replica {
   readonly node: MeasuredConsensusNode<CommandResult>;
   readonly submitter: Submitter<CommandResult>;
@@ -94,7 +92,7 @@ export function createReplica(
   });
   serveLeaderDoor(rpc, (request) => submitter.handleForward(request), node);
   const autopilot = new Autopilot(
-    { self, limits: defaultAutopilotLimits, tickMs: autopilotMs },
+    { self, limits: defaultAutopilotLimits },
     { node, members: clusterMembers(deps), clock, logger },
   );
   return {

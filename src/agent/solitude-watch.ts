@@ -1,0 +1,70 @@
+/**
+ * Says so in the log when no other member can be reached for a while. A cut network and an eviction look the same
+ * from inside (an evicted agent is refused before a word is said), so the message names both.
+ */
+import { Background } from "../base/background.ts";
+import { type Clock, delay } from "../base/clock.ts";
+import { type PeerId } from "../base/ids.ts";
+import { type Logger } from "../base/logger.ts";
+import { type Service } from "../base/service.ts";
+import { type GossipNode } from "../gossip/ports.ts";
+import { type InventoryView } from "../inventory/view.ts";
+
+export interface SolitudeWatchDeps {
+  readonly self: PeerId;
+  readonly view: InventoryView;
+  readonly gossip: GossipNode;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** The message comes again after this many checks. */
+const checksBetweenMessages = 20;
+
+export class SolitudeWatch implements Service {
+  readonly name = "solitude-watch";
+  readonly #deps: SolitudeWatchDeps;
+  readonly #periodMs: number;
+  readonly #background: Background;
+
+  constructor(options: { readonly periodMs: number }, deps: SolitudeWatchDeps) {
+    this.#periodMs = options.periodMs;
+    this.#deps = deps;
+    this.#background = new Background(deps.logger);
+  }
+
+  start(): Promise<void> {
+    const { clock, logger } = this.#deps;
+    this.#background.run("solitude", async (signal) => {
+      let alone = 0;
+      for (;;) {
+        await delay(clock, this.#periodMs, signal);
+        alone = this.#isAlone() ? alone + 1 : 0;
+        if (alone % checksBetweenMessages !== 1) continue;
+        logger.warn(
+          { members: this.#others() },
+          "no other member can be reached: the network is cut, all of them are down, or this node was forgotten (muster nodes, on another node, tells)",
+        );
+      }
+    });
+    return Promise.resolve();
+  }
+
+  stop(): Promise<void> {
+    return this.#background.close();
+  }
+
+  #isAlone(): boolean {
+    const { self, gossip } = this.#deps;
+    const isCompany = gossip
+      .members()
+      .some((member) => member.id !== self && member.status === "alive");
+    return this.#others() > 0 && !isCompany;
+  }
+
+  /** Admitted members besides this one, by this replica. */
+  #others(): number {
+    const { self, view } = this.#deps;
+    return view.members().filter(({ id, status }) => id !== self && status === "admitted").length;
+  }
+}
