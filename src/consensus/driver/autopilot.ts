@@ -7,8 +7,9 @@ import { type Clock } from "../../base/clock.ts";
 import { type Logger } from "../../base/logger.ts";
 import { type Service } from "../../base/service.ts";
 import { type NodeId } from "../core/types.ts";
-import { type ConsensusNode, type ConsensusStatus } from "./api.ts";
+import { type ConsensusStatus } from "./api.ts";
 import { type AutopilotLimits, type MemberHealth, planStep } from "./autopilot-plan.ts";
+import { type MeasuredConsensusNode } from "./driver.ts";
 
 /** What the rest of the agent knows about members. */
 export interface ClusterMembers {
@@ -23,13 +24,12 @@ export interface ClusterMembers {
 export interface AutopilotOptions {
   readonly self: NodeId;
   readonly limits: AutopilotLimits;
-  readonly tickMs: number;
 }
 
 export interface AutopilotDependencies {
   readonly node: Pick<
-    ConsensusNode<unknown>,
-    "status" | "proposeConfig" | "transferLeadership" | "onChange"
+    MeasuredConsensusNode<unknown>,
+    "status" | "tickMs" | "proposeConfig" | "transferLeadership"
   >;
   readonly members: ClusterMembers;
   readonly clock: Clock;
@@ -107,7 +107,7 @@ export class Autopilot implements Service {
     const now = this.#deps.clock.monotonicMs();
     const health = new Map<NodeId, MemberHealth>();
     for (const [id, { ticksSinceAck, caughtUp }] of peers) {
-      const silentMs = ticksSinceAck * this.#options.tickMs;
+      const silentMs = ticksSinceAck * this.#deps.node.tickMs;
       if (!caughtUp || silentMs > pauseMs) this.#wellSince.delete(id);
       else if (!this.#wellSince.has(id)) this.#wellSince.set(id, now);
       const stableMs = now - (this.#wellSince.get(id) ?? now);

@@ -22,6 +22,8 @@ import { recover } from "./recovery.ts";
 
 export interface MeasuredConsensusNode<R> extends ConsensusNode<R> {
   readonly metrics: DriverMetrics;
+  /** The unit of the ticks in its status. */
+  readonly tickMs: number;
 }
 
 export function createConsensusNode<R>(
@@ -34,6 +36,7 @@ export function createConsensusNode<R>(
 class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
   readonly name = "consensus";
   readonly metrics = new DriverMetrics();
+  readonly tickMs: number;
   readonly #options: DriverOptions;
   readonly #deps: DriverDependencies<R>;
   readonly #changeListeners = new Set<(status: ConsensusStatus) => void>();
@@ -44,6 +47,7 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
   #stopping: Promise<void> | null = null;
 
   constructor(options: DriverOptions, dependencies: DriverDependencies<R>) {
+    this.tickMs = options.tickMs;
     this.#options = options;
     this.#deps = dependencies;
   }

@@ -20,7 +20,7 @@ class Fleet {
     await this.cluster.start(id, id === "a");
     if (!this.admitted.includes(id)) this.admitted.push(id);
     const autopilot = new Autopilot(
-      { self: id, limits: defaultAutopilotLimits, tickMs: 50 },
+      { self: id, limits: defaultAutopilotLimits },
       {
         node: this.cluster.node(id).consensus,
         members: {
