@@ -20,6 +20,7 @@ import { FileTranscriptStore } from "../config-engine/transcript-store.ts";
 import { type GossipNode } from "../gossip/ports.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type InventoryView } from "../inventory/view.ts";
+import { BundleCollector } from "./bundle-collector.ts";
 import { BundlePrefetch } from "./bundle-prefetch.ts";
 import { createEnginePeers } from "./engine-peers.ts";
 import { type Mesh } from "./mesh.ts";
@@ -65,9 +66,8 @@ export function createEngine(options: AgentOptions, deps: EngineDeps): Engine {
     { dataDir, nodeBinary: process.execPath, shimPath, searchPath, home: options.home },
     { bundles, clock, logger },
   );
-  const gitEnvironment = { PATH: searchPath, HOME: options.home };
   const repository = createConfigRepository(
-    { dataDir, gitEnvironment },
+    { dataDir, gitEnvironment: options.gitEnvironment },
     { bundles, clock, logger },
   );
   register(mesh, { ...createBundleHandlers(bundles), ...createTranscriptHandlers(store, copies) });
@@ -77,7 +77,11 @@ export function createEngine(options: AgentOptions, deps: EngineDeps): Engine {
     runs,
     repository,
     copies,
-    services: [runs, new BundlePrefetch({ stateMachine, ensureBundle, clock, logger, random })],
+    services: [
+      runs,
+      new BundlePrefetch({ stateMachine, ensureBundle, clock, logger, random }),
+      new BundleCollector({ view, bundles, clock, logger }),
+    ],
     ensureBundle,
     readTranscript: (run, request) => reader.read(run, transcriptHolders(view, run, self), request),
   };

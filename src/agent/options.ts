@@ -32,6 +32,8 @@ export interface AgentOptions {
   readonly searchPath: string;
   /** HOME of the process: where git and actions look for their own configuration. */
   readonly home: string;
+  /** What git gets of the agent's environment. */
+  readonly gitEnvironment: Readonly<Record<string, string>>;
   /** Kills the agent at a chosen entry, for tests (failpoint.ts). */
   readonly failpoint: string | null;
 }
@@ -121,10 +123,26 @@ function buildOptions({ text, find, env }: Lookup): AgentOptions {
     configRepo: splitRepo(text("config-repo", null)),
     clusterName: nodeName(text("cluster-name", "muster") ?? ""),
     user: text("user", null),
+    gitEnvironment: pickGitEnvironment(env),
     failpoint: env["MUSTER_FAILPOINT"] ?? null,
     home: env["HOME"] ?? os.homedir(),
     searchPath: env["PATH"] ?? "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   };
+}
+
+/** Keys, agents and proxies are configured there; nothing else of the environment reaches git. */
+const gitVariables = [
+  ...["PATH", "HOME", "SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO"],
+  ...["http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"],
+];
+
+function pickGitEnvironment(env: Environment): Record<string, string> {
+  const picked: Record<string, string> = {};
+  for (const name of gitVariables) {
+    const value = env[name];
+    if (value !== undefined) picked[name] = value;
+  }
+  return picked;
 }
 
 export function defaultDataDir(env: Environment): string {
