@@ -1,6 +1,7 @@
 /** Removes bundles that no revision of the inventory names any more. */
 import { Background } from "../base/background.ts";
 import { type Clock, delay } from "../base/clock.ts";
+import { errorMessage } from "../base/errors.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Service } from "../base/service.ts";
 import { type FileBundleStore } from "../config-engine/bundle-store.ts";
@@ -26,11 +27,11 @@ export class BundleCollector implements Service {
   }
 
   start(): Promise<void> {
-    const { view, bundles, clock } = this.#deps;
+    const { clock } = this.#deps;
     this.#background.run("collect bundles", async (signal) => {
       for (;;) {
         await delay(clock, periodMs, signal);
-        await bundles.collect(new Set(view.revisions().map((revision) => revision.bundle)));
+        await this.#collect();
       }
     });
     return Promise.resolve();
@@ -38,5 +39,14 @@ export class BundleCollector implements Service {
 
   stop(): Promise<void> {
     return this.#background.close();
+  }
+
+  async #collect(): Promise<void> {
+    const { view, bundles, logger } = this.#deps;
+    try {
+      await bundles.collect(new Set(view.revisions().map((revision) => revision.bundle)));
+    } catch (error) {
+      logger.warn({ error: errorMessage(error) }, "unused bundles were not removed");
+    }
   }
 }
