@@ -1,13 +1,14 @@
 /**
  * Rumours waiting to be sent, each at most `limit` times (memberlist's TransmitLimitedQueue). Order: fewest
- * transmissions first, then the largest, then the newest. A rumour replaces an older one of its subject.
+ * transmissions first, then the largest, then the newest. A record replaces all that is queued about its member,
+ * an accusation only another one: who does not know the record yet would not believe the accusation.
  */
 import { assert } from "../../base/assert.ts";
 import { type Ix, type Rumour } from "./types.ts";
 
 interface Entry {
   readonly rumour: Rumour;
-  readonly subject: Ix;
+  readonly key: number;
   readonly bytes: number;
   readonly id: number;
   transmits: number;
@@ -16,31 +17,33 @@ interface Entry {
 export class BroadcastQueue {
   /** `#tiers[n]`: rumours sent n times, sorted by size and age. */
   readonly #tiers: Entry[][] = [];
-  readonly #bySubject = new Map<Ix, Entry>();
+  readonly #byKey = new Map<Ix, Entry>();
   #nextId = 1;
 
   get size(): number {
-    return this.#bySubject.size;
+    return this.#byKey.size;
   }
 
   has(subject: Ix): boolean {
-    return this.#bySubject.has(subject);
+    return this.#byKey.has(recordKey(subject)) || this.#byKey.has(accusationKey(subject));
   }
 
-  /** Queues `rumour`, in place of an older one about the same subject. */
+  /** Queues `rumour`, in place of what it makes obsolete. */
   push(subject: Ix, rumour: Rumour, bytes: number): void {
-    this.drop(subject);
-    const entry: Entry = { rumour, subject, bytes, id: this.#nextId, transmits: 0 };
+    const accuses = rumour.kind !== "alive";
+    if (accuses) this.#forget(accusationKey(subject));
+    else this.drop(subject);
+    const key = accuses ? accusationKey(subject) : recordKey(subject);
+    const entry: Entry = { rumour, key, bytes, id: this.#nextId, transmits: 0 };
     this.#nextId += 1;
-    this.#bySubject.set(subject, entry);
+    this.#byKey.set(key, entry);
     this.#insert(entry);
   }
 
+  /** Forgets all that is queued about a member. */
   drop(subject: Ix): void {
-    const entry = this.#bySubject.get(subject);
-    if (entry === undefined) return;
-    this.#bySubject.delete(subject);
-    this.#remove(entry);
+    this.#forget(recordKey(subject));
+    this.#forget(accusationKey(subject));
   }
 
   /** Gives up the most sent rumours until at most `capacity` are left. */
@@ -50,14 +53,14 @@ export class BroadcastQueue {
       while (this.size > capacity) {
         const entry = entries.pop();
         if (entry === undefined) break;
-        this.#bySubject.delete(entry.subject);
+        this.#byKey.delete(entry.key);
       }
     }
   }
 
   /**
    * Appends to `frame` what fits into `room` bytes and counts one transmission of each.
-   * @returns the subjects that reached `limit` and left the queue.
+   * @returns the members whose record was sent `limit` times and left the queue.
    */
   fill(frame: { push(rumour: Rumour): unknown }, room: number, limit: number): readonly Ix[] {
     const finished: Ix[] = [];
@@ -68,11 +71,18 @@ export class BroadcastQueue {
       if (entry.transmits < limit) {
         this.#insert(entry);
       } else {
-        this.#bySubject.delete(entry.subject);
-        finished.push(entry.subject);
+        this.#byKey.delete(entry.key);
+        if (entry.rumour.kind === "alive") finished.push(entry.key / 2);
       }
     }
     return finished;
+  }
+
+  #forget(key: number): void {
+    const entry = this.#byKey.get(key);
+    if (entry === undefined) return;
+    this.#byKey.delete(key);
+    this.#remove(entry);
   }
 
   #choose(room: number): readonly Entry[] {
@@ -101,6 +111,14 @@ export class BroadcastQueue {
     assert(tier[at] === entry, "a queued rumour is found where its order puts it");
     tier.splice(at, 1);
   }
+}
+
+function recordKey(subject: Ix): number {
+  return 2 * subject;
+}
+
+function accusationKey(subject: Ix): number {
+  return 2 * subject + 1;
 }
 
 /** Where `entry` is or belongs in a tier sorted by size, then newest first. */

@@ -89,8 +89,8 @@ export class GossipCore {
     this.#frames = new FrameBuilder(options, {
       queue: this.#queue,
       transmitLimit: () => transmitLimit(options.retransmitMult, table.upCount),
-      finished: (subjects) => {
-        if (this.#voice.isLeaving && subjects.includes(self)) this.#farewellSpread = true;
+      finished: (members) => {
+        if (this.#voice.isLeaving && members.includes(self)) this.#farewellSpread = true;
       },
     });
     this.#overlay = new Overlay(options, { self, directory, table });

@@ -1,6 +1,6 @@
 /** What was refused, and why: for health, metrics and tests. */
 export const counterNames = [
-  "accusationsForged",
+  "accusationsAhead",
   "badSignature",
   "incompatible",
   "membersFull",

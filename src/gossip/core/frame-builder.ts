@@ -6,8 +6,8 @@ import { type Ix, type Message } from "./types.ts";
 export interface FrameBuilderDependencies {
   readonly queue: BroadcastQueue;
   readonly transmitLimit: () => number;
-  /** Called with subjects whose rumour was sent as often as allowed. */
-  readonly finished: (subjects: readonly Ix[]) => void;
+  /** Called with members whose record was sent as often as allowed. */
+  readonly finished: (members: readonly Ix[]) => void;
 }
 
 export class FrameBuilder {

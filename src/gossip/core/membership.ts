@@ -97,7 +97,7 @@ export class Membership {
     }
     const known = { status: table.status(member), incarnation: table.incarnation(member) };
     const verdict = judgeAccusation(known, accusation);
-    if (verdict === "forged") counters.add("accusationsForged");
+    if (verdict === "ahead") counters.add("accusationsAhead");
     if (verdict === "apply" && accusation.kind === "failed") this.#fail(turn, accusation);
     else if (verdict === "apply") this.#suspect(turn, accusation);
     else if (verdict === "confirm") this.#confirm(turn, accusation);

@@ -149,6 +149,11 @@ export class Prober {
       const request = { kind: "pingRequest", seq: probe.seq, target: probe.target } as const;
       if (turn.out.frame(relay, frames.build(request))) probe.expectedNacks += 1;
     }
+    // And once more oneself: memberlist's second lane, for the frame that was merely lost.
+    turn.out.frame(
+      probe.target,
+      frames.build({ kind: "ping", seq: probe.seq, target: probe.target }),
+    );
   }
 
   #fail(turn: Turn, probe: Probe): void {

@@ -16,15 +16,15 @@ export type AccusationVerdict =
   | "confirm"
   /** Known, outdated, or about nobody: nothing to do. */
   | "ignore"
-  /** The accused never signed that incarnation. */
-  | "forged";
+  /** Above the last signed incarnation: forged, or the record is still on its way. Not to be believed. */
+  | "ahead";
 
 export function judgeAccusation(
   known: Known,
   claim: { readonly kind: "suspect" | "failed"; readonly incarnation: number },
 ): AccusationVerdict {
   if (known.status === Status.none) return "ignore";
-  if (claim.incarnation > known.incarnation) return "forged";
+  if (claim.incarnation > known.incarnation) return "ahead";
   if (claim.incarnation < known.incarnation) return "ignore";
   if (known.status === Status.failed || known.status === Status.left) return "ignore";
   if (claim.kind === "failed" || known.status === Status.alive) return "apply";

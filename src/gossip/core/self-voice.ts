@@ -63,7 +63,7 @@ export class SelfVoice {
   accused(turn: Turn, incarnation: number): void {
     const { counters, awareness, lhaProbe } = this.#deps;
     const own = this.#record.body.incarnation;
-    if (incarnation > own) counters.add("accusationsForged");
+    if (incarnation > own) counters.add("accusationsAhead");
     if (incarnation !== own || this.isLeaving) return;
     counters.add("refutations");
     if (lhaProbe) awareness.change(1);

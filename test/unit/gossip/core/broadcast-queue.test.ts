@@ -1,11 +1,23 @@
 /** memberlist's TransmitLimitedQueue: fewest transmissions, then largest, then newest. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { asPeerId } from "../../../../src/base/ids.ts";
 import { seededRandom } from "../../../../src/base/random.ts";
 import { BroadcastQueue } from "../../../../src/gossip/core/broadcast-queue.ts";
-import { type Accusation, type Rumour } from "../../../../src/gossip/core/types.ts";
+import {
+  type Accusation,
+  type Rumour,
+  type SelfRecord,
+} from "../../../../src/gossip/core/types.ts";
 
 const it = suite("gossip/broadcast-queue");
+
+const body: SelfRecord = {
+  ...{ id: asPeerId("m1"), incarnation: 2, bootId: "", name: "m1", address: "", tags: {} },
+  ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false },
+};
+const nothing = new Uint8Array(0);
+const alive: Rumour = { kind: "alive", record: { body, bytes: nothing, signature: nothing } };
 
 function about(member: number, incarnation = 1): Accusation {
   return { kind: "suspect", member, incarnation, from: 0, refused: false };
@@ -42,11 +54,12 @@ it("never exceeds the room", () => {
   assert.is(taken(queue, 21 * 5 + 20).length, 5);
 });
 
-it("drops a rumour after its last allowed transmission, and says so", () => {
+it("drops a rumour after its last allowed transmission, and tells which records that were", () => {
   const queue = new BroadcastQueue();
   queue.push(1, about(1), 21);
+  queue.push(2, alive, 50);
   assert.equal(queue.fill([], 100, 2), []);
-  assert.equal(queue.fill([], 100, 2), [1]);
+  assert.equal(queue.fill([], 100, 2), [2]);
   assert.is(queue.size, 0);
 });
 
@@ -60,6 +73,15 @@ it("replaces the older rumour of the same subject, and starts counting again", (
   queue.fill(frame, 100, 2);
   assert.equal(frame, [about(1, 2)]);
   assert.is(queue.size, 1);
+});
+
+it("keeps a record beside an accusation, and drops the accusation for a newer record", () => {
+  const queue = new BroadcastQueue();
+  queue.push(1, alive, 300);
+  queue.push(1, about(1), 21);
+  assert.equal(taken(queue, 1000), [-1, 1]);
+  queue.push(1, alive, 300);
+  assert.equal(taken(queue, 1000), [-1]);
 });
 
 it("gives up the most sent rumours when it is trimmed", () => {

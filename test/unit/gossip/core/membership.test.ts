@@ -66,7 +66,7 @@ it("drops and counts accusations above what the accused ever signed", () => {
   lone.hear(2, { kind: "suspect", member: 0, ...forged });
   assert.is(lone.status(1), "alive");
   assert.is(lone.core.incarnation, firstIncarnation);
-  assert.is(lone.core.counters.get("accusationsForged"), 2);
+  assert.is(lone.core.counters.get("accusationsAhead"), 2);
   assert.equal(lone.events, []);
 });
 
