@@ -27,7 +27,11 @@ const table: readonly (readonly [string, Partial<LogFindings>, string])[] = [
   ],
   ["everything is gone but the watermark", nothing, "corrupt"],
   ["a frame is damaged", { fault: "the frame behind entry 7 is damaged" }, "corrupt"],
-  ["a frame is damaged in a log that has no head", { ...nothing, fault: "a frame is damaged" }, "corrupt"],
+  [
+    "a frame is damaged in a log that has no head",
+    { ...nothing, fault: "a frame is damaged" },
+    "corrupt",
+  ],
   ["the head is missing, but frames are there", { head: null }, "corrupt"],
   ["the base is missing", { base: null }, "corrupt"],
   ["frames end before the head says", { last: 19, chain: "c19" }, "corrupt"],
