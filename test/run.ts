@@ -24,7 +24,7 @@ interface Outcome {
 
 const root = import.meta.dirname;
 const slowFolders = ["e2e", "sim"];
-const limitMs = { slow: 600_000, fast: 180_000 };
+const limitMs = { slow: 1_200_000, fast: 300_000 };
 
 function testFiles(prefixes: readonly string[]): string[] {
   return readdirSync(root, { recursive: true, encoding: "utf8" })
