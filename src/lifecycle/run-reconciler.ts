@@ -119,6 +119,8 @@ export class RunReconciler implements Service {
         return null;
       case "unknown":
         if (this.#starter.isBusy(id)) return null;
+        // Two actions must never work on one machine at once: the end of the other one wakes us.
+        if (this.#deps.engine.running().length > 0) return null;
         if (!isWanted(current)) {
           return await this.#report(current, this.#neverRan(current, cancelledEarly));
         }
@@ -189,6 +191,8 @@ export class RunReconciler implements Service {
       if (answer.ok) return "done";
       const { code, message } = answer;
       logger.info({ run, code, message }, "the end of a run was refused");
+      // Refused for who asks, not for what is asked: the result must not be thrown away.
+      if (code === "CONFLICT" || code === "MEMBER_EVICTED") return "retry";
       // Whatever is wrong with the vars must not keep the node busy for ever.
       const isEmpty = Object.keys(finish.vars).length === 0;
       return code !== "INVALID" || isEmpty ? "done" : await this.#propose({ ...finish, vars: {} });

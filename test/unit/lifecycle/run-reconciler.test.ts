@@ -301,6 +301,23 @@ it("cancels what the inventory no longer has, but never on the word of a replica
   await machine.halt();
 });
 
+it("starts a run only when the one it cancelled has ended", async () => {
+  const machine = await booted();
+  const old = machine.beginRun();
+  await machine.clock.advance(10);
+  machine.world.report(machine.world.job(machine.job), "n1", finished(old, { outcome: "lost" }));
+  machine.plan();
+  const { current: next } = machine.world.work(machine.job);
+  assert.is(next?.action, "cleanup");
+  await machine.clock.advance(5000);
+  assert.equal([...new Set(machine.engine.cancelled)], [old.id]);
+  assert.is(machine.engine.specs.length, 1);
+  machine.engine.end(old, { outcome: "cancelled", exitCode: null });
+  await machine.clock.advance(10);
+  assert.is(machine.engine.specs.at(-1)?.id, next?.id);
+  await machine.halt();
+});
+
 it("fails a run whose bundle cannot be had, with the reason, after some patience", async () => {
   const machine = await booted();
   machine.bundleFailure = "no peer has it";
