@@ -4,7 +4,7 @@
  */
 import process from "node:process";
 import { lastResort } from "../base/clock.ts";
-import { AgentError, errorMessage } from "../base/errors.ts";
+import { AgentError, errorCode, errorMessage, isAgentError } from "../base/errors.ts";
 import { Agent } from "./agent.ts";
 import { createLogger } from "./logger.ts";
 import { type Environment, type Flags, resolveOptions, type Sourced } from "./options.ts";
@@ -21,6 +21,8 @@ export interface RunInput {
 
 /** sysexits EX_TEMPFAIL: storage failed, a supervisor may start the agent again. */
 const exitStorageFailed = 75;
+/** Not allowed any more (interfaces.md): a restart would change nothing. */
+const exitEvicted = 7;
 /** sysexits EX_SOFTWARE. */
 const exitHung = 70;
 /** An agent that hangs while stopping is ended by force after this long. */
@@ -46,8 +48,8 @@ export async function runAgent(input: RunInput): Promise<number> {
     await agent.start(stop.signal);
     const end = await agent.ended(stop.signal);
     if (end !== null) {
-      logger.error({ error: errorMessage(end) }, "storage failed: the agent stops");
-      exitCode = exitStorageFailed;
+      logger.error({ code: errorCode(end), error: errorMessage(end) }, "the agent stops");
+      exitCode = isAgentError(end, "MEMBER_EVICTED") ? exitEvicted : exitStorageFailed;
     }
   } catch (error) {
     if (!stop.signal.aborted || error instanceof AgentError) throw error;
