@@ -4,16 +4,34 @@ import { type Command, Option } from "commander";
 import { parseDuration } from "../base/duration.ts";
 import { errorMessage } from "../base/errors.ts";
 import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
-import { usage } from "./connect.ts";
 import { type Format, formats, parseFormat } from "./render/output.ts";
+import { usage } from "./usage.ts";
 
-/** Adds `-o`; read it with `formatOf`. */
-export function withOutput(command: Command): Command {
-  return command.addOption(new Option("-o, --output <FORMAT>", formats.join("|")).default("table"));
+export interface OutputFlags {
+  readonly output: Format;
 }
 
-export function formatOf(flags: { readonly output?: string }): Format {
-  return parseFormat(flags.output ?? "table");
+/** Adds `-o`. It is checked while the line is parsed: nothing is done before its result can be shown. */
+export function withOutput(command: Command): Command {
+  const option = new Option("-o, --output <FORMAT>", formats.join("|"));
+  return command.addOption(option.default("table").argParser(parseFormat));
+}
+
+/** Adds `--timeout`: how long to wait for a job. */
+export function withTimeout(command: Command): Command {
+  const describe = "stop waiting after this long; the job goes on";
+  return command.addOption(new Option("--timeout <DURATION>", describe).argParser(parseTimeout));
+}
+
+/** Adds `--limit`. */
+export function withLimit(command: Command, atFirst: number): Command {
+  const option = new Option("--limit <N>", "how many at most");
+  return command.addOption(option.default(atFirst).argParser(parseLimit));
+}
+
+function parseLimit(text: string): number {
+  if (/^[1-9]\d{0,6}$/.test(text)) return Number(text);
+  throw usage(`Cannot use --limit "${text}": expected a whole number of at least 1`);
 }
 
 export interface TargetFlags {
@@ -53,23 +71,38 @@ export function collect(value: string, all: readonly string[] | undefined): stri
   return [...(all ?? []), value];
 }
 
-/** `k=v` texts: v is JSON when it reads as JSON (numbers, true, objects), else a text. */
+/** `k=v` texts as an object of values. */
 export function parseAssignments(texts: readonly string[]): JsonObject {
-  const values: Record<string, Json> = {};
-  for (const text of texts) {
-    const equals = text.indexOf("=");
-    if (equals <= 0) throw usage(`Cannot read "${text}": expected KEY=VALUE`);
-    values[text.slice(0, equals)] = parseLoose(text.slice(equals + 1));
-  }
-  return values;
+  return Object.fromEntries(
+    texts.map((text) => {
+      const equals = text.indexOf("=");
+      if (equals <= 0) throw usage(`Cannot read "${text}": expected KEY=VALUE`);
+      return [text.slice(0, equals), parseLoose(text.slice(equals + 1))];
+    }),
+  );
 }
 
+/** `KEY=VALUE` sets, `KEY-` removes (null in a merge patch). */
+export function parseChanges(texts: readonly string[]): JsonObject {
+  const isRemoval = (text: string): boolean =>
+    text.length > 1 && !text.includes("=") && text.endsWith("-");
+  const set = parseAssignments(texts.filter((text) => !isRemoval(text)));
+  const removed = texts.filter(isRemoval).map((text) => [text.slice(0, -1), null] as const);
+  return { ...set, ...Object.fromEntries(removed) };
+}
+
+/**
+ * JSON where it reads as JSON, else a text. A number that would come back different (`1.10`, `1e5`, more digits
+ * than a double holds) is a text too: a version must not lose its last digit.
+ */
 export function parseLoose(text: string): Json {
+  let value: Json;
   try {
-    return JSON.parse(text) as Json;
+    value = JSON.parse(text) as Json;
   } catch {
     return text;
   }
+  return typeof value === "number" && String(value) !== text.trim() ? text : value;
 }
 
 /** A mapping from a YAML or JSON file; `-` is standard input. */
@@ -94,8 +127,8 @@ export async function readDocument(file: string): Promise<unknown> {
   }
 }
 
-export function parseTimeout(text: string): number {
+function parseTimeout(text: string): number {
   const ms = parseDuration(text);
-  if (ms === null) throw usage(`Cannot use "${text}": expected a duration such as 90s or 15m`);
-  return ms;
+  if (ms !== null) return ms;
+  throw usage(`Cannot use --timeout "${text}": expected a duration such as 90s or 15m`);
 }

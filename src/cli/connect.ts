@@ -7,49 +7,78 @@ import { ApiClient } from "../api/client.ts";
 import { type Target } from "../api/client/target.ts";
 import { systemClock } from "../base/clock.ts";
 import { parseDuration } from "../base/duration.ts";
-import { AgentError, errorMessage } from "../base/errors.ts";
+import { errorMessage } from "../base/errors.ts";
 import { type CliContext } from "./context.ts";
+import { usage } from "./usage.ts";
 
-/** Flag > environment > the data directory's socket. @throws AgentError USAGE. */
+/** Any flag > any variable > the data directory's socket. @throws AgentError USAGE. */
 export function connect(context: CliContext): ApiClient {
-  const timeout = option(context, "request-timeout", "requestTimeout");
+  const timeout = either(context, "request-timeout");
   const timeoutMs = timeout === null ? 30_000 : parseDuration(timeout);
-  if (timeoutMs === null) {
+  if (timeoutMs === null || timeoutMs === 0) {
     throw usage(`Cannot use --request-timeout "${timeout ?? ""}": expected a duration such as 30s`);
   }
   return new ApiClient({ target: findTarget(context), timeoutMs }, { clock: systemClock });
 }
 
+type Read = (context: CliContext, flag: string) => string | null;
+
+/** What was typed names the agent; the environment counts only when nothing was. */
 function findTarget(context: CliContext): Target {
-  const url = option(context, "api-url", "apiUrl");
-  if (url !== null) {
-    const caFile = option(context, "api-ca", "apiCa");
-    return {
-      kind: "url",
-      url: parseUrl(url),
-      token: readToken(context),
-      ca: caFile === null ? null : readText(caFile, "--api-ca"),
-    };
+  if (fromFlag(context, "api-url") !== null && fromFlag(context, "api-socket") !== null) {
+    throw usage("Give --api-url or --api-socket, not both");
   }
-  const socket = option(context, "api-socket", "apiSocket");
+  for (const read of [fromFlag, fromEnvironment]) {
+    const target = targetFrom(context, read);
+    if (target !== null) return target;
+  }
+  return { kind: "socket", path: path.join(defaultDataDir(context), "api.sock") };
+}
+
+function targetFrom(context: CliContext, read: Read): Target | null {
+  const url = read(context, "api-url");
+  if (url !== null) return urlTarget(context, parseUrl(url));
+  const socket = read(context, "api-socket");
   if (socket !== null) return { kind: "socket", path: path.resolve(socket) };
-  const dataDir = option(context, "data-dir", "dataDir") ?? defaultDataDir(context);
+  const dataDir = read(context, "data-dir");
+  if (dataDir === null) return null;
   return { kind: "socket", path: path.join(path.resolve(dataDir), "api.sock") };
 }
 
-function option(context: CliContext, flag: string, key: string): string | null {
+function urlTarget(context: CliContext, url: URL): Target {
+  const caFile = either(context, "api-ca");
+  const token = readToken(context);
+  if (token !== null && url.protocol === "http:" && !isLoopback(url.hostname)) {
+    context.tell(`warning: the token goes to ${url.host} unencrypted; use https:// there`);
+  }
+  return { kind: "url", url, token, ca: caFile === null ? null : readText(caFile, "--api-ca") };
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "[::1]" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+const fromFlag: Read = (context, flag) => {
+  const key = flag.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
   const given = context.globalFlags()[key];
-  if (typeof given === "string") return given;
+  if (given === "") throw usage(`Cannot use --${flag} "": it needs a value`);
+  return typeof given === "string" ? given : null;
+};
+
+const fromEnvironment: Read = (context, flag) => {
   const variable = context.env[`MUSTER_${flag.toUpperCase().replaceAll("-", "_")}`];
   return variable === undefined || variable === "" ? null : variable;
+};
+
+function either(context: CliContext, flag: string): string | null {
+  return fromFlag(context, flag) ?? fromEnvironment(context, flag);
 }
 
 /** A token is a secret: it comes from a file or the environment, never from the command line. */
 function readToken(context: CliContext): string | null {
-  const file = option(context, "api-token-file", "apiTokenFile");
+  const file = either(context, "api-token-file");
   if (file !== null) return readText(file, "--api-token-file").trim();
-  const variable = context.env["MUSTER_API_TOKEN"];
-  return variable === undefined || variable === "" ? null : variable.trim();
+  return fromEnvironment(context, "api-token")?.trim() ?? null;
 }
 
 function readText(file: string, flag: string): string {
@@ -70,8 +99,4 @@ function defaultDataDir(context: CliContext): string {
   if (process.getuid?.() === 0) return "/var/lib/muster";
   const home = context.env["HOME"] ?? os.homedir();
   return path.join(context.env["XDG_DATA_HOME"] ?? path.join(home, ".local/share"), "muster");
-}
-
-export function usage(message: string): AgentError<"USAGE"> {
-  return new AgentError("USAGE", message);
 }

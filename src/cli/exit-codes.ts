@@ -71,6 +71,8 @@ const byApiCode: Readonly<Record<ApiCode, ExitCode>> = {
 /** Codes that an agent which does not start, or a client that finds none, ends with. */
 const byOtherCode: Readonly<Record<string, ExitCode>> = {
   NO_AGENT: 6,
+  CONNECTION_LOST: 6,
+  GAVE_UP: 6,
   CONFIG_INVALID: 2,
   USAGE: 2,
   NO_CLUSTER: 2,

@@ -8,18 +8,10 @@ import { delay, systemClock } from "../base/clock.ts";
 import { isAgentError } from "../base/errors.ts";
 import { type CliContext } from "./context.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { transient } from "./transient.ts";
 
 const pollMs = 250;
 const giveUpMs = 60_000;
-const transient = [
-  "NO_AGENT",
-  "CONNECTION_LOST",
-  "GAVE_UP",
-  "NO_LEADER",
-  "NOT_READY",
-  "BUSY",
-  "STOPPED",
-];
 
 export interface Followed {
   readonly job: Job;
@@ -48,13 +40,17 @@ export async function followJob(
     if (!options.quiet) report(context, job, seen);
     if (isEnded(job)) return { job, ended: true };
     const now = systemClock.monotonicMs();
-    if (options.timeoutMs !== null && now - begun > options.timeoutMs) return { job, ended: false };
+    if (options.timeoutMs !== null && now - begun >= options.timeoutMs) {
+      return { job, ended: false };
+    }
     await delay(systemClock, pollMs, interrupted).catch(() => undefined);
     if (interrupted.aborted) return { job, ended: false };
     try {
-      job = (await client.call("getJob", { params: { id: first.id } })).value;
+      const request = { params: { id: first.id } };
+      job = (await client.call("getJob", request, { signal: interrupted })).value;
       lastContact = systemClock.monotonicMs();
     } catch (error) {
+      if (interrupted.aborted) return { job, ended: false };
       if (!isAgentError(error, ...transient)) throw error;
       if (systemClock.monotonicMs() - lastContact > giveUpMs) throw error;
     }
@@ -89,10 +85,32 @@ function describe(node: JobNode): string {
   return `${node.status}${step}${exit}${message}`;
 }
 
+/** Sets the exit code and says on standard error what to do next. */
+export function concludeJob(context: CliContext, { job, ended }: Followed): void {
+  if (!ended) {
+    context.tell(`Not waiting any more; the job goes on. Wait again: muster jobs wait ${job.id}`);
+    context.tell(`Cancel it: muster jobs cancel ${job.id}`);
+    context.setExitCode(exitCodes.gaveUp);
+    return;
+  }
+  const code = exitCodeOfJob(job);
+  if (code === exitCodes.failed) {
+    context.tell(
+      `What it printed: muster jobs logs ${job.id}   again: muster jobs retry ${job.id}`,
+    );
+  }
+  if (code === exitCodes.different) {
+    context.tell(`Drift: muster jobs logs ${job.id}   mend it: muster upgrade NODE`);
+  }
+  context.setExitCode(code);
+}
+
 /** 0 when every node succeeded; 3 when a verify did its work and found drift; 1 otherwise. */
 export function exitCodeOfJob(job: Job): number {
   if (job.status !== "succeeded") return exitCodes.failed;
   if (job.action !== "verify") return exitCodes.ok;
-  const foundDrift = Object.values(job.nodes).some((node) => (node.exitCode ?? 0) !== 0);
+  const foundDrift = Object.values(job.nodes).some(
+    (node) => node.status === "succeeded" && (node.exitCode ?? 0) !== 0,
+  );
   return foundDrift ? exitCodes.different : exitCodes.ok;
 }

@@ -1,119 +1,96 @@
 /**
- * The command line: parses, runs one command, turns every failure into one clear line and an exit code. The
- * entry of bin/muster, and what bootstrap.ts calls.
+ * The command line: runs one command, turns every failure into clear text and an exit code. The entry of
+ * bin/muster, and what bootstrap.ts calls.
  */
 import process from "node:process";
+import { setImmediate as written } from "node:timers/promises";
 import { Command, CommanderError } from "commander";
 import { errorCode, errorMessage } from "../base/errors.ts";
-import { addConfigCommands, addTokenCommands } from "./commands/access.ts";
-import { addActionCommands } from "./commands/actions.ts";
-import { addAgentCommands } from "./commands/agent.ts";
-import { addClusterCommands } from "./commands/cluster.ts";
-import { addJobCommands } from "./commands/jobs.ts";
-import { addNodeCommands } from "./commands/nodes.ts";
-import { addRoleCommands, addSettingCommands, addVariableCommands } from "./commands/variables.ts";
 import { type CliContext } from "./context.ts";
 import { exitCodeOf, exitCodes } from "./exit-codes.ts";
-import { version } from "../base/version.ts";
+import { failureText } from "./failure-text.ts";
+import { buildProgram } from "./program.ts";
+
+interface Output {
+  write(text: string): boolean;
+  on(event: "error", listener: (error: Error) => void): unknown;
+}
 
 /** The slice of the process that the command line uses. */
 export interface Host {
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly stdout: {
-    write(text: string): boolean;
-    readonly isTTY?: boolean;
-    readonly columns?: number;
-  };
-  readonly stderr: { write(text: string): boolean; readonly isTTY?: boolean };
-  on(event: "SIGINT", listener: () => void): unknown;
+  readonly stdout: Output & { readonly isTTY?: boolean; readonly columns?: number };
+  readonly stderr: Output;
+  once(event: "SIGINT", listener: () => void): unknown;
+}
+
+interface Run {
+  exitCode: number;
+  /** This process is, or becomes, an agent. */
+  agent: boolean;
 }
 
 /** Runs one command line (without node and script) and resolves with its exit code. */
 export async function main(argv: readonly string[], host: Host): Promise<number> {
-  const run = {
-    exitCode: exitCodes.ok as number,
-    agent: argv[0] === "agent" || argv[0] === "bootstrap",
-  };
+  const run: Run = { exitCode: exitCodes.ok, agent: false };
   const program = new Command("muster");
-  const context = createContext(host, program, (code) => {
-    run.exitCode = code;
-  });
+  const context = createContext(host, program, run);
   buildProgram(program, context);
+  program.hook("preAction", (_, command) => {
+    run.agent = command.parent === program && ["agent", "bootstrap"].includes(command.name());
+  });
   try {
     await program.parseAsync([...argv], { from: "user" });
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
-    explain(error, context, program.opts()["debug"] === true);
-    return exitCodeOf(error, run.agent);
+    run.exitCode = explain(error, context, run.agent);
   }
+  await written(); // an output that cannot be written says so in a callback
   return run.exitCode;
 }
 
-function buildProgram(program: Command, context: CliContext): void {
-  program
-    .description("Cluster manager with no server: ask any agent, it answers for the whole cluster")
-    .version(version, "-V, --version")
-    .option("--api-socket <PATH>", "unix socket of the agent to ask")
-    .option("--data-dir <DIR>", "data directory of the agent to ask (its api.sock is used)")
-    .option("--api-url <URL>", "http(s)://HOST:PORT of an agent, with a token")
-    .option("--api-token-file <FILE>", "file with the API token [MUSTER_API_TOKEN]")
-    .option("--api-ca <FILE>", "certificate (PEM) to trust besides the system's")
-    .option("--request-timeout <DURATION>", "how long one request may take (default 30s)")
-    .option("--debug", "show stack traces")
-    .exitOverride()
-    .configureOutput({ writeOut: context.print, writeErr: context.tell })
-    .showHelpAfterError("(add --help for what is possible)");
-  addClusterCommands(program, context);
-  addNodeCommands(program, context);
-  addActionCommands(program, context);
-  addJobCommands(program, context);
-  addVariableCommands(program, context);
-  addRoleCommands(program, context);
-  addSettingCommands(program, context);
-  addConfigCommands(program, context);
-  addTokenCommands(program, context);
-  addAgentCommands(program, context);
-  program
-    .command("version")
-    .description("version of this program")
-    .action(() => context.print(version));
-  for (const command of everyCommand(program)) {
-    command.exitOverride().configureOutput({ writeOut: context.print, writeErr: context.tell });
+function explain(error: unknown, context: CliContext, agent: boolean): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
+  context.tell(failureText(error, agent));
+  if (context.globalFlags()["debug"] === true && error instanceof Error) {
+    context.tell(error.stack ?? errorMessage(error));
+    if (error.cause instanceof Error) context.tell(`caused by ${error.cause.stack ?? ""}`);
   }
+  return exitCodeOf(error, agent);
 }
 
-function everyCommand(command: Command): Command[] {
-  return command.commands.flatMap((child) => [child, ...everyCommand(child)]);
-}
-
-function createContext(
-  host: Host,
-  program: Command,
-  setExitCode: (code: number) => void,
-): CliContext {
+function createContext(host: Host, program: Command, run: Run): CliContext {
+  const { stdout, stderr } = host;
   const line = (text: string): string => (text.endsWith("\n") ? text : `${text}\n`);
   const interrupt = new AbortController();
+  const closed = new AbortController();
   let listening = false;
+  const tell = (text: string): void => void stderr.write(line(text));
+  stderr.on("error", () => undefined); // there is nobody left to tell
+  stdout.on("error", (error) => {
+    if (!closed.signal.aborted && errorCode(error) !== "EPIPE") {
+      tell(`muster: Cannot write the output: ${error.message}`);
+      run.exitCode = exitCodes.failed;
+    }
+    closed.abort();
+  });
   return {
     env: host.env,
-    print: (text) => void host.stdout.write(line(text)),
-    tell: (text) => void host.stderr.write(line(text)),
-    isTerminal: host.stdout.isTTY === true,
-    columns: host.stdout.columns ?? 120,
+    print: (text) => {
+      if (!closed.signal.aborted) stdout.write(line(text));
+    },
+    tell,
+    columns: stdout.isTTY === true ? (stdout.columns ?? null) : null,
     get interrupted() {
-      if (!listening) host.on("SIGINT", () => interrupt.abort());
+      if (!listening) host.once("SIGINT", () => interrupt.abort());
       listening = true;
       return interrupt.signal;
     },
+    outputClosed: closed.signal,
     globalFlags: () => program.opts(),
-    setExitCode,
+    setExitCode: (code) => {
+      run.exitCode = code;
+    },
   };
-}
-
-function explain(error: unknown, context: CliContext, debug: boolean): void {
-  const code = errorCode(error);
-  context.tell(`muster: ${errorMessage(error)}${code === undefined ? "" : ` (${code})`}`);
-  if (debug && error instanceof Error && error.stack !== undefined) context.tell(error.stack);
 }
 
 if (import.meta.main) {

@@ -4,23 +4,22 @@ import { type Command } from "commander";
 import { type ApiClient } from "../../api/client.ts";
 import { type CreateJobRequest, type Job, type JobPlan } from "../../api/contract/jobs.ts";
 import { delay, systemClock } from "../../base/clock.ts";
-import { AgentError, isAgentError } from "../../base/errors.ts";
+import { isAgentError } from "../../base/errors.ts";
 import { type JsonObject } from "../../base/json.ts";
 import {
   collect,
-  formatOf,
+  type OutputFlags,
   parseAssignments,
-  parseTimeout,
   readMapping,
   type TargetFlags,
   targetsOf,
   withOutput,
   withTargets,
+  withTimeout,
 } from "../arguments.ts";
 import { connect } from "../connect.ts";
 import { type CliContext } from "../context.ts";
-import { exitCodes } from "../exit-codes.ts";
-import { exitCodeOfJob, followJob } from "../follow-job.ts";
+import { concludeJob, followJob } from "../follow-job.ts";
 import { printSingle } from "../render/output.ts";
 import { jobLines, planLines } from "./job-text.ts";
 
@@ -32,7 +31,7 @@ const verbs = {
   cleanup: "take what was applied away; the node is as discovered again",
 } as const;
 
-interface ActionFlags extends TargetFlags {
+interface ActionFlags extends TargetFlags, OutputFlags {
   readonly role?: readonly string[];
   readonly var?: readonly string[];
   readonly varsFile?: string;
@@ -41,9 +40,8 @@ interface ActionFlags extends TargetFlags {
   readonly detach?: boolean;
   readonly force?: boolean;
   readonly reason?: string;
-  readonly timeout?: string;
+  readonly timeout?: number;
   readonly quiet?: boolean;
-  readonly output?: string;
 }
 
 export function addActionCommands(program: Command, context: CliContext): void {
@@ -57,9 +55,10 @@ export function addActionCommands(program: Command, context: CliContext): void {
       .option("--dry-run", "show what would be done, change nothing")
       .option("--force", "go on where a precheck or a failed cleanup would stop")
       .option("--detach", "print the job's id and return")
-      .option("--timeout <DURATION>", "stop waiting after this long; the job goes on")
       .option("-q, --quiet", "no progress");
-    command.action((names: string[], flags: ActionFlags) => runAction(context, verb, names, flags));
+    withTimeout(command).action((names: string[], flags: ActionFlags) =>
+      runAction(context, verb, names, flags),
+    );
   }
 }
 
@@ -69,33 +68,31 @@ async function runAction(
   names: readonly string[],
   flags: ActionFlags,
 ): Promise<void> {
-  const format = formatOf(flags);
+  const { output } = flags;
   const body = await buildRequest(action, names, flags);
   const client = connect(context);
   const answer = await create(client, body);
   if ("dryRun" in answer) {
-    const lines = (): string => planLines(answer);
-    await printSingle(context, { value: answer, name: action, lines }, format);
+    const single = { value: answer, name: action, lines: planLines.bind(null, answer) };
+    await printSingle(context, single, output);
     return;
   }
   if (flags.detach === true) {
-    await printSingle(context, { value: answer, name: answer.id, lines: () => answer.id }, format);
+    await printSingle(context, { value: answer, name: answer.id, lines: () => answer.id }, output);
     return;
   }
-  if (flags.quiet !== true)
-    context.tell(`job ${answer.id}: ${action} ${answer.targets.length} nodes`);
-  const { job, ended } = await followJob(context, client, answer, {
-    timeoutMs: flags.timeout === undefined ? null : parseTimeout(flags.timeout),
-    quiet: flags.quiet === true,
-  });
-  await printSingle(context, { value: job, name: job.id, lines: () => jobLines(job) }, format);
-  if (ended) {
-    context.setExitCode(exitCodeOfJob(job));
-    return;
-  }
-  context.tell(`Not waiting any more; the job goes on. Look: muster jobs show ${job.id}`);
-  context.tell(`Cancel it: muster jobs cancel ${job.id}`);
-  context.setExitCode(exitCodes.gaveUp);
+  const isQuiet = flags.quiet === true;
+  if (!isQuiet) context.tell(`job ${answer.id}: ${action} ${countText(answer.targets.length)}`);
+  const timeoutMs = flags.timeout ?? null;
+  const followed = await followJob(context, client, answer, { timeoutMs, quiet: isQuiet });
+  const { job } = followed;
+  const single = { value: job, name: job.id, lines: jobLines.bind(null, job) };
+  await printSingle(context, single, output);
+  concludeJob(context, followed);
+}
+
+function countText(nodes: number): string {
+  return nodes === 1 ? "1 node" : `${nodes} nodes`;
 }
 
 async function buildRequest(
@@ -138,20 +135,9 @@ async function create(client: ApiClient, body: CreateJobRequest): Promise<Job | 
       const answer = await client.call("createJob", { body }, { idempotencyKey });
       return answer.value;
     } catch (error) {
-      if (isAgentError(error, "PRECHECK_FAILED")) throw withProblems(error);
       const again = isAgentError(error, "UNKNOWN_OUTCOME", "NO_LEADER", "BUSY");
       if (!again || attempt >= 4) throw error;
       await delay(systemClock, 500 * attempt);
     }
   }
-}
-
-/** One line for each bad node. */
-function withProblems(error: AgentError): AgentError {
-  const { problems } = error.details;
-  if (!Array.isArray(problems)) return error;
-  const lines = (problems as readonly Record<string, unknown>[]).map(
-    (problem) => `  ${String(problem["node"] ?? "-")}: ${String(problem["message"] ?? "")}`,
-  );
-  return new AgentError(error.code, `${error.message}\n${lines.join("\n")}`, error.details);
 }

@@ -1,37 +1,39 @@
-/** The cluster as a whole: status, members, events, why, tokens, config repository, Raft for operators. */
+/** The cluster as a whole: status, members, events, why. */
 import { type Command } from "commander";
-import { type Member, type Raft, type Status } from "../../api/contract/cluster.ts";
-import { type Event, type Reason } from "../../api/contract/events.ts";
+import { type ApiClient } from "../../api/client.ts";
+import { type Member, type Status } from "../../api/contract/cluster.ts";
+import { type Event, type Reason, type WhyJob, type WhyNode } from "../../api/contract/events.ts";
 import { systemClock } from "../../base/clock.ts";
-import { isAgentError } from "../../base/errors.ts";
-import { formatOf, withOutput } from "../arguments.ts";
+import { AgentError, isAgentError } from "../../base/errors.ts";
+import { type OutputFlags, withOutput } from "../arguments.ts";
 import { connect } from "../connect.ts";
 import { type CliContext } from "../context.ts";
-import { printSingle, renderValue } from "../render/output.ts";
-import { type Column, renderFields, renderTable } from "../render/table.ts";
+import { printStream } from "../follow-stream.ts";
+import { type Format, renderStreamed } from "../render/output.ts";
+import {
+  type Column,
+  oneLine,
+  renderFields,
+  renderTable,
+  type TableSize,
+} from "../render/table.ts";
 import { age, list, pairs } from "../render/values.ts";
-import { watchListing, withWatch } from "../watch.ts";
-
-interface OutputFlags {
-  readonly output?: string;
-  readonly watch?: boolean;
-}
+import { type WatchFlags, watchListing, watchSingle, withWatch } from "../watch.ts";
 
 export function addClusterCommands(program: Command, context: CliContext): void {
-  withOutput(program.command("status"))
+  withWatch(withOutput(program.command("status")))
     .description("health of the cluster in one screen")
-    .action(async (flags: OutputFlags) => {
-      const status = (await connect(context).call("getStatus", {})).value;
-      const name = status.cluster?.name ?? "-";
-      await printSingle(
-        context,
-        { value: status, name, lines: () => statusLines(status) },
-        formatOf(flags),
-      );
+    .action(async (flags: WatchFlags) => {
+      const client = connect(context);
+      await watchSingle(context, flags, async () => {
+        const status = (await client.call("getStatus", {})).value;
+        const name = status.cluster?.name ?? "-";
+        return { value: status, name, lines: () => statusLines(status) };
+      });
     });
   withWatch(withOutput(program.command("members")))
     .description("agents as this agent's gossip sees them")
-    .action(async (flags: OutputFlags) => {
+    .action(async (flags: WatchFlags) => {
       const client = connect(context);
       await watchListing(context, flags, async () => {
         const items = (await client.call("listMembers", {})).value;
@@ -41,7 +43,6 @@ export function addClusterCommands(program: Command, context: CliContext): void 
     });
   addEvents(program, context);
   addWhy(program, context);
-  addOperator(program, context);
 }
 
 function statusLines(status: Status): string {
@@ -50,7 +51,7 @@ function statusLines(status: Status): string {
   return renderFields([
     ["cluster", status.cluster === null ? "not joined yet" : clusterText(status.cluster)],
     ["node", `${status.node} (agent ${status.agentVersion})`],
-    ["mode", status.mode],
+    ["mode", modeText(status)],
     ["leader", status.leader?.name ?? "none"],
     ["term", String(status.term)],
     ["index", `${status.appliedIndex} applied, ${status.commitIndex} committed`],
@@ -59,6 +60,11 @@ function statusLines(status: Status): string {
     ["nodes", `${status.nodes.total}: ${pairs(nonZero(status.nodes.byPhase))}`],
     ["reachability", pairs(nonZero(status.nodes.byReachability))],
   ]);
+}
+
+function modeText({ cluster, mode }: Status): string {
+  if (cluster === null || mode !== "read-only") return mode;
+  return "read-only: without a leader and most of its voters, writes are refused";
 }
 
 function clusterText({ id, name, generation }: NonNullable<Status["cluster"]>): string {
@@ -82,57 +88,75 @@ const memberColumns: readonly Column<Member>[] = [
   { head: "ID", cell: (member) => member.id, wide: true },
 ];
 
+interface EventFlags extends OutputFlags {
+  readonly follow?: boolean;
+  readonly since?: string;
+}
+
 function addEvents(program: Command, context: CliContext): void {
-  program
-    .command("events")
+  withOutput(program.command("events"))
     .description("what happened, oldest first")
     .option("-f, --follow", "go on until Ctrl-C")
-    .option("--since <SINCE>", "1h, an RFC 3339 time, or a Raft index")
-    .option("-o, --output <FORMAT>", "table|json (one object a line)", "table")
-    .action(async (flags: { follow?: boolean; since?: string; output: string }) => {
+    .option("--since <SINCE>", "1h (back from now), an RFC 3339 time, or a Raft index")
+    .action(async ({ follow, since, output }: EventFlags) => {
       const query = {
-        ...(flags.follow === true ? { follow: true } : {}),
-        ...(flags.since === undefined ? {} : { since: flags.since }),
+        ...(follow === true ? { follow } : {}),
+        ...(since === undefined ? {} : { since }),
       };
-      const signal = context.interrupted;
-      try {
-        for await (const event of connect(context).stream("getEvents", { query }, { signal })) {
-          context.print(flags.output === "json" ? JSON.stringify(event) : eventLine(event));
-        }
-      } catch (error) {
-        if (!signal.aborted) throw error;
-      }
+      const client = connect(context);
+      const count = await printStream(
+        context,
+        (signal) => client.stream("getEvents", { query }, { signal }),
+        (event) =>
+          renderStreamed(output, {
+            value: event,
+            name: event.subject,
+            line: eventLine(event, output),
+          }),
+      );
+      if (count === 0) context.tell(since === undefined ? "No events" : `No events since ${since}`);
     });
 }
 
-function eventLine(event: Event): string {
+function eventLine(event: Event, format: Format): string {
+  const place = format === "wide" ? `${event.index}.${event.seq}`.padEnd(12) : "";
   const subject = event.subject.padEnd(12);
-  return `${event.time}  ${event.type.padEnd(22)} ${subject} ${event.message} (${event.by})`;
+  const what = `${event.type.padEnd(22)} ${subject} ${event.message} (${event.by})`;
+  return oneLine(`${place}${event.time}  ${what}`);
 }
 
 function addWhy(program: Command, context: CliContext): void {
-  program
-    .command("why")
+  withWatch(withOutput(program.command("why")))
     .description("what a node or a job waits for, who holds it, when it is tried next")
-    .argument("<NODE|JOB>")
-    .option("-o, --output <FORMAT>", "table|json|yaml", "table")
-    .action(async (subject: string, flags: { output: string }) => {
+    .argument("<NODE|JOB>", "name of a node; or a job: id, unique prefix, active or last")
+    .action(async (subject: string, flags: WatchFlags) => {
       const client = connect(context);
-      const answer = await client
-        .call("whyNode", { params: { name: subject } })
-        .catch((error: unknown) => {
-          if (!isAgentError(error, "NOT_FOUND")) throw error;
-          return client.call("whyJob", { params: { id: subject } });
-        });
-      const why = answer.value;
-      if (flags.output === "json" || flags.output === "yaml") {
-        context.print(await renderValue(why, flags.output));
-        return;
-      }
-      context.print(why.summary);
-      if (why.reasons.length > 0) context.print(renderTable(why.reasons, reasonColumns, false));
-      if (why.nextTryAt !== null) context.print(`next try: ${why.nextTryAt}`);
+      await watchSingle(context, flags, async () => {
+        const why = await askWhy(client, subject);
+        return { value: why, name: subject, lines: (size) => whyLines(why, size) };
+      });
     });
+}
+
+async function askWhy(client: ApiClient, subject: string): Promise<WhyNode | WhyJob> {
+  try {
+    return (await client.call("whyNode", { params: { name: subject } })).value;
+  } catch (error) {
+    if (!isAgentError(error, "NOT_FOUND")) throw error;
+  }
+  try {
+    return (await client.call("whyJob", { params: { id: subject } })).value;
+  } catch (error) {
+    if (!isAgentError(error, "NOT_FOUND")) throw error;
+    throw new AgentError("NOT_FOUND", `There is neither a node nor a job "${subject}"`);
+  }
+}
+
+function whyLines(why: WhyNode | WhyJob, size: TableSize): string {
+  const lines = [why.summary];
+  if (why.reasons.length > 0) lines.push(renderTable(why.reasons, reasonColumns, size));
+  if (why.nextTryAt !== null) lines.push(`next try: ${why.nextTryAt}`);
+  return lines.join("\n");
 }
 
 const reasonColumns: readonly Column<Reason>[] = [
@@ -140,49 +164,5 @@ const reasonColumns: readonly Column<Reason>[] = [
   { head: "NODE", cell: (reason) => reason.node ?? "-" },
   { head: "JOB", cell: (reason) => reason.job ?? "-" },
   { head: "FOR", cell: (reason) => age(reason.since, systemClock.wallMs()) },
-  { head: "MESSAGE", cell: (reason) => reason.message },
+  { head: "MESSAGE", cell: (reason) => reason.message, shrinks: true },
 ];
-
-function addOperator(program: Command, context: CliContext): void {
-  const operator = program.command("operator").description("the Raft group, for operators");
-  withOutput(operator.command("raft"))
-    .description("Raft state as this agent sees it")
-    .action(async (flags: OutputFlags) => {
-      const raft = (await connect(context).call("getRaft", {})).value;
-      const single = { value: raft, name: raft.name, lines: () => raftLines(raft) };
-      await printSingle(context, single, formatOf(flags));
-    });
-  operator
-    .command("transfer")
-    .description("hand leadership to another voter")
-    .argument("[NODE]", "the best candidate when left out")
-    .action(async (to: string | undefined) => {
-      const body = to === undefined ? {} : { to };
-      const answer = await connect(context).call("transferLeadership", { body });
-      context.print(`leader is ${answer.value.leader?.name ?? "not known yet"}`);
-    });
-}
-
-function raftLines(raft: Raft): string {
-  const fields = renderFields([
-    ["agent", `${raft.name} (${raft.id})`],
-    ["role", raft.role],
-    ["term", String(raft.term)],
-    ["leader", raft.leader?.name ?? "none"],
-    ["log", `${raft.firstIndex} to ${raft.lastIndex}, snapshot at ${raft.snapshotIndex}`],
-    ["index", `${raft.appliedIndex} applied, ${raft.commitIndex} committed`],
-    ["voters", raft.configuration.voters.map(list).join(" and ")],
-    ["standbys", list(raft.configuration.standbys)],
-    ["lost", list(raft.configuration.lost)],
-    ["storage", raft.health],
-  ]);
-  if (raft.peers.length === 0) return fields;
-  const columns: readonly Column<Raft["peers"][number]>[] = [
-    { head: "PEER", cell: (peer) => peer.name ?? peer.id },
-    { head: "STATE", cell: (peer) => peer.state },
-    { head: "MATCH", cell: (peer) => String(peer.matchIndex) },
-    { head: "NEXT", cell: (peer) => String(peer.nextIndex) },
-    { head: "CAUGHT UP", cell: (peer) => String(peer.caughtUp) },
-  ];
-  return `${fields}\n\n${renderTable(raft.peers, columns, false)}`;
-}

@@ -1,7 +1,7 @@
 /** Jobs as text: one line in a list, a screen for one, the plan of a dry run. */
 import { type Job, type JobNode, type JobPlan } from "../../api/contract/jobs.ts";
 import { systemClock } from "../../base/clock.ts";
-import { type Column, renderFields, renderTable } from "../render/table.ts";
+import { type Column, renderFields, renderTable, type TableSize } from "../render/table.ts";
 import { age, list, short, span } from "../render/values.ts";
 
 function now(): number {
@@ -38,10 +38,10 @@ const nodeColumns: readonly Column<NamedNode>[] = [
   { head: "STEP", cell: (node) => node.step ?? "-" },
   { head: "EXIT", cell: (node) => (node.exitCode === null ? "-" : String(node.exitCode)) },
   { head: "TOOK", cell: (node) => span(node.startedAt, node.endedAt, now()) },
-  { head: "MESSAGE", cell: (node) => node.message.split("\n")[0] ?? "" },
+  { head: "MESSAGE", cell: (node) => node.message.split("\n")[0] ?? "", shrinks: true },
 ];
 
-export function jobLines(job: Job): string {
+export function jobLines(job: Job, size: TableSize): string {
   const nodes = Object.entries(job.nodes).map(([name, node]) => ({ name, ...node }));
   const fields: (readonly [string, string])[] = [
     ["job", job.id],
@@ -54,10 +54,10 @@ export function jobLines(job: Job): string {
   ];
   if (job.reason !== "") fields.push(["reason", job.reason]);
   if (job.blockedBy.length > 0) fields.push(["blocked by", list(job.blockedBy)]);
-  return `${renderFields(fields)}\n\n${renderTable(nodes, nodeColumns, false)}`;
+  return `${renderFields(fields)}\n\n${renderTable(nodes, nodeColumns, size)}`;
 }
 
-export function planLines(plan: JobPlan): string {
+export function planLines(plan: JobPlan, size: TableSize): string {
   const rows = plan.targets.map((name) => ({
     name,
     wave: plan.waves.findIndex((wave) => wave.includes(name)) + 1,
@@ -66,11 +66,11 @@ export function planLines(plan: JobPlan): string {
   const columns: readonly Column<(typeof rows)[number]>[] = [
     { head: "NODE", cell: (row) => row.name },
     { head: "WAVE", cell: (row) => String(row.wave) },
-    { head: "ROLES", cell: (row) => list(row.roles) },
+    { head: "ROLES", cell: (row) => list(row.roles), shrinks: true },
   ];
   const head = `${plan.action} at revision ${short(plan.revision)}; nothing was changed`;
   const warnings = plan.warnings.map((warning) => `warning: ${warning}`);
   const blocked =
     plan.blockedBy.length === 0 ? [] : [`it would queue behind ${plan.blockedBy.join(", ")}`];
-  return [head, ...blocked, ...warnings, renderTable(rows, columns, false)].join("\n");
+  return [head, ...blocked, ...warnings, renderTable(rows, columns, size)].join("\n");
 }

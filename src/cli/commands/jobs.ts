@@ -1,13 +1,15 @@
-/** `muster jobs`: look at jobs, read their logs, cancel, pause, resume, retry. */
-import { type Command } from "commander";
+/** `muster jobs`: look at jobs, read their logs, wait for one. */
+import { type Command, Option } from "commander";
 import { type Job, type LogLine } from "../../api/contract/jobs.ts";
-import { formatOf, parseTimeout, withOutput } from "../arguments.ts";
+import { type OutputFlags, withLimit, withOutput, withTimeout } from "../arguments.ts";
 import { connect } from "../connect.ts";
 import { type CliContext } from "../context.ts";
-import { exitCodes } from "../exit-codes.ts";
-import { exitCodeOfJob, followJob } from "../follow-job.ts";
+import { concludeJob, followJob } from "../follow-job.ts";
+import { printStream } from "../follow-stream.ts";
+import { readPages } from "../pages.ts";
 import { printSingle } from "../render/output.ts";
-import { watchListing, withWatch } from "../watch.ts";
+import { type WatchFlags, watchListing, watchSingle, withWatch } from "../watch.ts";
+import { addJobMoves } from "./job-moves.ts";
 import { jobColumns, jobLines } from "./job-text.ts";
 
 export function addJobCommands(program: Command, context: CliContext): void {
@@ -15,113 +17,110 @@ export function addJobCommands(program: Command, context: CliContext): void {
   const listing = withWatch(withOutput(jobs.command("list", { isDefault: true })))
     .description("jobs, newest first")
     .option("--status <STATUS>", "only jobs with this status")
-    .option("--node <NODE>", "only jobs with this node")
-    .option("--limit <N>", "how many", "20");
-  listing.action((flags: ListFlags) => listJobs(context, flags));
-  withOutput(jobs.command("show"))
+    .option("--node <NODE>", "only jobs with this node");
+  withLimit(listing, 20).action((flags: ListFlags) => listJobs(context, flags));
+  withWatch(withOutput(jobs.command("show")))
     .description("one job: id, unique prefix, active or last")
     .argument("[JOB]", "job", "last")
-    .action((id: string, flags: { output?: string }) => showJob(context, id, flags));
+    .action((id: string, flags: WatchFlags) => showJob(context, id, flags));
   jobs
     .command("logs")
     .description("what the actions of a job printed")
     .argument("[JOB]", "job", "last")
     .option("-f, --follow", "go on until the job ends")
     .option("--node <NODE>", "only this node")
-    .option("-o, --output <FORMAT>", "text|json (one object a line)", "text")
+    .option("--since <SINCE>", "10m (back from now) or an RFC 3339 time")
+    .addOption(
+      new Option("-o, --output <FORMAT>", "text, or json: one object a line")
+        .choices(["text", "json"])
+        .default("text"),
+    )
     .action((id: string, flags: LogFlags) => printLogs(context, id, flags));
-  jobs
-    .command("wait")
+  withTimeout(withOutput(jobs.command("wait")))
     .description("wait until a job ends; exit code as if it had been waited for from the start")
     .argument("[JOB]", "job", "last")
-    .option("--timeout <DURATION>", "stop waiting after this long; the job goes on")
-    .action((id: string, flags: { timeout?: string }) => waitForJob(context, id, flags));
-  addMoves(jobs, context);
+    .option("-q, --quiet", "no progress")
+    .action((id: string, flags: WaitFlags) => waitForJob(context, id, flags));
+  addJobMoves(jobs, context);
 }
 
-interface ListFlags {
-  readonly output?: string;
-  readonly watch?: boolean;
+interface ListFlags extends WatchFlags {
   readonly status?: Job["status"];
   readonly node?: string;
-  readonly limit: string;
+  readonly limit: number;
 }
 
 async function listJobs(context: CliContext, flags: ListFlags): Promise<void> {
   const client = connect(context);
-  const query = {
-    limit: Number(flags.limit),
-    ...(flags.status === undefined ? {} : { status: flags.status }),
-    ...(flags.node === undefined ? {} : { node: flags.node }),
+  const { status, node } = flags;
+  const filter = {
+    ...(status === undefined ? {} : { status }),
+    ...(node === undefined ? {} : { node }),
   };
+  const none = status === undefined && node === undefined ? "No jobs" : "No jobs match";
   await watchListing(context, flags, async () => {
-    const { items } = (await client.call("listJobs", { query })).value;
-    return { items, columns: jobColumns, nameOf: (job) => job.id, none: "No jobs" };
+    const items = await readPages(
+      flags.limit,
+      async (page) => (await client.call("listJobs", { query: { ...filter, ...page } })).value,
+    );
+    return { items, columns: jobColumns, nameOf: (job) => job.id, none };
   });
 }
 
-async function showJob(context: CliContext, id: string, flags: { output?: string }): Promise<void> {
-  const job = (await connect(context).call("getJob", { params: { id } })).value;
-  const single = { value: job, name: job.id, lines: () => jobLines(job) };
-  await printSingle(context, single, formatOf(flags));
+async function showJob(context: CliContext, id: string, flags: WatchFlags): Promise<void> {
+  const client = connect(context);
+  await watchSingle(context, flags, async () => {
+    const job = (await client.call("getJob", { params: { id } })).value;
+    return { value: job, name: job.id, lines: (size) => jobLines(job, size) };
+  });
 }
 
 interface LogFlags {
   readonly follow?: boolean;
   readonly node?: string;
-  readonly output: string;
+  readonly since?: string;
+  readonly output: "text" | "json";
 }
 
-async function printLogs(context: CliContext, id: string, flags: LogFlags): Promise<void> {
+async function printLogs(context: CliContext, given: string, flags: LogFlags): Promise<void> {
   const client = connect(context);
-  const job = (await client.call("getJob", { params: { id } })).value;
+  const job = (await client.call("getJob", { params: { id: given } })).value;
+  const { node, since } = flags;
   const query = {
     ...(flags.follow === true ? { follow: true } : {}),
-    ...(flags.node === undefined ? {} : { node: flags.node }),
+    ...(node === undefined ? {} : { node }),
+    ...(since === undefined ? {} : { since }),
   };
-  const prefixed = job.targets.length > 1 && flags.node === undefined;
-  const signal = context.interrupted;
-  const lines = client.stream("getJobLogs", { params: { id: job.id }, query }, { signal });
-  try {
-    for await (const line of lines) context.print(formatLine(line, flags.output, prefixed));
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  }
+  const isPrefixed = job.targets.length > 1 && node === undefined;
+  const count = await printStream(
+    context,
+    (signal) => client.stream("getJobLogs", { params: { id: job.id }, query }, { signal }),
+    (line) => formatLine(line, flags.output, isPrefixed),
+  );
+  if (count > 0) return;
+  const later = job.endedAt === null && flags.follow !== true ? "; -f waits for them" : "";
+  context.tell(`No log lines of job ${job.id} (${job.status})${later}`);
 }
 
-function formatLine(line: LogLine, format: string, prefixed: boolean): string {
+function formatLine(line: LogLine, format: LogFlags["output"], isPrefixed: boolean): string {
   if (format === "json") return JSON.stringify(line);
-  return `${prefixed ? `${line.node}: ` : ""}${line.text}`;
+  return `${isPrefixed ? `${line.node}: ` : ""}${line.text}`;
 }
 
-async function waitForJob(
-  context: CliContext,
-  id: string,
-  flags: { timeout?: string },
-): Promise<void> {
+interface WaitFlags extends OutputFlags {
+  readonly timeout?: number;
+  readonly quiet?: boolean;
+}
+
+async function waitForJob(context: CliContext, id: string, flags: WaitFlags): Promise<void> {
   const client = connect(context);
   const first = (await client.call("getJob", { params: { id } })).value;
-  const timeoutMs = flags.timeout === undefined ? null : parseTimeout(flags.timeout);
-  const { job, ended } = await followJob(context, client, first, { timeoutMs, quiet: false });
-  context.print(jobLines(job));
-  context.setExitCode(ended ? exitCodeOfJob(job) : exitCodes.gaveUp);
-}
-
-function addMoves(jobs: Command, context: CliContext): void {
-  const moves = [
-    ["cancel", "cancelJob", "stop running actions, leave the rest alone"],
-    ["pause", "pauseJob", "begin no further wave"],
-    ["resume", "resumeJob", "go on after a pause"],
-    ["retry", "retryJob", "do again what failed"],
-  ] as const;
-  for (const [verb, route, describe] of moves) {
-    withOutput(jobs.command(verb))
-      .description(describe)
-      .argument("<JOB>", "job: id, unique prefix, active or last")
-      .action(async (id: string, flags: { output?: string }) => {
-        const job = (await connect(context).call(route, { params: { id } })).value;
-        const lines = (): string => `${job.id} ${job.status}`;
-        await printSingle(context, { value: job, name: job.id, lines }, formatOf(flags));
-      });
-  }
+  const followed = await followJob(context, client, first, {
+    timeoutMs: flags.timeout ?? null,
+    quiet: flags.quiet === true,
+  });
+  const { job } = followed;
+  const single = { value: job, name: job.id, lines: jobLines.bind(null, job) };
+  await printSingle(context, single, flags.output);
+  concludeJob(context, followed);
 }

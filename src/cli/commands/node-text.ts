@@ -1,7 +1,7 @@
 /** Nodes as text: one line in a list, a screen for one. */
 import { type Node } from "../../api/contract/nodes.ts";
 import { systemClock } from "../../base/clock.ts";
-import { type Column, renderFields, renderTable } from "../render/table.ts";
+import { type Column, renderFields, renderTable, type TableSize } from "../render/table.ts";
 import { age, bytes, list, pairs, short } from "../render/values.ts";
 
 export const nodeColumns: readonly Column<Node>[] = [
@@ -9,7 +9,7 @@ export const nodeColumns: readonly Column<Node>[] = [
   { head: "PHASE", cell: (node) => node.phase },
   { head: "REACHABILITY", cell: (node) => node.reachability },
   { head: "CONFIGURED", cell: configured },
-  { head: "ROLES", cell: (node) => list(node.roles) },
+  { head: "ROLES", cell: (node) => list(node.roles), shrinks: true },
   { head: "JOB", cell: (node) => node.job ?? "-" },
   { head: "ADDRESS", cell: (node) => node.address, wide: true },
   { head: "REVISION", cell: (node) => short(node.revision), wide: true },
@@ -31,7 +31,7 @@ function memory(node: Node): string {
   return node.facts === null ? "-" : bytes(node.facts.memory.totalBytes);
 }
 
-export function nodeLines(node: Node): string {
+export function nodeLines(node: Node, size: TableSize): string {
   const parts = [
     renderFields([
       ["name", node.name],
@@ -47,8 +47,8 @@ export function nodeLines(node: Node): string {
       ["last job", node.lastJob ?? "-"],
       ...factFields(node),
     ]),
-    conditionTable(node),
-    historyTable(node),
+    conditionTable(node, size),
+    historyTable(node, size),
   ];
   return parts.filter((part) => part !== "").join("\n\n");
 }
@@ -68,7 +68,7 @@ function factFields(node: Node): (readonly [string, string])[] {
   ];
 }
 
-function conditionTable(node: Node): string {
+function conditionTable(node: Node, size: TableSize): string {
   if (node.conditions.length === 0) return "";
   const now = systemClock.wallMs();
   const columns: readonly Column<Node["conditions"][number]>[] = [
@@ -76,18 +76,18 @@ function conditionTable(node: Node): string {
     { head: "STATUS", cell: (condition) => condition.status },
     { head: "FOR", cell: (condition) => age(condition.since, now) },
     { head: "REASON", cell: (condition) => condition.reason },
-    { head: "MESSAGE", cell: (condition) => condition.message },
+    { head: "MESSAGE", cell: (condition) => condition.message, shrinks: true },
   ];
-  return renderTable(node.conditions, columns, false);
+  return renderTable(node.conditions, columns, size);
 }
 
-function historyTable(node: Node): string {
+function historyTable(node: Node, size: TableSize): string {
   if (node.history.length === 0) return "";
   const columns: readonly Column<Node["history"][number]>[] = [
     { head: "TIME", cell: (entry) => entry.at },
     { head: "CHANGE", cell: (entry) => `${entry.from ?? ""} -> ${entry.to}`.trim() },
     { head: "BY", cell: (entry) => entry.by },
-    { head: "REASON", cell: (entry) => entry.reason },
+    { head: "REASON", cell: (entry) => entry.reason, shrinks: true },
   ];
-  return renderTable(node.history.slice(-10), columns, false);
+  return renderTable(node.history.slice(-10), columns, size);
 }

@@ -1,48 +1,38 @@
-/** `muster vars`, `muster roles`, `muster settings`: what the operator sets for the whole cluster. */
+/** `muster vars`: variables of all nodes, of a role, or of one node. */
 import { type Command } from "commander";
 import { type ApiClient } from "../../api/client.ts";
-import { type Role } from "../../api/contract/variables.ts";
-import { isJsonObject, type Json, type JsonObject } from "../../base/json.ts";
-import { formatOf, parseLoose, readDocument, readMapping, withOutput } from "../arguments.ts";
-import { connect, usage } from "../connect.ts";
+import { AgentError } from "../../base/errors.ts";
+import { type JsonObject } from "../../base/json.ts";
+import { type OutputFlags, parseChanges, readMapping, withOutput } from "../arguments.ts";
+import { connect } from "../connect.ts";
 import { type CliContext } from "../context.ts";
-import { printListing, printSingle } from "../render/output.ts";
-import { type Column } from "../render/table.ts";
-import { list, pairs, plain } from "../render/values.ts";
-import { parseChanges } from "./nodes.ts";
+import { printSingle, type Single } from "../render/output.ts";
+import { plain } from "../render/values.ts";
+import { usage } from "../usage.ts";
+import { patchRole } from "./roles.ts";
 
 interface ScopeFlags {
   readonly node?: string;
   readonly role?: string;
-  readonly output?: string;
 }
+type GetFlags = ScopeFlags & OutputFlags;
+type SetFlags = ScopeFlags & { readonly file?: string };
 
 export function addVariableCommands(program: Command, context: CliContext): void {
   const vars = program.command("vars").description("configuration variables: global, role or node");
   withOutput(withScope(vars.command("get", { isDefault: true })))
     .description("all variables of a level, or one")
     .argument("[KEY]")
-    .action((key: string | undefined, flags: ScopeFlags) => getVars(context, key, flags));
+    .action((key: string | undefined, flags: GetFlags) => getVars(context, key, flags));
   withScope(vars.command("set"))
-    .description("set variables; all of them at once, or none")
+    .description("set variables (KEY=VALUE) or remove them (KEY-); all at once, or none")
     .argument("[KEY=VALUE...]", "the value is JSON where it reads as JSON, else a text")
     .option("--file <FILE>", "a mapping of variables (YAML or JSON; - for stdin): for secrets")
-    .action(async (texts: string[], flags: ScopeFlags & { file?: string }) => {
-      const fromFile = flags.file === undefined ? {} : await readMapping(flags.file);
-      const patch = { ...fromFile, ...parseChanges(texts) };
-      if (Object.keys(patch).length === 0)
-        throw usage("Say what to set: KEY=VALUE, or --file FILE");
-      await patchVars(connect(context), flags, patch);
-      context.print(`${Object.keys(patch).length} set for ${scopeText(flags)}`);
-    });
+    .action((texts: string[], flags: SetFlags) => setVars(context, texts, flags));
   withScope(vars.command("unset"))
     .description("remove variables")
     .argument("<KEY...>")
-    .action(async (keys: string[], flags: ScopeFlags) => {
-      const patch = Object.fromEntries(keys.map((key) => [key, null]));
-      await patchVars(connect(context), flags, patch);
-      context.print(`${keys.length} removed for ${scopeText(flags)}`);
-    });
+    .action((keys: string[], flags: ScopeFlags) => unsetVars(context, keys, flags));
 }
 
 function withScope(command: Command): Command {
@@ -51,157 +41,87 @@ function withScope(command: Command): Command {
     .option("--role <ROLE>", "of this role, instead of all");
 }
 
-function scopeText(flags: ScopeFlags): string {
-  if (flags.node !== undefined) return `node ${flags.node}`;
-  return flags.role === undefined ? "all nodes" : `role ${flags.role}`;
+/** Where the variables are, in words. @throws AgentError USAGE when two places are named. */
+function scopeText({ node, role }: ScopeFlags): string {
+  if (node !== undefined && role !== undefined) throw usage("Give --node or --role, not both");
+  if (node !== undefined) return `node ${node}`;
+  return role === undefined ? "all nodes" : `role ${role}`;
 }
 
-async function readVars(client: ApiClient, flags: ScopeFlags): Promise<JsonObject> {
-  if (flags.node !== undefined && flags.role !== undefined) {
-    throw usage("Give --node or --role, not both");
+async function readVars(client: ApiClient, { node, role }: ScopeFlags): Promise<JsonObject> {
+  if (node !== undefined) {
+    return (await client.call("getNode", { params: { name: node } })).value.vars;
   }
-  if (flags.node !== undefined) {
-    return (await client.call("getNode", { params: { name: flags.node } })).value.vars;
-  }
-  if (flags.role !== undefined) {
-    return (await client.call("getRole", { params: { role: flags.role } })).value.vars;
-  }
+  if (role !== undefined) return (await client.call("getRole", { params: { role } })).value.vars;
   return (await client.call("listVars", {})).value.vars;
 }
 
 async function getVars(
   context: CliContext,
   key: string | undefined,
-  flags: ScopeFlags,
+  flags: GetFlags,
 ): Promise<void> {
+  const scope = scopeText(flags);
   const client = connect(context);
-  const format = formatOf(flags);
-  if (key !== undefined && flags.node === undefined && flags.role === undefined) {
-    const found = (await client.call("getVar", { params: { key } })).value;
-    await printSingle(
-      context,
-      { value: found, name: key, lines: () => plain(found.value) },
-      format,
-    );
+  if (key !== undefined) {
+    await printSingle(context, await oneVar(client, key, flags), flags.output);
     return;
   }
   const vars = await readVars(client, flags);
-  const shown = key === undefined ? vars : pick(vars, key, scopeText(flags));
-  const lines = (): string =>
-    Object.entries(shown)
-      .map(([name, value]) => `${name}=${plain(value)}`)
-      .join("\n");
-  if (Object.keys(shown).length === 0 && format === "table") {
-    context.tell(`No variables for ${scopeText(flags)}`);
+  const keys = Object.keys(vars);
+  if (keys.length === 0 && !["json", "yaml"].includes(flags.output)) {
+    context.tell(`No variables for ${scope}`);
     return;
   }
-  const name = Object.keys(shown).join("\n");
-  await printSingle(context, { value: shown, name, lines }, format);
+  const lines = (): string => keys.map((name) => `${name}=${plain(vars[name])}`).join("\n");
+  await printSingle(context, { value: vars, name: keys.join("\n"), lines }, flags.output);
 }
 
-function pick(vars: JsonObject, key: string, scope: string): JsonObject {
-  const value = vars[key];
-  if (value === undefined) throw usage(`No variable "${key}" for ${scope}`);
-  return { [key]: value };
-}
-
-async function patchVars(client: ApiClient, flags: ScopeFlags, patch: JsonObject): Promise<void> {
-  if (flags.node !== undefined && flags.role !== undefined) {
-    throw usage("Give --node or --role, not both");
+/** Its bare value as text, so that `$(muster vars get KEY)` is what it says. */
+async function oneVar(client: ApiClient, key: string, flags: ScopeFlags): Promise<Single> {
+  const scope = scopeText(flags);
+  if (flags.node === undefined && flags.role === undefined) {
+    const { value } = await client.call("getVar", { params: { key } });
+    return { value, name: key, lines: () => plain(value.value) };
   }
-  if (flags.node !== undefined) {
-    await client.call("patchNode", { params: { name: flags.node }, body: { vars: patch } });
-  } else if (flags.role !== undefined) await patchRole(client, flags.role, patch);
+  const value = (await readVars(client, flags))[key];
+  if (value === undefined) throw new AgentError("NOT_FOUND", `No variable "${key}" for ${scope}`);
+  return { value: { key, value }, name: key, lines: () => plain(value) };
+}
+
+async function setVars(
+  context: CliContext,
+  texts: readonly string[],
+  flags: SetFlags,
+): Promise<void> {
+  const scope = scopeText(flags);
+  const fromFile = flags.file === undefined ? {} : await readMapping(flags.file);
+  const patch = { ...fromFile, ...parseChanges(texts) };
+  if (Object.keys(patch).length === 0) throw usage("Say what to set: KEY=VALUE, or --file FILE");
+  await patchVars(connect(context), flags, patch);
+  const removed = Object.values(patch).filter((value) => value === null).length;
+  const set = Object.keys(patch).length - removed;
+  const parts = [set > 0 ? `${set} set` : "", removed > 0 ? `${removed} removed` : ""];
+  context.print(`${parts.filter((part) => part !== "").join(", ")} for ${scope}`);
+}
+
+async function unsetVars(
+  context: CliContext,
+  keys: readonly string[],
+  flags: ScopeFlags,
+): Promise<void> {
+  const scope = scopeText(flags);
+  await patchVars(connect(context), flags, Object.fromEntries(keys.map((key) => [key, null])));
+  context.print(`${keys.length} removed for ${scope}`);
+}
+
+async function patchVars(
+  client: ApiClient,
+  { node, role }: ScopeFlags,
+  patch: JsonObject,
+): Promise<void> {
+  if (node !== undefined) {
+    await client.call("patchNode", { params: { name: node }, body: { vars: patch } });
+  } else if (role !== undefined) await patchRole(client, role, patch);
   else await client.call("patchVars", { body: patch });
-}
-
-/** A role's vars are replaced whole: read, change, write on condition that nobody else did meanwhile. */
-async function patchRole(client: ApiClient, role: string, patch: JsonObject): Promise<void> {
-  const params = { role };
-  const current = await client.call("getRole", { params });
-  const vars: Record<string, Json> = { ...current.value.vars };
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete vars[key];
-    else vars[key] = value;
-  }
-  const condition = current.version === null ? {} : { ifVersion: current.version };
-  await client.call("putRole", { params, body: { vars } }, condition);
-}
-
-const roleColumns: readonly Column<Role>[] = [
-  { head: "ROLE", cell: (role) => role.name },
-  { head: "RUNNER", cell: (role) => role.definition?.runner ?? "not in this revision" },
-  { head: "REQUIRES", cell: (role) => list(role.definition?.requires ?? []) },
-  { head: "ACTIONS", cell: (role) => list(Object.keys(role.definition?.actions ?? {})) },
-  { head: "MEMBERS", cell: (role) => list(role.members) },
-  { head: "VARS", cell: (role) => pairs(role.vars), wide: true },
-];
-
-export function addRoleCommands(program: Command, context: CliContext): void {
-  const roles = program.command("roles").description("roles that the config repository defines");
-  withOutput(roles.command("list", { isDefault: true }))
-    .description("all roles and their members")
-    .action(async (flags: { output?: string }) => {
-      const { items } = (await connect(context).call("listRoles", {})).value;
-      const nameOf = (role: Role): string => role.name;
-      const listing = { items, columns: roleColumns, nameOf, none: "No roles" };
-      await printListing(context, listing, formatOf(flags));
-    });
-  roles
-    .command("set")
-    .description("set vars of a role (KEY=VALUE) or remove them (KEY-)")
-    .argument("<ROLE>")
-    .argument("<VAR...>")
-    .action(async (role: string, texts: string[]) => {
-      await patchRole(connect(context), role, parseChanges(texts));
-      context.print(`role ${role} set`);
-    });
-}
-
-export function addSettingCommands(program: Command, context: CliContext): void {
-  const settings = program.command("settings").description("behaviour of the manager itself");
-  withOutput(settings.command("get", { isDefault: true }))
-    .description("all settings")
-    .action(async (flags: { output?: string }) => {
-      const { value } = await connect(context).call("getSettings", {});
-      const lines = (): string =>
-        Object.entries(value.settings)
-          .map(([key, setting]) => `${key}=${plain(setting)}`)
-          .join("\n");
-      await printSingle(context, { value, name: "settings", lines }, formatOf(flags));
-    });
-  settings
-    .command("set")
-    .description("change settings; in force at once")
-    .argument("[KEY=VALUE...]", "autoCommission.selector=rack=r1, repair=auto, autoCommission=null")
-    .option("--file <FILE>", "a merge patch of the settings (YAML or JSON; - for stdin)")
-    .action(async (texts: string[], flags: { file?: string }) => {
-      const fromFile = flags.file === undefined ? {} : await readDocument(flags.file);
-      if (!isJsonObject(fromFile)) throw usage("The settings file is not a mapping");
-      const body = { ...fromFile, ...nested(texts) };
-      if (Object.keys(body).length === 0) throw usage("Say what to set: KEY=VALUE, or --file FILE");
-      await connect(context).call("patchSettings", { body });
-      context.print("settings changed");
-    });
-}
-
-/** `a.b=c` as `{a: {b: c}}`; a value with commas in a key that ends in `roles` is a list. */
-function nested(texts: readonly string[]): JsonObject {
-  const patch: Record<string, Json> = {};
-  for (const text of texts) {
-    const equals = text.indexOf("=");
-    if (equals <= 0) throw usage(`Cannot read "${text}": expected KEY=VALUE`);
-    const path = text.slice(0, equals).split(".");
-    const raw = text.slice(equals + 1);
-    const [first, second] = path;
-    if (first === undefined || path.length > 2) throw usage(`Unknown setting "${path.join(".")}"`);
-    const parsed = parseLoose(raw);
-    const value = second === "roles" && typeof parsed === "string" ? parsed.split(",") : parsed;
-    if (second === undefined) patch[first] = value;
-    else {
-      const before = patch[first];
-      patch[first] = { ...(isJsonObject(before) ? before : {}), [second]: value };
-    }
-  }
-  return patch;
 }

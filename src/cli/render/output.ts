@@ -1,7 +1,7 @@
 /** One way out for data: a table for people, JSON and YAML whole for programs, bare names for shells. */
 import { type CliContext } from "../context.ts";
-import { usage } from "../connect.ts";
-import { type Column, renderTable } from "./table.ts";
+import { usage } from "../usage.ts";
+import { type Column, renderTable, type TableSize } from "./table.ts";
 
 export const formats = ["table", "wide", "json", "yaml", "name"] as const;
 export type Format = (typeof formats)[number];
@@ -20,30 +20,15 @@ export interface Listing<Item> {
   readonly none: string;
 }
 
-/** Renders a listing as text without a final line end; an empty table is empty text. */
-export async function renderListing<Item>(listing: Listing<Item>, format: Format): Promise<string> {
-  switch (format) {
-    case "json":
-    case "yaml":
-      return renderValue(listing.items, format);
-    case "name":
-      return listing.items.map(listing.nameOf).join("\n");
-    case "table":
-    case "wide":
-      return listing.items.length === 0
-        ? ""
-        : renderTable(listing.items, listing.columns, format === "wide");
-  }
-}
-
 export async function printListing<Item>(
   context: CliContext,
-  listing: Listing<Item>,
+  { items, columns, nameOf, none }: Listing<Item>,
   format: Format,
 ): Promise<void> {
-  const text = await renderListing(listing, format);
-  if (text !== "") context.print(text);
-  else if (format === "table" || format === "wide") context.tell(listing.none);
+  if (format === "json" || format === "yaml") context.print(await renderValue(items, format));
+  else if (items.length === 0) context.tell(none);
+  else if (format === "name") context.print(items.map(nameOf).join("\n"));
+  else context.print(renderTable(items, columns, sizeOf(context, format)));
 }
 
 export async function renderValue(value: unknown, format: "json" | "yaml"): Promise<string> {
@@ -56,7 +41,7 @@ export async function renderValue(value: unknown, format: "json" | "yaml"): Prom
 export interface Single {
   readonly value: unknown;
   readonly name: string;
-  readonly lines: () => string;
+  readonly lines: (size: TableSize) => string;
 }
 
 export async function printSingle(
@@ -67,5 +52,19 @@ export async function printSingle(
   if (format === "json" || format === "yaml") {
     context.print(await renderValue(single.value, format));
   } else if (format === "name") context.print(single.name);
-  else context.print(single.lines());
+  else context.print(single.lines(sizeOf(context, format)));
+}
+
+/** One record of a stream: one line of JSON, one YAML document, or one line of text. */
+export async function renderStreamed(
+  format: Format,
+  single: Pick<Single, "value" | "name"> & { readonly line: string },
+): Promise<string> {
+  if (format === "json") return JSON.stringify(single.value);
+  if (format === "yaml") return `---\n${await renderValue(single.value, "yaml")}`;
+  return format === "name" ? single.name : single.line;
+}
+
+function sizeOf({ columns }: CliContext, format: Format): TableSize {
+  return { wide: format === "wide", columns };
 }
