@@ -22,6 +22,7 @@ import { type CommandResult } from "../inventory/commands.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type AgentState } from "./agent-state.ts";
 import { withFailpoint } from "./failpoint.ts";
+import { handingOver } from "./handing-over.ts";
 import { forwardSubmit, forwardTransfer, serveLeaderDoor } from "./leader-door.ts";
 import { type Mesh } from "./mesh.ts";
 import { type AgentOptions } from "./options.ts";
@@ -75,7 +76,10 @@ export function createReplica(
     },
   );
   const { rpc } = mesh;
-  const propose = withFailpoint(options.failpoint, (data, signal) => node.propose(data, signal));
+  const propose = withFailpoint(
+    options.failpoint,
+    handingOver({ self, view: stateMachine.view }, node),
+  );
   const submitter = new Submitter<CommandResult>({
     self,
     node: {
