@@ -5,13 +5,15 @@
  */
 import { AgentError } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
-import { type ConsensusNode } from "../consensus/driver/api.ts";
+import { type ConsensusNode, type ConsensusStatus } from "../consensus/driver/api.ts";
 import { ConsensusError } from "../consensus/errors.ts";
 import { decodeEnvelope } from "../inventory/codec.ts";
 import { type CommandResult } from "../inventory/commands.ts";
 import { type InventoryView } from "../inventory/view.ts";
 
-type Node = Pick<ConsensusNode<CommandResult>, "propose" | "transferLeadership" | "status">;
+type Node = Pick<ConsensusNode<CommandResult>, "propose" | "transferLeadership"> & {
+  status(): Pick<ConsensusStatus, "role" | "leader">;
+};
 
 const handOverMs = 3000;
 

@@ -21,8 +21,7 @@ function leader(
   const propose = handingOver(
     { self: peer("n1"), view: inventory.view },
     {
-      status: () =>
-        ({ role, leader: role === "leader" ? peer("n1") : peer("n2") }) as ConsensusStatus,
+      status: () => ({ role, leader: role === "leader" ? peer("n1") : peer("n2") }),
       transferLeadership: () => {
         did.push("transfer");
         if (options.successor === false) return Promise.resolve(false);
