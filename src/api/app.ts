@@ -12,6 +12,7 @@ import { maxBodyBytes } from "./contract/wire.ts";
 import { readJsonBodies } from "./json-body.ts";
 import { lingerAfter } from "./lingering-close.ts";
 import { type Metrics } from "./metrics.ts";
+import { withMissingVoters } from "./missing-voters.ts";
 import { ApiError, toProblem } from "./problems.ts";
 import { type RouteServer } from "./route-server.ts";
 
@@ -149,7 +150,7 @@ interface Exchange {
 
 function sendProblem(error: unknown, { reply, deps }: Exchange): void {
   const { logger, newId } = { logger: deps.context.logger, newId: () => deps.context.newId() };
-  const { problem, headers } = toProblem(error, { logger, newId });
+  const { problem, headers } = toProblem(withMissingVoters(error, deps.context), { logger, newId });
   void reply
     .code(problem.status)
     .headers(headers)

@@ -176,6 +176,20 @@ it("answers a linearizable read without a leader with 503 and Retry-After", asyn
   assert.is((await world.get("/v1/nodes")).status, 200);
 });
 
+it("names the voters that are out of reach when there is no leader", async () => {
+  const world = new ApiWorld();
+  world.submitFails = new AgentError("NO_LEADER", "No leader was found in time.");
+  const put = { method: "PUT", url: "/v1/vars/a", headers: json, payload: '{"value":1}' } as const;
+  const answer = await world.send(put);
+  assert.is(answer.status, 503);
+  assert.is(answer.json["code"], "NO_LEADER");
+  assert.equal(answer.json["details"], { missing: ["n2", "n3"] });
+  assert.is(
+    answer.json["detail"],
+    "No leader was found in time. Out of reach: n2, n3; it takes 2 of 3 voters",
+  );
+});
+
 const failures: readonly (readonly [string, number, boolean])[] = [
   ["NO_LEADER", 503, true],
   ["READ_ONLY", 503, true],
