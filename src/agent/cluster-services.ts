@@ -20,6 +20,7 @@ import { type CommandResult } from "../inventory/commands.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type InventoryView } from "../inventory/view.ts";
 import { verifySignature } from "../p2p/identity.ts";
+import { dialSeed } from "../p2p/seed-dial.ts";
 import { type AgentState } from "./agent-state.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { gatherFacts } from "./facts.ts";
@@ -79,10 +80,7 @@ export class ClusterServices {
       ...this.#replica.services,
       this.gossip,
       this.#memberWatch(),
-      new SolitudeWatch(
-        { periodMs: solitudeMs[options.gossipProfile] },
-        { ...deps, self: mesh.identity.peer, view: this.view, gossip: this.gossip },
-      ),
+      this.#solitudeWatch(options),
       ...this.#engine.services,
       ...createLifecycle(options, this, { ...deps, engine: this.#engine }),
       this.#facts(options),
@@ -155,6 +153,20 @@ export class ClusterServices {
       logger,
       onEvicted: () => fail(new AgentError("MEMBER_EVICTED", message)),
     });
+  }
+
+  #solitudeWatch({ gossipProfile, join }: AgentOptions): Service {
+    const { mesh } = this.#deps;
+    return new SolitudeWatch(
+      { periodMs: solitudeMs[gossipProfile], seeds: join },
+      {
+        ...this.#deps,
+        self: mesh.identity.peer,
+        view: this.view,
+        gossip: this.gossip,
+        dialSeed: (seed, signal) => dialSeed(seed, mesh.context, signal),
+      },
+    );
   }
 
   #facts(options: AgentOptions): Service {

@@ -1,9 +1,13 @@
 /**
- * Says so in the log when no other member can be reached for a while. A cut network and an eviction look the same
- * from inside (an evicted agent is refused before a word is said), so the message names both.
+ * What an agent does when it can reach no other member for a while. It says so in the log: a cut network and an
+ * eviction look the same from inside (an evicted agent is refused before a word is said), so the message names both.
+ * And it dials the seeds it was started with: when all members moved while they were down, no address that anyone
+ * remembers is true, and a seed is the operator's way to say where one of them is now. Who answers there proves its
+ * identity; one connection to a member is enough for gossip and Raft to tell the rest.
  */
 import { Background } from "../base/background.ts";
 import { type Clock, delay } from "../base/clock.ts";
+import { errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Service } from "../base/service.ts";
@@ -13,9 +17,17 @@ import { type InventoryView } from "../inventory/view.ts";
 export interface SolitudeWatchDeps {
   readonly self: PeerId;
   readonly view: InventoryView;
-  readonly gossip: GossipNode;
+  readonly gossip: Pick<GossipNode, "members">;
+  /** Connects to whoever listens there, for good when it is a member. */
+  readonly dialSeed: (seed: string, signal: AbortSignal) => Promise<void>;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+export interface SolitudeWatchOptions {
+  readonly periodMs: number;
+  /** `host:port` each; may be empty. */
+  readonly seeds: readonly string[];
 }
 
 /** The message comes again after this many checks. */
@@ -23,28 +35,26 @@ const checksBetweenMessages = 20;
 
 export class SolitudeWatch implements Service {
   readonly name = "solitude-watch";
+  readonly #options: SolitudeWatchOptions;
   readonly #deps: SolitudeWatchDeps;
-  readonly #periodMs: number;
   readonly #background: Background;
 
-  constructor(options: { readonly periodMs: number }, deps: SolitudeWatchDeps) {
-    this.#periodMs = options.periodMs;
+  constructor(options: SolitudeWatchOptions, deps: SolitudeWatchDeps) {
+    this.#options = options;
     this.#deps = deps;
     this.#background = new Background(deps.logger);
   }
 
   start(): Promise<void> {
-    const { clock, logger } = this.#deps;
+    const { clock } = this.#deps;
     this.#background.run("solitude", async (signal) => {
       let alone = 0;
       for (;;) {
-        await delay(clock, this.#periodMs, signal);
+        await delay(clock, this.#options.periodMs, signal);
         alone = this.#isAlone() ? alone + 1 : 0;
-        if (alone % checksBetweenMessages !== 1) continue;
-        logger.warn(
-          { members: this.#others() },
-          "no other member can be reached: the network is cut, all of them are down, or this node was forgotten (muster nodes, on another node, tells)",
-        );
+        if (alone === 0) continue;
+        if (alone % checksBetweenMessages === 1) this.#complain();
+        for (const seed of this.#options.seeds) await this.#dial(seed, signal);
       }
     });
     return Promise.resolve();
@@ -52,6 +62,22 @@ export class SolitudeWatch implements Service {
 
   stop(): Promise<void> {
     return this.#background.close();
+  }
+
+  #complain(): void {
+    this.#deps.logger.warn(
+      { members: this.#others(), seeds: this.#options.seeds },
+      "no other member can be reached: the network is cut, all of them are down or have new addresses (give one with --join HOST:PORT), or this node was forgotten (muster nodes, on another node, tells)",
+    );
+  }
+
+  async #dial(seed: string, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#deps.dialSeed(seed, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      this.#deps.logger.debug({ seed, error: errorMessage(error) }, "a seed does not answer");
+    }
   }
 
   #isAlone(): boolean {
