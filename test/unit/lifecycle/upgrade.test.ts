@@ -128,6 +128,15 @@ it("goes back also within one revision, when only vars changed", () => {
   assert.is(last?.vars["port"], undefined);
 });
 
+it("goes back from vars of its own: what was there before is verified with its own vars", () => {
+  const world = commissioned();
+  const job = world.request("upgrade", ["n1"], { vars: { port: -1 } });
+  world.settle(endings({ "web/configure/1": fail(9) }));
+  assert.is(world.work(job).status, "rolled-back");
+  const ports = world.view.ledger("n1").map((run) => run.vars["port"] ?? null);
+  assert.equal(ports.slice(-7), [-1, -1, -1, null, null, null, null]);
+});
+
 it("takes away what was new when it goes back", () => {
   const wider = manifestOf(
     roleSpec("base"),
