@@ -8,6 +8,7 @@ import { AgentError, errorMessage } from "../base/errors.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Service, startAll } from "../base/service.ts";
 import { version } from "../base/version.ts";
+import { type MemberView } from "../gossip/ports.ts";
 import { InventoryStateMachine } from "../inventory/state-machine.ts";
 import { loadIdentity } from "../p2p/identity.ts";
 import { type DirLock, lockDirectory } from "../storage/dir-lock.ts";
@@ -80,6 +81,7 @@ export class Agent {
         fail: (error) => this.#failed.resolve(error),
       },
     );
+    admission.believe((peer) => isUp(services.gossip.member(peer)));
     this.#cluster = services;
     await services.start(signal);
     if (mode === "bootstrap") {
@@ -140,4 +142,8 @@ export class Agent {
   #nameOf(stateMachine: InventoryStateMachine, id: Mesh["identity"]["peer"]): string {
     return stateMachine.view.nodeById(id)?.name ?? this.#nodeName();
   }
+}
+
+function isUp(member: MemberView | null): boolean {
+  return member?.status === "alive" || member?.status === "suspect";
 }
