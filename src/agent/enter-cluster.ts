@@ -15,7 +15,7 @@ import { type AgentOptions } from "./options.ts";
 export interface EntranceInput {
   readonly mode: "agent" | "bootstrap";
   readonly options: AgentOptions;
-  readonly joinToken: string | null;
+  readonly joinToken: () => Promise<string | null>;
 }
 
 /**
@@ -34,7 +34,7 @@ export async function recallCluster(input: EntranceInput): Promise<AgentState | 
       `Data directory "${options.dataDir}" belongs to no cluster: give --join HOST:PORT with --join-token-file FILE, or form a cluster with "muster bootstrap"`,
     );
   }
-  if (joinToken === null) {
+  if ((await joinToken()) === null) {
     throw new AgentError<AgentCode>(
       "CONFIG_INVALID",
       "Joining needs a token: give --join-token-file FILE or MUSTER_JOIN_TOKEN (made by: muster token create)",
@@ -125,7 +125,7 @@ async function join(
   const answer = await joinCluster(
     {
       seeds: options.join,
-      token: joinToken ?? "",
+      token: (await joinToken()) ?? "",
       name: options.name,
       address: mesh.host.addresses()[0] ?? "",
       signal,

@@ -2,12 +2,11 @@
 import { readFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { parseDocument } from "yaml";
-import { parseDuration } from "../base/duration.ts";
-import { AgentError, errorCode, errorMessage } from "../base/errors.ts";
-import { nearestWord } from "../base/nearest.ts";
+import { AgentError, errorMessage } from "../base/errors.ts";
+import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import { type AgentCode } from "./errors.ts";
-import { configKey, environmentName, type OptionFlag, optionTable } from "./option-table.ts";
+import { configKey, environmentName, type OptionFlag } from "./option-table.ts";
+import * as kinds from "./option-values.ts";
 
 export type Flags = Readonly<Partial<Record<OptionFlag, string | readonly string[]>>>;
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -47,8 +46,29 @@ export interface Sourced {
 
 export interface ResolvedOptions {
   readonly options: AgentOptions;
-  readonly joinToken: string | null;
+  /**
+   * Reads the join token. Only an agent that has to join asks: the file may be gone afterwards.
+   * @throws AgentError CONFIG_INVALID.
+   */
+  readonly joinToken: () => Promise<string | null>;
   readonly sources: readonly Sourced[];
+}
+
+/** @throws AgentError CONFIG_INVALID naming the option and its source, UNSUPPORTED. */
+export async function resolveOptions(flags: Flags, env: Environment): Promise<ResolvedOptions> {
+  const asked = given(flags, env, "config");
+  const file = asked?.values[0] ?? defaultConfigFile(env);
+  const reader = new OptionReader({
+    flags,
+    env,
+    file,
+    content: await readConfigFile(file, asked !== null),
+  });
+  reader.note("config", [file], asked?.source ?? "default");
+  const options = buildOptions(reader, env);
+  const tokenFile = reader.find("join-token-file");
+  reader.note("join-token-file", tokenFile?.values ?? [], tokenFile?.source ?? "default");
+  return { options, joinToken: () => readToken(tokenFile, env, file), sources: reader.sources };
 }
 
 interface Found {
@@ -56,73 +76,106 @@ interface Found {
   readonly source: string;
 }
 
-/**
- * Resolves all options.
- * @throws AgentError CONFIG_INVALID naming the option and its source, UNSUPPORTED.
- */
-export async function resolveOptions(flags: Flags, env: Environment): Promise<ResolvedOptions> {
-  const file = await readConfigFile(flags, env);
-  const find = (flag: OptionFlag): Found | null => {
-    const given = flags[flag];
-    if (given !== undefined) return { values: [given].flat(), source: `flag --${flag}` };
-    const variable = env[environmentName(flag)];
-    if (variable !== undefined && variable !== "") {
-      const list = flag === "join" ? variable.split(",") : [variable];
-      return { values: list.map((item) => item.trim()), source: environmentName(flag) };
+/** From flag or environment. An empty variable counts as not set; an empty flag is a slip: `--data-dir "$UNSET"`. */
+function given(flags: Flags, env: Environment, flag: OptionFlag): Found | null {
+  const typed = flags[flag];
+  if (typed !== undefined) {
+    const values = [typed].flat();
+    if (values.some((value) => value.trim() === "")) {
+      throw invalid(`Cannot use --${flag} "": it needs a value`);
     }
-    return file.get(configKey(flag)) ?? null;
-  };
-  const sources: Sourced[] = [];
-  const text = (flag: OptionFlag, fallback: string | null): string | null => {
-    const found = find(flag);
-    const value = found?.values[0] ?? fallback;
-    const source = found?.source ?? "default";
-    sources.push({ key: configKey(flag), value: value ?? "", source });
-    return value;
-  };
-  const options = buildOptions({ text, find, env });
-  sources.push({
-    key: "join",
-    value: options.join.join(","),
-    source: find("join")?.source ?? "default",
-  });
-  return { options, joinToken: await readToken(find("join-token-file"), env), sources };
+    return { values, source: `flag --${flag}` };
+  }
+  const variable = env[environmentName(flag)];
+  if (variable === undefined || variable.trim() === "") return null;
+  const list = flag === "join" ? variable.split(",") : [variable];
+  const values = list.map((item) => item.trim()).filter((item) => item !== "");
+  return { values, source: environmentName(flag) };
 }
 
-interface Lookup {
-  readonly text: (flag: OptionFlag, fallback: string | null) => string | null;
-  readonly find: (flag: OptionFlag) => Found | null;
+interface Sources {
+  readonly flags: Flags;
   readonly env: Environment;
+  readonly file: string;
+  readonly content: ConfigFile;
 }
 
-function buildOptions({ text, find, env }: Lookup): AgentOptions {
-  const dataDir = path.resolve(text("data-dir", defaultDataDir(env)) ?? "");
-  const apiListen = text("api-listen", null);
-  const certFile = text("api-tls-cert", null);
-  const keyFile = text("api-tls-key", null);
-  if ((certFile === null) !== (keyFile === null)) {
-    throw invalid("Cannot serve TLS with only one of --api-tls-cert and --api-tls-key; give both");
+/** Looks options up by precedence, checks them, and remembers where each came from. */
+class OptionReader {
+  readonly sources: Sourced[] = [];
+  readonly #from: Sources;
+
+  constructor(from: Sources) {
+    this.#from = from;
   }
-  if (certFile !== null && apiListen === null) {
-    throw invalid("Cannot use --api-tls-cert without --api-listen HOST:PORT");
+
+  find(flag: OptionFlag): Found | null {
+    const { flags, env, file, content } = this.#from;
+    const found = given(flags, env, flag);
+    if (found !== null) return found;
+    const values = content.get(configKey(flag));
+    return values === undefined ? null : { values, source: file };
   }
-  checkInventoryUrl(text("inventory-url", "embedded:") ?? "");
+
+  note(flag: OptionFlag, values: readonly string[], source: string): void {
+    this.sources.push({ key: configKey(flag), value: values.join(","), source });
+  }
+
+  optional<Value>(flag: OptionFlag, kind: kinds.Kind<Value>): Value | null {
+    const found = this.find(flag);
+    this.note(flag, found?.values ?? [], found?.source ?? "default");
+    const value = found?.values[0];
+    return found === null || value === undefined ? null : check(flag, { value, kind, ...found });
+  }
+
+  required<Value>(flag: OptionFlag, kind: kinds.Kind<Value>, fallback: string): Value {
+    const found = this.find(flag) ?? { values: [fallback], source: "default" };
+    this.note(flag, found.values, found.source);
+    return check(flag, { value: found.values[0] ?? fallback, kind, ...found });
+  }
+
+  all<Value>(flag: OptionFlag, kind: kinds.Kind<Value>): readonly Value[] {
+    const found = this.find(flag) ?? { values: [], source: "default" };
+    this.note(flag, found.values, found.source);
+    return found.values.map((value) => check(flag, { value, kind, ...found }));
+  }
+}
+
+interface Checked<Value> {
+  readonly value: string;
+  readonly kind: kinds.Kind<Value>;
+  readonly source: string;
+}
+
+function check<Value>(flag: OptionFlag, { value, kind, source }: Checked<Value>): Value {
+  const parsed = kind.parse(value);
+  if (parsed !== null) return parsed;
+  const from = source.startsWith("flag ") ? "" : ` (${source})`;
+  throw invalid(`Cannot use --${flag} "${value}"${from}: expected ${kind.expected}`);
+}
+
+function buildOptions(read: OptionReader, env: Environment): AgentOptions {
+  const dataDir = read.required("data-dir", kinds.file, defaultDataDir(env));
+  const apiListen = read.optional("api-listen", kinds.hostPort);
+  const apiTls = readTls(read, apiListen);
+  const inventory = read.required("inventory-url", kinds.text, "embedded:");
+  if (inventory !== "embedded:") throw unsupportedInventory(inventory);
   return {
     dataDir,
-    name: nodeName(text("name", os.hostname()) ?? ""),
-    listen: hostPort("listen", text("listen", "0.0.0.0:7700") ?? ""),
-    advertise: optionalHostPort("advertise", text("advertise", null)),
-    apiSocket: path.resolve(text("api-socket", path.join(dataDir, "api.sock")) ?? ""),
-    apiListen: optionalHostPort("api-listen", apiListen),
-    apiTls: certFile === null || keyFile === null ? null : { certFile, keyFile },
-    join: (find("join")?.values ?? []).map((seed) => hostPort("join", seed)),
-    logLevel: oneOf("log-level", text("log-level", "info"), ["debug", "info", "warn", "error"]),
-    gossipProfile: oneOf("gossip-profile", text("gossip-profile", "lan"), ["lan", "wan", "local"]),
-    snapshotEntries: count("snapshot-entries", text("snapshot-entries", "20000") ?? ""),
-    configWatchMs: duration("config-watch", text("config-watch", "60s") ?? ""),
-    configRepo: splitRepo(text("config-repo", null)),
-    clusterName: nodeName(text("cluster-name", "muster") ?? ""),
-    user: text("user", null),
+    name: read.required("name", kinds.name, os.hostname()),
+    listen: read.required("listen", kinds.hostPort, "0.0.0.0:7700"),
+    advertise: read.optional("advertise", kinds.hostPort),
+    apiSocket: read.required("api-socket", kinds.file, path.join(dataDir, "api.sock")),
+    apiListen,
+    apiTls,
+    join: read.all("join", kinds.hostPort),
+    logLevel: read.required("log-level", kinds.oneOf("debug", "info", "warn", "error"), "info"),
+    gossipProfile: read.required("gossip-profile", kinds.oneOf("lan", "wan", "local"), "lan"),
+    snapshotEntries: read.required("snapshot-entries", kinds.entryCount, "20000"),
+    configWatchMs: read.required("config-watch", kinds.duration, "60s"),
+    configRepo: read.optional("config-repo", kinds.repository),
+    clusterName: read.required("cluster-name", kinds.name, "muster"),
+    user: read.optional("user", kinds.text),
     gitEnvironment: pickGitEnvironment(env),
     failpoint: env["MUSTER_FAILPOINT"] ?? null,
     home: env["HOME"] ?? os.homedir(),
@@ -145,7 +198,18 @@ function pickGitEnvironment(env: Environment): Record<string, string> {
   return picked;
 }
 
-export function defaultDataDir(env: Environment): string {
+function readTls(read: OptionReader, apiListen: string | null): AgentOptions["apiTls"] {
+  const certFile = read.optional("api-tls-cert", kinds.text);
+  const keyFile = read.optional("api-tls-key", kinds.text);
+  if (certFile === null && keyFile === null) return null;
+  if (certFile === null || keyFile === null) {
+    throw invalid("Cannot serve TLS with only one of --api-tls-cert and --api-tls-key; give both");
+  }
+  if (apiListen === null) throw invalid("Cannot use --api-tls-cert without --api-listen HOST:PORT");
+  return { certFile, keyFile };
+}
+
+function defaultDataDir(env: Environment): string {
   if (process.getuid?.() === 0) return "/var/lib/muster";
   const home = env["XDG_DATA_HOME"] ?? path.join(env["HOME"] ?? os.homedir(), ".local/share");
   return path.join(home, "muster");
@@ -157,110 +221,31 @@ function defaultConfigFile(env: Environment): string {
   return path.join(home, "muster/muster.yaml");
 }
 
-async function readConfigFile(flags: Flags, env: Environment): Promise<ReadonlyMap<string, Found>> {
-  const asked = flags.config ?? env[environmentName("config")];
-  const file = typeof asked === "string" && asked !== "" ? asked : defaultConfigFile(env);
-  const content = await readFile(file, "utf8").catch((error: unknown) => {
-    if (asked === undefined && errorCode(error) === "ENOENT") return "";
-    throw invalid(`Cannot read config file "${file}": ${errorMessage(error)}`);
-  });
-  const document = parseDocument(content);
-  const problem = document.errors[0];
-  if (problem !== undefined) throw invalid(`Config file "${file}": ${problem.message}`);
-  const parsed: unknown = document.toJS({ maxAliasCount: 0 });
-  if (parsed === null || parsed === undefined) return new Map();
-  if (typeof parsed !== "object" || Array.isArray(parsed)) {
-    throw invalid(`Config file "${file}" is not a mapping of option names to values`);
-  }
-  return checkKeys(file, parsed);
-}
-
-function checkKeys(file: string, parsed: object): ReadonlyMap<string, Found> {
-  const known = optionTable
-    .map((option) => configKey(option.flag))
-    .filter((key) => key !== "config");
-  const found = new Map<string, Found>();
-  for (const [key, value] of Object.entries(parsed) as [string, unknown][]) {
-    if (!known.includes(key)) {
-      const near = nearestWord(key, known);
-      const hint = near === null ? `known keys: ${known.join(", ")}` : `did you mean "${near}"?`;
-      throw invalid(`Config file "${file}": unknown key "${key}"; ${hint}`);
-    }
-    const values = (Array.isArray(value) ? value : [value]).map((item: unknown) => String(item));
-    found.set(key, { values, source: file });
-  }
-  return found;
-}
-
-async function readToken(found: Found | null, env: Environment): Promise<string | null> {
-  const direct = env["MUSTER_JOIN_TOKEN"];
-  if (found === null) return direct === undefined || direct === "" ? null : direct.trim();
+/** A file that was named by flag or environment, else the environment's token, else the config file's file. */
+async function readToken(
+  found: Found | null,
+  env: Environment,
+  configFile: string,
+): Promise<string | null> {
+  const direct = env["MUSTER_JOIN_TOKEN"]?.trim() ?? "";
+  if (direct !== "" && (found === null || found.source === configFile)) return direct;
+  if (found === null) return null;
   const file = found.values[0] ?? "";
   const content = await readFile(file, "utf8").catch((error: unknown) => {
-    throw invalid(
-      `Cannot read join token file "${file}" (${found.source}): ${errorMessage(error)}`,
-    );
+    const reason = `(${found.source}): ${errorMessage(error)}`;
+    throw invalid(`Cannot read join token file "${file}" ${reason}`);
   });
-  return content.trim();
+  if (content.trim() !== "") return content.trim();
+  throw invalid(`Join token file "${file}" (${found.source}) is empty`);
 }
 
 function invalid(message: string): AgentError<AgentCode> {
   return new AgentError("CONFIG_INVALID", message);
 }
 
-/** Names are DNS labels joined by dots: they end up in URLs, file names and tables. */
-export function isName(text: string): boolean {
-  return text.length <= 63 && /^[a-zA-Z0-9]([a-zA-Z0-9._-]*[a-zA-Z0-9])?$/.test(text);
-}
-
-function nodeName(text: string): string {
-  if (isName(text)) return text;
-  throw invalid(
-    `Cannot use name "${text}": a name has 1 to 63 letters, digits, ".", "_" or "-", and begins and ends with a letter or digit`,
-  );
-}
-
-function hostPort(flag: string, text: string): string {
-  const match = /^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+):(\d{1,5})$/.exec(text);
-  if (match !== null && Number(match[2]) <= 65_535) return text;
-  throw invalid(`Cannot use --${flag} "${text}": expected HOST:PORT, such as 10.0.0.5:7700`);
-}
-
-function optionalHostPort(flag: string, text: string | null): string | null {
-  return text === null ? null : hostPort(flag, text);
-}
-
-function oneOf<T extends string>(flag: string, text: string | null, allowed: readonly T[]): T {
-  const found = allowed.find((candidate) => candidate === text);
-  if (found !== undefined) return found;
-  throw invalid(`Cannot use --${flag} "${text ?? ""}": expected ${allowed.join(", ")}`);
-}
-
-function count(flag: string, text: string): number {
-  if (/^\d{1,9}$/.test(text) && Number(text) >= 16) return Number(text);
-  throw invalid(`Cannot use --${flag} "${text}": expected a whole number of at least 16`);
-}
-
-function duration(flag: string, text: string): number {
-  const ms = parseDuration(text);
-  if (ms !== null && ms >= 100) return ms;
-  throw invalid(`Cannot use --${flag} "${text}": expected a duration such as 60s or 5m`);
-}
-
-function checkInventoryUrl(url: string): void {
-  if (url === "embedded:") return;
-  throw new AgentError<AgentCode>(
+function unsupportedInventory(url: string): AgentError<AgentCode> {
+  return new AgentError(
     "UNSUPPORTED",
     `Cannot use inventory "${url}": this version has the embedded one only; leave --inventory-url out`,
   );
-}
-
-function splitRepo(text: string | null): AgentOptions["configRepo"] {
-  if (text === null) return null;
-  const hash = text.lastIndexOf("#");
-  const url = hash < 0 ? text : text.slice(0, hash);
-  const ref = hash < 0 ? null : text.slice(hash + 1);
-  if (url === "" || ref === "") throw invalid(`Cannot use --config-repo "${text}": URL[#REF]`);
-  const local = !/^[a-z+]+:\/\/|^[^/]+@[^/]+:/.test(url);
-  return { url: local ? path.resolve(url) : url, ref };
 }

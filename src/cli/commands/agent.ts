@@ -1,7 +1,9 @@
 /** `muster agent` and `muster bootstrap`: the only verbs that are an agent instead of asking one. */
 import { type Command, Option } from "commander";
 import { environmentName, optionTable, type OptionSpec } from "../../agent/option-table.ts";
+import { type Sourced } from "../../agent/options.ts";
 import { type CliContext } from "../context.ts";
+import { type Column, renderTable } from "../render/table.ts";
 
 export function addAgentCommands(program: Command, context: CliContext): void {
   const agent = program
@@ -41,14 +43,19 @@ async function runInForeground(
   const flags = toFlags(given, context.globalFlags());
   const { describeOptions, runAgent } = await import("../../agent/run.ts");
   if (given["printConfig"] === true) {
-    for (const { key, value, source } of await describeOptions(flags, context.env)) {
-      context.print(`${key.padEnd(18)} ${value.padEnd(32)} ${source}`);
-    }
+    const options = await describeOptions(flags, context.env);
+    context.print(renderTable(options, optionColumns, { wide: true, columns: null }));
     return;
   }
   const code = await runAgent({ mode, flags, env: context.env, print: context.print });
   context.setExitCode(code);
 }
+
+const optionColumns: readonly Column<Sourced>[] = [
+  { head: "OPTION", cell: ({ key }) => key },
+  { head: "VALUE", cell: ({ value }) => (value === "" ? "-" : value) },
+  { head: "SOURCE", cell: ({ source }) => source },
+];
 
 /** Commander's camel-case names back to flags; options that every verb has count here too. */
 function toFlags(

@@ -1,0 +1,67 @@
+/** Texts of options as values: each kind knows what it takes, and says what it expected instead. */
+import path from "node:path";
+import { parseDuration } from "../base/duration.ts";
+
+export interface Kind<Value> {
+  /** Null when the text is not of this kind. */
+  readonly parse: (text: string) => Value | null;
+  readonly expected: string;
+}
+
+export const text: Kind<string> = { parse: (given) => given, expected: "a text" };
+
+export const file: Kind<string> = { parse: (given) => path.resolve(given), expected: "a path" };
+
+/** Names end up in URLs, file names and tables. */
+export const name: Kind<string> = {
+  parse: (given) =>
+    given.length <= 63 && /^[a-zA-Z0-9]([a-zA-Z0-9._-]*[a-zA-Z0-9])?$/.test(given) ? given : null,
+  expected:
+    'a name of 1 to 63 letters, digits, ".", "_" or "-" that begins and ends with a letter or digit',
+};
+
+export const hostPort: Kind<string> = {
+  parse: (given) => {
+    const match = /^(\[[0-9a-fA-F:.]+\]|[a-zA-Z0-9._-]+):(\d{1,5})$/.exec(given);
+    return match !== null && Number(match[2]) <= 65_535 ? given : null;
+  },
+  expected: "HOST:PORT, such as 10.0.0.5:7700",
+};
+
+export const entryCount: Kind<number> = {
+  parse: (given) => (/^\d{1,9}$/.test(given) && Number(given) >= 16 ? Number(given) : null),
+  expected: "a whole number of at least 16",
+};
+
+export const duration: Kind<number> = {
+  parse: (given) => {
+    const ms = parseDuration(given);
+    return ms !== null && ms >= 100 ? ms : null;
+  },
+  expected: "a duration such as 60s or 5m",
+};
+
+export function oneOf<Word extends string>(...allowed: readonly Word[]): Kind<Word> {
+  return {
+    parse: (given) => allowed.find((word) => word === given) ?? null,
+    expected: allowed.join(", "),
+  };
+}
+
+export interface Repository {
+  readonly url: string;
+  readonly ref: string | null;
+}
+
+/** `URL` or `URL#REF`; what is no URL is a folder on this machine. */
+export const repository: Kind<Repository> = {
+  parse: (given) => {
+    const hash = given.lastIndexOf("#");
+    const url = hash < 0 ? given : given.slice(0, hash);
+    const ref = hash < 0 ? null : given.slice(hash + 1);
+    if (url === "" || ref === "") return null;
+    const isRemote = /^[a-z][a-z0-9+.-]*:\/\/|^[^/]+@[^/]+:/i.test(url);
+    return { url: isRemote ? url : path.resolve(url), ref };
+  },
+  expected: "URL, or URL#REF",
+};
