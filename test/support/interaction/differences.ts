@@ -90,3 +90,8 @@ export const refusedAtOnce: Difference = {
   reason: "a refused vote promises nothing, so it does not wait for the disk",
   form: (lines) => lines.filter((line) => !/MsgVoteResp .*Rejected/.test(line)),
 };
+
+export const wholeConfiguration: Difference = {
+  reason: "an entry carries the whole new configuration, not the change that led to it",
+  form: (lines) => lines.map((line) => line.replace(/EntryConfChange.*/, "EntryConfChange")),
+};

@@ -43,7 +43,7 @@ export class InteractionEnvironment {
     if (handler === undefined) throw new Error(`cannot express "${directive.command}"`);
     this.#lines = [];
     handler(directive);
-    for (const { core } of this.nodes) core.assertInvariants();
+    for (const node of this.nodes) node.checkPromises();
     const quiet = this.#quiet || directive.args.get("log-level")?.[0] === "none";
     return quiet || this.#lines.length === 0 ? "ok" : this.#lines.join("\n");
   }
@@ -53,6 +53,7 @@ export class InteractionEnvironment {
     ["add-nodes", (directive) => this.#addNodes(directive)],
     ["campaign", ({ words }) => this.#campaign(this.#node(words[0]))],
     ["propose", ({ words }) => this.#propose(this.#node(words[0]), words[1] ?? "")],
+    ["propose-conf-change", ({ words, input }) => this.#promote(this.#node(words[0]), input)],
     ["stabilize", (directive) => this.#stabilize(this.#selected(directive))],
     ["deliver-msgs", (directive) => this.#deliverMessages(directive)],
     ["process-ready", (d) => this.#each(d, "handling Ready", (node) => this.#ready(node))],
@@ -129,6 +130,14 @@ export class InteractionEnvironment {
   #propose({ core }: InteractionNode, text: string): void {
     const result = core.propose([new TextEncoder().encode(text)]);
     if (!result.ok) this.#print("raft proposal dropped");
+  }
+
+  /** The one change that a transcript without its activation in sight asks for: "v3", node 3 votes. */
+  #promote({ core }: InteractionNode, change: string): void {
+    const node = /^v(\d+)$/.exec(change.trim())?.[1];
+    if (node === undefined) throw new Error(`cannot express the change "${change}"`);
+    const result = core.proposeConfig({ op: "promote", node });
+    if (!result.ok) throw new Error(`the promotion is refused: ${result.detail}`);
   }
 
   #tick({ core }: InteractionNode, count: number): void {

@@ -48,8 +48,8 @@ function position(term: number, index: number): string {
 }
 
 export function entryLine({ term, index, type, data }: Entry): string {
-  const name = type === EntryType.noop || type === EntryType.command ? "EntryNormal" : `#${type}`;
-  return `${term}/${index} ${name} ${JSON.stringify(new TextDecoder().decode(data))}`;
+  if (type === EntryType.config) return `${term}/${index} EntryConfChange`;
+  return `${term}/${index} EntryNormal ${JSON.stringify(new TextDecoder().decode(data))}`;
 }
 
 /** One entry stays on the line; more get a line each. */

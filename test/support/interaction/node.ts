@@ -41,7 +41,9 @@ export class InteractionNode {
   readonly maxInflight: number;
   readonly appendWork: AppendWork[] = [];
   readonly applyWork: (readonly Entry[])[] = [];
-  readonly #disk: { first: number; entries: Entry[] };
+  readonly #disk: LogImage;
+  /** What the disk will hold once all that was handed out is written. */
+  readonly #handed: LogImage;
   /** The state machine's newest state, as a snapshot of it would be. */
   snapshot: SnapshotMeta | null;
   #shown: { readonly role: Role; readonly leader: NodeId | null } = {
@@ -56,6 +58,7 @@ export class InteractionNode {
     this.core = createCore(options, recovered);
     this.snapshot = recovered.snapshot;
     this.#disk = { first: recovered.firstIndex, entries: [] };
+    this.#handed = { first: recovered.firstIndex, entries: [] };
   }
 
   get diskFirst(): number {
@@ -74,6 +77,10 @@ export class InteractionNode {
         throw new Error("transcripts know no loads: the tail is too short");
       const soft = this.#softChange();
       const { append, messages, committed } = ready;
+      if (!committed.every(({ index, term }) => termAt(this.#disk, index) === term)) {
+        throw new Error(`${this.id} applies what is not on its disk`);
+      }
+      if (append !== null) writeTo(this.#handed, append);
       if (soft !== null || append !== null || messages.length + committed.length > 0) {
         return { ready, soft };
       }
@@ -88,14 +95,8 @@ export class InteractionNode {
     return `Lead:${leader ?? "0"} State:${roleNames[role]}`;
   }
 
-  write({ truncateFrom, entries, snapshot }: AppendOp): void {
-    const disk = this.#disk;
-    if (snapshot !== null) {
-      disk.first = snapshot.index + 1;
-      disk.entries = [];
-    }
-    if (truncateFrom !== null) disk.entries.length = truncateFrom - disk.first;
-    disk.entries.push(...entries);
+  write(op: AppendOp): void {
+    writeTo(this.#disk, op);
   }
 
   /** What follows a write: it is durable, and a snapshot in it is the new state. */
@@ -116,10 +117,44 @@ export class InteractionNode {
   }
 
   compact(upTo: number): void {
-    this.#disk.entries.splice(0, upTo + 1 - this.#disk.first);
-    this.#disk.first = upTo + 1;
+    compactTo(this.#disk, upTo);
+    compactTo(this.#handed, upTo);
     this.core.compacted(upTo + 1);
   }
+
+  /** A write that ends late must not vouch for entries that replaced its own meanwhile. */
+  checkPromises(): void {
+    this.core.assertInvariants();
+    const { persisted } = this.core.status();
+    for (const { index, term } of this.#handed.entries) {
+      if (index <= persisted && termAt(this.#disk, index) !== term) {
+        throw new Error(`${this.id} takes entry ${index} of term ${term} for durable`);
+      }
+    }
+  }
+}
+
+interface LogImage {
+  first: number;
+  entries: Entry[];
+}
+
+function termAt({ first, entries }: LogImage, index: number): number | undefined {
+  return entries[index - first]?.term;
+}
+
+function writeTo(log: LogImage, { truncateFrom, entries, snapshot }: AppendOp): void {
+  if (snapshot !== null) {
+    log.first = snapshot.index + 1;
+    log.entries = [];
+  }
+  if (truncateFrom !== null) log.entries.length = truncateFrom - log.first;
+  log.entries.push(...entries);
+}
+
+function compactTo(log: LogImage, index: number): void {
+  log.entries.splice(0, index + 1 - log.first);
+  log.first = index + 1;
 }
 
 /** Something on its way: a message, or the news that a thread is done. */

@@ -19,6 +19,16 @@ it("a node that cannot reach a majority never raises its term", () => {
   assert.is(network.core("c").status().leader, "a");
 });
 
+it("a follower that knows the leader of its term grants nobody a vote of that term", () => {
+  const bench = new Bench();
+  bench.step(append("b", "a", { term: 1, prevIndex: 0, prevTerm: 0 }));
+  assert.is(bench.status.vote, null, "it took no part in the election");
+  const request = vote("c", "a", { term: 1, lastIndex: 9, lastTerm: 1, transfer: true });
+  const [answer] = bench.step(request);
+  assert.ok(answer?.type === "VoteResp" && !answer.granted);
+  assert.is(bench.status.vote, null);
+});
+
 it("a follower that hears its leader votes for nobody else", () => {
   const bench = new Bench();
   bench.step(append("b", "a", { term: 1, prevIndex: 0, prevTerm: 0 }));

@@ -21,6 +21,7 @@ import {
   sentWithTheTurn,
   soonerOutOfOffice,
   syncedSnapshot,
+  wholeConfiguration,
   type Difference,
 } from "../../../support/interaction/differences.ts";
 import { InteractionEnvironment } from "../../../support/interaction/environment.ts";
@@ -48,6 +49,7 @@ const transcripts: Readonly<Record<string, Transcript>> = {
     differences: { 222: refusedAtOnce, 466: refusedAtOnce },
   },
   "campaign.txt": { directives: 4 },
+  "campaign_learner_must_vote.txt": { directives: 12, differences: { 90: wholeConfiguration } },
   "checkquorum.txt": {
     directives: 15,
     differences: { 67: soonerOutOfOffice },
@@ -84,7 +86,6 @@ const transcripts: Readonly<Record<string, Transcript>> = {
 /** Transcripts that are not played at all, by the beginning of their names, and why. */
 const unplayed: Readonly<Record<string, string>> = {
   confchange_: "their configurations are active when applied, ours when appended",
-  campaign_learner_must_vote: "rests on a promotion that one node has appended and not applied",
   forget_leader_read_only_lease_based: "shows what lease reads forbid, and there are none here",
 };
 
