@@ -9,39 +9,47 @@ import path from "node:path";
 import { type Facts } from "../inventory/records.ts";
 
 const sectorBytes = 512; // /sys/block/*/size counts 512-byte sectors whatever the disk's own block size
+const maxMountsLength = 1024 * 1024;
 const maxListed = 256; // disks, mounts, interfaces: a machine with more is described by the first of them
 
-/** Gathers facts; `searchPath` is a PATH in which Python is looked for. */
-export async function gatherFacts(agentVersion: string, searchPath: string): Promise<Facts> {
-  const release = parseOsRelease(await text("/etc/os-release"));
+/** Gathers facts; `searchPath` is a PATH in which Python is looked for; below `root` are /proc, /sys and /etc. */
+export async function gatherFacts(
+  agentVersion: string,
+  searchPath: string,
+  root = "/",
+): Promise<Facts> {
+  const of = (file: string): Promise<string> => text(path.join(root, file));
+  const release = parseOsRelease(await of("etc/os-release"));
   return {
     hostname: os.hostname(),
     os: release.get("ID") ?? "linux",
     osVersion: release.get("VERSION_ID") ?? "",
     kernel: os.release(),
     arch: os.arch() === "x64" ? "x86_64" : os.arch() === "arm64" ? "aarch64" : os.arch(),
-    bootId: await readBootId(),
-    serial: await text("/sys/class/dmi/id/product_serial"),
-    machineId: await text("/etc/machine-id"),
+    bootId: await readBootId(root),
+    serial: await of("sys/class/dmi/id/product_serial"),
+    machineId: await of("etc/machine-id"),
     cpu: { model: os.cpus()[0]?.model.trim() ?? "", count: os.cpus().length },
     memory: { totalBytes: os.totalmem() },
-    disks: await disks(),
-    filesystems: await filesystems(),
+    disks: await disks(path.join(root, "sys/block")),
+    filesystems: await filesystems(
+      await text(path.join(root, "proc/self/mounts"), maxMountsLength),
+    ),
     nics: nics(),
-    virtualization: await text("/sys/class/dmi/id/sys_vendor"),
+    virtualization: await of("sys/class/dmi/id/sys_vendor"),
     agentVersion,
     pythonPath: await findExecutable("python3", searchPath),
   };
 }
 
 /** The kernel's id of this boot: tells a restarted agent from a rebooted machine. */
-export async function readBootId(): Promise<string> {
-  return text("/proc/sys/kernel/random/boot_id");
+export async function readBootId(root = "/"): Promise<string> {
+  return text(path.join(root, "proc/sys/kernel/random/boot_id"));
 }
 
-async function text(file: string): Promise<string> {
+async function text(file: string, most = 4096): Promise<string> {
   try {
-    return (await readFile(file, "utf8")).trim().slice(0, 4096);
+    return (await readFile(file, "utf8")).trim().slice(0, most);
   } catch {
     return ""; // absent or not readable for this user
   }
@@ -56,12 +64,12 @@ function parseOsRelease(content: string): Map<string, string> {
   return values;
 }
 
-async function disks(): Promise<Facts["disks"]> {
+async function disks(folder: string): Promise<Facts["disks"]> {
   const found: { name: string; sizeBytes: number; rotational: boolean }[] = [];
-  for (const name of await list("/sys/block")) {
+  for (const name of await list(folder)) {
     if (/^(loop|ram|zram|dm-|md|sr)/.test(name)) continue;
-    const sectors = Number(await text(`/sys/block/${name}/size`));
-    const rotational = (await text(`/sys/block/${name}/queue/rotational`)) === "1";
+    const sectors = Number(await text(path.join(folder, name, "size")));
+    const rotational = (await text(path.join(folder, name, "queue/rotational"))) === "1";
     if (sectors > 0) found.push({ name, sizeBytes: sectors * sectorBytes, rotational });
   }
   return found.slice(0, maxListed);
@@ -75,11 +83,11 @@ async function list(folder: string): Promise<string[]> {
   }
 }
 
-async function filesystems(): Promise<Facts["filesystems"]> {
-  const mounts = (await text("/proc/self/mounts")).split("\n");
+async function filesystems(mounts: string): Promise<Facts["filesystems"]> {
   const found: { mount: string; type: string; sizeBytes: number }[] = [];
-  for (const line of mounts) {
+  for (const line of mounts.split("\n")) {
     const [device, mount, type] = line.split(" ");
+    if (found.length === maxListed) break;
     if (device?.startsWith("/dev/") !== true || mount === undefined || type === undefined) continue;
     const size = await statfs(mount).then(
       (stat) => stat.blocks * stat.bsize,
@@ -87,7 +95,7 @@ async function filesystems(): Promise<Facts["filesystems"]> {
     );
     found.push({ mount, type, sizeBytes: size });
   }
-  return found.slice(0, maxListed);
+  return found;
 }
 
 function nics(): Facts["nics"] {

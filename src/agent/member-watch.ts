@@ -15,8 +15,8 @@ import { type MeshHost } from "../p2p/host.ts";
 export interface MemberWatchDeps {
   readonly self: PeerId;
   readonly stateMachine: InventoryStateMachine;
-  readonly host: MeshHost;
-  readonly gossip: GossipNode;
+  readonly host: Pick<MeshHost, "addressesOf" | "setAddress" | "disconnect" | "enforceAdmission">;
+  readonly gossip: Pick<GossipNode, "evict" | "member" | "contact">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** The cluster evicted this very agent. */

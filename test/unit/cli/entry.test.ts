@@ -114,7 +114,9 @@ it(
     cli.on("GET /v1/events", { lines: Array.from({ length: 2000 }, () => event) });
     const script = `set -o pipefail; "$0" events | head -n 1 >/dev/null`;
     const file = path.join(repository, "bin/muster");
-    const { code, stderr } = await start("bash", ["--norc", "-c", script, file], { env: environment(cli) });
+    const { code, stderr } = await start("bash", ["--norc", "-c", script, file], {
+      env: environment(cli),
+    });
     assert.is(stderr, "");
     assert.is(code, 0);
   }),
