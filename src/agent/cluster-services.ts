@@ -19,6 +19,7 @@ import { type GossipNode } from "../gossip/ports.ts";
 import { type CommandResult } from "../inventory/commands.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type InventoryView } from "../inventory/view.ts";
+import { unlessAborted } from "../p2p/deadline.ts";
 import { verifySignature } from "../p2p/identity.ts";
 import { dialSeed } from "../p2p/seed-dial.ts";
 import { type AgentState } from "./agent-state.ts";
@@ -62,6 +63,7 @@ export class ClusterServices {
   readonly #engine: Engine;
   readonly #services: readonly Service[];
   #stopAll: () => Promise<void> = () => Promise.resolve();
+  readonly #stopping = new AbortController();
 
   constructor({ options, state }: ClusterServicesOptions, deps: ClusterServicesDeps) {
     const { mesh, stateMachine, clock } = deps;
@@ -94,7 +96,10 @@ export class ClusterServices {
     this.#stopAll = await startAll(this.#services, signal);
   }
 
+  /** Whoever waits for the cluster is told first: without a leader they would hold the stop up for seconds. */
   async stop({ leave }: { readonly leave: boolean }): Promise<void> {
+    this.#replica.submitter.close();
+    this.#stopping.abort(stopped());
     if (leave) await this.gossip.leave(leaveMs);
     await this.#stopAll();
   }
@@ -103,6 +108,11 @@ export class ClusterServices {
   isWritable(): boolean {
     const status = this.consensus.status();
     return status.leader !== null && !status.quorumLost;
+  }
+
+  /** Resolves when this replica has all that was committed. @throws AgentError NO_LEADER, STOPPED. */
+  async readBarrier(timeoutMs: number): Promise<void> {
+    await unlessAborted(this.consensus.readBarrier(timeoutMs), this.#stopping.signal);
   }
 
   /** @throws AgentError NO_LEADER, CONFLICT. */
@@ -181,4 +191,8 @@ export class ClusterServices {
       submit: (command) => this.writer.submit(command, { by: "agent" }),
     });
   }
+}
+
+function stopped(): AgentError {
+  return new AgentError("STOPPED", "This agent stops before the cluster answered");
 }

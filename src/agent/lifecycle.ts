@@ -51,7 +51,7 @@ export function createLifecycle(
     view: stateMachine.view,
     onApplied: (listener) => stateMachine.onApplied(listener),
     propose: (command) => cluster.writer.submit(command, { by: "controller" }),
-    readBarrier: (timeoutMs) => cluster.consensus.readBarrier(timeoutMs),
+    readBarrier: (timeoutMs) => cluster.readBarrier(timeoutMs),
     leadership: leadershipOf(cluster.consensus),
   };
   const asNode: LeaderDeps["propose"] = (command) =>

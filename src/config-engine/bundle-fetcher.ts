@@ -10,6 +10,7 @@ import { errorMessage, isAgentError } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Random, shuffle } from "../base/random.ts";
+import { unlessAborted } from "../p2p/deadline.ts";
 import { bundleChunkBytes } from "./bundle-rpc.ts";
 import { type FileBundleStore, checkHash } from "./bundle-store.ts";
 import { ChunkFile } from "./chunk-file.ts";
@@ -56,7 +57,7 @@ export class BundleFetcher {
 
   /**
    * Resolves when the bundle is in the store. Callers at the same time share one fetch; the signal of the first
-   * ends it.
+   * ends it, that of another one only its own wait.
    * @throws AgentError BUNDLE_UNAVAILABLE, BUNDLE_CORRUPT, BUNDLE_TOO_LARGE.
    */
   async ensureBundle(sha256: string, sizeBytes: number, signal: AbortSignal): Promise<void> {
@@ -69,7 +70,7 @@ export class BundleFetcher {
       });
       this.#fetching.set(sha256, fetching);
     }
-    await fetching;
+    await unlessAborted(fetching, signal);
   }
 
   async #fetch(wanted: Wanted, signal: AbortSignal): Promise<void> {

@@ -55,6 +55,7 @@ export class Submitter<R> {
   /** Attempts under way, and callers that wait for a leader: told when leadership changes. */
   readonly #onLeader = new Set<() => void>();
   readonly #unsubscribe: () => void;
+  #closed = false;
 
   constructor(dependencies: SubmitterDependencies<R>) {
     this.#deps = dependencies;
@@ -66,9 +67,11 @@ export class Submitter<R> {
     });
   }
 
-  /** Forgets the node; requests under way end at their deadlines. */
+  /** Forgets the node. Requests under way end soon, as surely unsent or unknown, and new ones are refused. */
   close(): void {
+    this.#closed = true;
     this.#unsubscribe();
+    for (const tell of [...this.#onLeader]) tell();
   }
 
   /** @throws AgentError NO_LEADER, BUSY, TOO_LARGE (nothing happened), UNKNOWN_OUTCOME, STOPPED. */
@@ -77,7 +80,8 @@ export class Submitter<R> {
     const request: Request = { bytes, deadlineMs, sent: false };
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       const leader = this.#leader;
-      if (this.#leftMs(request) <= 0) throw expired(request);
+      if (this.#closed && !request.sent) throw stopping();
+      if (this.#closed || this.#leftMs(request) <= 0) throw expired(request);
       if (leader === null) {
         await this.#leaderOrDeadline(request);
         continue;
@@ -169,6 +173,10 @@ export class Submitter<R> {
 
 function attemptError(code: string): AgentError {
   return new AgentError(code, "This attempt did not end well.");
+}
+
+function stopping(): ConsensusError {
+  return new ConsensusError("STOPPED", "This agent is stopping. Nothing happened.");
 }
 
 function expired({ sent }: Request, cause?: unknown): ConsensusError {

@@ -181,6 +181,29 @@ on("ends at once when this agent stops before it sees the result", async (s) => 
   assert.equal(leader.machine.commands, ["x!"]);
 });
 
+on("ends what waits for a leader at once when it is closed, and takes nothing more", async (s) => {
+  const submitter = must(s.byNode.get("a"), "it runs");
+  const begun = s.cluster.clock.monotonicMs();
+  const outcome = s.submit("a", "x").catch(codeOf);
+  submitter.close();
+  assert.is(await s.cluster.settle(outcome), "STOPPED");
+  assert.is(await s.cluster.settle(s.submit("a", "y").catch(codeOf)), "STOPPED");
+  assert.ok(s.cluster.clock.monotonicMs() - begun < 100);
+});
+
+on("says that the outcome is unknown of what was sent before it was closed", async (s) => {
+  const leader = await s.cluster.elected();
+  const follower = must(s.cluster.followers()[0], "there are followers");
+  s.faults.push("lost-answer");
+  const outcome = s.submit(follower.id, "x").catch(codeOf);
+  await s.cluster.clock.advance(500);
+  must(s.byNode.get(follower.id), "it runs").close();
+  const begun = s.cluster.clock.monotonicMs();
+  assert.is(await s.cluster.settle(outcome), "UNKNOWN_OUTCOME");
+  assert.ok(s.cluster.clock.monotonicMs() - begun < 500);
+  assert.equal(leader.machine.commands, ["x!"]);
+});
+
 on(
   "refuses when this agent, which leads, is stopped",
   async (s) => {
