@@ -3,35 +3,20 @@
  * The order of work follows the transcripts: Readies of all, deliveries, writes, applies, until nobody has any.
  */
 import { must } from "../../../src/base/assert.ts";
-import { simpleConfiguration } from "../../../src/consensus/core/configuration.ts";
-import { defaultCoreOptions } from "../../../src/consensus/core/options.ts";
-import { emptyRecoveredLog } from "../../../src/consensus/core/recovered.ts";
-import {
-  type CoreOptions,
-  type Message,
-  type NodeId,
-  type RecoveredLog,
-} from "../../../src/consensus/core/types.ts";
+import { type Message, type NodeId } from "../../../src/consensus/core/types.ts";
 import { type Directive } from "../datadriven.ts";
 import { messageName, messageText } from "./format.ts";
-import { InteractionNode, type Response } from "./node.ts";
+import { electionTicks, newNode, type EnvironmentOptions } from "./new-node.ts";
+import { type InteractionNode, type Response } from "./node.ts";
 import { processAppend, processApply, processReady } from "./processing.ts";
 import { logLines, stateLines, statusLines } from "./pictures.ts";
-
-const electionTicks = 3;
-
-export interface EnvironmentOptions {
-  readonly core: Partial<CoreOptions>;
-  readonly asksWhileWriting: boolean;
-  /** Election timeouts in ticks that a node draws; the shortest where nothing is said. */
-  readonly timeouts: ReadonlyMap<NodeId, number>;
-}
+import { Wire } from "./wire.ts";
 
 export class InteractionEnvironment {
   readonly nodes: InteractionNode[] = [];
   readonly #options: EnvironmentOptions;
   #quiet = false;
-  #onTheWay: Response[] = [];
+  readonly #wire = new Wire();
   #lines: string[] = [];
 
   constructor(options: EnvironmentOptions) {
@@ -94,32 +79,10 @@ export class InteractionEnvironment {
     this.#lines.push(...lines);
   }
 
-  #addNodes({ words, args }: Directive): void {
-    const flag = (name: string): boolean => args.get(name)?.[0] === "true";
-    const index = Number(args.get("index")?.[0] ?? 0);
-    const inflight = args.get("inflight")?.[0];
-    for (let i = 0; i < Number(words[0]); i += 1) {
+  #addNodes(directive: Directive): void {
+    for (let i = 0; i < Number(directive.words[0]); i += 1) {
       const self = String(this.nodes.length + 1);
-      const timeout = this.#options.timeouts.get(self) ?? electionTicks;
-      const options: CoreOptions = {
-        ...defaultCoreOptions,
-        electionTicks,
-        heartbeatTicks: 1,
-        evictTicks: 0,
-        ...(inflight === undefined ? {} : { maxInflightMessages: Number(inflight) }),
-        ...this.#options.core,
-        random: () => (timeout - electionTicks) / electionTicks,
-        self,
-      };
-      const log = startingLog(index, args.get("voters") ?? [], args.get("learners") ?? []);
-      const node = new InteractionNode(options, log, {
-        asyncStorage: flag("async-storage-writes"),
-        asksWhileWriting: this.#options.asksWhileWriting,
-        preVote: flag("prevote"),
-        checkQuorum: flag("checkquorum"),
-      });
-      if (node.takeReady() !== null) throw new Error("a new node has nothing to say");
-      this.nodes.push(node);
+      this.nodes.push(newNode(self, directive, this.#options));
     }
   }
 
@@ -187,24 +150,24 @@ export class InteractionEnvironment {
       return false;
     }
     this.#print(...shown.lines);
-    this.#onTheWay.push(...shown.responses);
+    this.#wire.push(...shown.responses);
     return true;
   }
 
   #append(node: InteractionNode): void {
     const { lines, responses } = processAppend(node);
     this.#print(...lines);
-    this.#onTheWay.push(...responses);
+    this.#wire.push(...responses);
   }
 
   #apply(node: InteractionNode): void {
     const { lines, responses } = processApply(node);
     this.#print(...lines);
-    this.#onTheWay.push(...responses);
+    this.#wire.push(...responses);
   }
 
   #send(message: Message): void {
-    this.#onTheWay.push(this.#responseOf(message));
+    this.#wire.push(this.#responseOf(message));
   }
 
   /**
@@ -227,36 +190,25 @@ export class InteractionEnvironment {
     };
   }
 
-  #deliverMessages(directive: Directive): void {
-    const { words, args } = directive;
+  #deliverMessages({ words, args }: Directive): void {
     const name = args.get("type")?.[0] ?? null;
     let count = 0;
     for (const id of words.filter((word) => !word.includes("="))) count += this.#deliver(id, name);
-    for (const id of args.get("drop") ?? []) count += this.#drop(id, name);
+    for (const id of args.get("drop") ?? []) {
+      const lost = this.#wire.takeRemote(id, name);
+      this.#print(...lost.map(({ text }) => `dropped: ${text}`));
+      count += lost.length;
+    }
     if (count === 0) this.#print("no messages");
   }
 
   #deliver(to: NodeId, name: string | null): number {
-    const chosen = this.#take((one) => one.to === to && (name === null || one.name === name));
-    for (const { text, deliver } of chosen) {
+    const arrived = this.#wire.take(to, name);
+    for (const { text, deliver } of arrived) {
       this.#print(text);
       deliver(this.#node(to));
     }
-    return chosen.length;
-  }
-
-  #drop(to: NodeId, name: string | null): number {
-    const lost = this.#take(
-      (one) => one.to === to && !one.local && (name === null || one.name === name),
-    );
-    this.#print(...lost.map(({ text }) => `dropped: ${text}`));
-    return lost.length;
-  }
-
-  #take(chosen: (one: Response) => boolean): readonly Response[] {
-    const taken = this.#onTheWay.filter(chosen);
-    this.#onTheWay = this.#onTheWay.filter((one) => !taken.includes(one));
-    return taken;
+    return arrived.length;
   }
 
   #stabilize(nodes: readonly InteractionNode[]): void {
@@ -271,7 +223,7 @@ export class InteractionEnvironment {
     for (const node of nodes)
       busy = this.#announced(node, "handling Ready", () => this.#ready(node)) || busy;
     for (const node of nodes) {
-      if (!this.#onTheWay.some(({ to }) => to === node.id)) continue;
+      if (!this.#wire.hasFor(node.id)) continue;
       busy = true;
       this.#print(`> ${node.id} receiving messages`);
       this.#deliver(node.id, null);
@@ -299,22 +251,4 @@ export class InteractionEnvironment {
     this.#lines = worked ? [...before, `> ${id} ${what}`, ...this.#lines] : before;
     return worked;
   }
-}
-
-/** A log that begins behind a snapshot at `index`; without voters, a store that never held anything. */
-function startingLog(
-  index: number,
-  voters: readonly NodeId[],
-  learners: readonly NodeId[],
-): RecoveredLog {
-  if (voters.length === 0) return emptyRecoveredLog(null);
-  const config = simpleConfiguration(voters, learners);
-  return {
-    ...emptyRecoveredLog(config),
-    hardState: { term: 0, vote: null, commit: index },
-    snapshot: { id: `${index}`, index, term: 0, config, sizeBytes: 0, sha256: "" },
-    firstIndex: index + 1,
-    lastIndex: index,
-    applied: index,
-  };
 }
