@@ -7,7 +7,7 @@ import { type Role, type SettingsAnswer, type Var } from "../contract/variables.
 import { type ApiRequest, expectation, type Handlers, type Reply, write } from "../handler.ts";
 import { ApiError } from "../problems.ts";
 import { toRole, toRoles, toVar, toVars } from "../views/config.ts";
-import { refuseMasked, secretNames } from "../views/secrets.ts";
+import { keepMasked, refuseMasked, secretNames } from "../views/secrets.ts";
 
 type VariableRoutes =
   | "listVars"
@@ -59,8 +59,8 @@ export const variableHandlers: Handlers<VariableRoutes> = {
 
   putRole: async (request, context) => {
     const { role } = request.params;
-    const { vars } = request.body;
-    refuseMasked(vars, secretNames(context.view));
+    const stored = context.view.role(role)?.vars ?? {};
+    const vars = keepMasked(request.body.vars, stored, secretNames(context.view));
     await write(context, request, { type: "role.put", role, vars, ...expectation(request) });
     return roleReply(context.view, role);
   },

@@ -59,3 +59,22 @@ export function refuseMasked(vars: JsonObject, secrets: ReadonlySet<string>): vo
     throw new ApiError("INVALID", message, { problems: [{ field: key, message }] });
   }
 }
+
+/**
+ * For records that are replaced whole: a secret that comes back as the mask keeps the value it has, so that what was
+ * read can be changed elsewhere and written back. @throws ApiError INVALID where there is none to keep.
+ */
+export function keepMasked(
+  vars: JsonObject,
+  stored: JsonObject,
+  secrets: ReadonlySet<string>,
+): JsonObject {
+  const kept = Object.entries(vars).map(([key, value]): [string, Json] => {
+    const before = stored[key];
+    const isKept = value === secretMask && secrets.has(key) && before !== undefined;
+    return [key, isKept ? before : value];
+  });
+  const result = Object.fromEntries(kept);
+  refuseMasked(result, secrets);
+  return result;
+}

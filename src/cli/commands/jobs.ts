@@ -95,7 +95,10 @@ async function printLogs(context: CliContext, given: string, flags: LogFlags): P
   const count = await printStream(
     context,
     (signal) => client.stream("getJobLogs", { params: { id: job.id }, query }, { signal }),
-    (line) => formatLine(line, flags.output, isPrefixed),
+    (line) => {
+      const text = formatLine(line, flags.output, isPrefixed);
+      return context.columns === null ? text : harmless(text);
+    },
   );
   if (count > 0) return;
   const later = job.endedAt === null && flags.follow !== true ? "; -f waits for them" : "";
@@ -105,6 +108,17 @@ async function printLogs(context: CliContext, given: string, flags: LogFlags): P
 function formatLine(line: LogLine, format: LogFlags["output"], isPrefixed: boolean): string {
   if (format === "json") return JSON.stringify(line);
   return `${isPrefixed ? `${line.node}: ` : ""}${line.text}`;
+}
+
+/**
+ * What a node printed, safe for this terminal: colours stay, other control sequences (titles, cursor moves, answers
+ * typed for the operator) do not. In a pipe or a file everything is as it was.
+ */
+function harmless(text: string): string {
+  // biome-ignore lint: control characters are what is meant
+  const sequences =
+    /\u001b\[[0-9;]*m|\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|.)?|[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+  return text.replace(sequences, (found) => (/^\u001b\[[0-9;]*m$/.test(found) ? found : ""));
 }
 
 interface WaitFlags extends OutputFlags {

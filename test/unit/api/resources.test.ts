@@ -447,12 +447,15 @@ it("shows no secret anywhere, and does not write its mask over it", async () => 
     body("PUT", "/v1/vars/db_password", { value: "***" }),
     body("PATCH", "/v1/vars", { db_password: "***" }),
     body("PATCH", "/v1/nodes/n2", { vars: { db_password: "***" } }),
-    body("PUT", "/v1/roles/web", { vars: { db_password: "***" } }),
+    body("PUT", "/v1/roles/base", { vars: { db_password: "***" } }),
     body("PUT", "/v1/config/source", { url: config.url }),
   ]) {
     assert.is((await world.send(write)).status, 422, write.url);
   }
   assert.is(inventory.view.variable("db_password")?.value, secret);
+  const kept = { vars: { db_password: "***", size: 2 } };
+  assert.is((await world.send(body("PUT", "/v1/roles/web", kept))).status, 200);
+  assert.equal(inventory.view.role("web")?.vars, { db_password: secret, size: 2 });
   const plain = await world.send(body("PUT", "/v1/vars/other", { value: "***" }));
   assert.is(plain.status, 200);
 });
