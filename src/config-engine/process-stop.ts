@@ -18,10 +18,11 @@ export interface StopReport {
   readonly left: readonly string[];
 }
 
+/** @throws the reason of `signal` when it aborts: the rest is left to whoever looks next. */
 export async function stopProcesses(
   find: () => readonly ProcessEntry[],
   graceMs: number,
-  clock: Clock,
+  { clock, signal: stop }: { readonly clock: Clock; readonly signal?: AbortSignal },
 ): Promise<StopReport> {
   const told = new Map<number, string>();
   const begun = clock.monotonicMs();
@@ -41,7 +42,7 @@ export async function stopProcesses(
       }
       told.set(entry.pid, describe(entry));
     }
-    await delay(clock, pollMs);
+    await delay(clock, pollMs, stop);
   }
 }
 

@@ -4,11 +4,12 @@
  * result. At start every directory is looked at, and what still runs is watched again.
  */
 import { existsSync, rmSync } from "node:fs";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { Background } from "../base/background.ts";
 import { type Clock } from "../base/clock.ts";
 import { errorMessage } from "../base/errors.ts";
+import { newUuid } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type FinishedRun } from "../inventory/records.ts";
 import { createFile, replaceFile } from "./durable-file.ts";
@@ -210,8 +211,11 @@ class ShimRunEngine implements LocalRunEngine {
     }
     const exit = readExit(paths.exit);
     if (exit === null && claimForEngine(paths)) {
-      // Nothing was started, and with the claim in our hand nothing ever will be from this directory.
-      return await rm(directory, { recursive: true, force: true });
+      // Nothing was started, and with the claim in our hand nothing ever will be from this directory. It goes at
+      // once: a shim that is still coming up must not meet it half removed, without the claim.
+      const doomed = path.join(this.#launch.runsDirectory, `.new-${newUuid()}`);
+      await rename(directory, doomed);
+      return await rm(doomed, { recursive: true, force: true });
     }
     const entry = this.#add(paths, spec);
     entry.cancelReason = readCancelReason(paths.cancel);
@@ -240,12 +244,10 @@ class ShimRunEngine implements LocalRunEngine {
     if (ending.kind === "exit") {
       return this.#finish(entry, finishedRun(entry.spec, ending.exit, entry.cancelReason));
     }
-    this.#background.run("settle a lost run", async () => {
-      const exit = await settleLostRun(entry, ending.reason, {
-        graceMs: this.#launch.graceMs,
-        clock: this.#clock,
-        logger: this.#logger,
-      });
+    this.#background.run("settle a lost run", async (signal) => {
+      const { graceMs } = this.#launch;
+      const context = { graceMs, clock: this.#clock, logger: this.#logger, signal };
+      const exit = await settleLostRun(entry, ending.reason, context);
       this.#finish(entry, finishedRun(entry.spec, exit, null));
     });
   }

@@ -18,7 +18,7 @@ import { type RunPaths } from "./run-paths.ts";
 export async function endLeftovers(
   paths: RunPaths,
   varsPath: string,
-  options: { readonly graceMs: number; readonly clock: Clock },
+  options: { readonly graceMs: number; readonly clock: Clock; readonly signal: AbortSignal },
 ): Promise<StopReport> {
   const child = parseIdentity(readJsonFile(paths.child));
   const marker = `MUSTER_VARS=${varsPath}`;
@@ -27,5 +27,5 @@ export async function endLeftovers(
     if (entry.session !== child.pid) return false;
     return isAlive(child) || hasEnvironment(entry.pid, marker);
   };
-  return await stopProcesses(() => listProcesses().filter(ours), options.graceMs, options.clock);
+  return await stopProcesses(() => listProcesses().filter(ours), options.graceMs, options);
 }

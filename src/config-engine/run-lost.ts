@@ -15,10 +15,16 @@ import { type RunPaths } from "./run-paths.ts";
 /** A claim that no process holds: whoever writes it makes sure that no shim starts the run any more. */
 const engineClaim = JSON.stringify({ pid: 0, startTime: 0, bootId: "claimed by the engine" });
 
+/** @throws the reason of `context.signal` when it aborts; the next agent process settles the run then. */
 export async function settleLostRun(
   run: { readonly paths: RunPaths; readonly spec: StoredSpec },
   reason: string,
-  context: { readonly graceMs: number; readonly clock: Clock; readonly logger: Logger },
+  context: {
+    readonly graceMs: number;
+    readonly clock: Clock;
+    readonly logger: Logger;
+    readonly signal: AbortSignal;
+  },
 ): Promise<ExitRecord> {
   const { paths, spec } = run;
   const cause: EndCause = claimForEngine(paths) ? "not-started" : "lost";

@@ -124,11 +124,13 @@ export class ShimRun {
     let end: CommandEnd = { exitCode: null, signal: null };
     if (stop !== null) {
       const tree = (): ReturnType<typeof sessionMembers> => sessionAndDescendants(session, pid);
-      const report = await stopProcesses(tree, spec.graceMs, this.#clock);
+      const report = await stopProcesses(tree, spec.graceMs, { clock: this.#clock });
       notes.push(...stopNotes(stop, report));
       if (report.left.length === 0) end = await command.ended;
     } else end = await command.ended;
-    const left = await stopProcesses(() => sessionMembers(session), spec.graceMs, this.#clock);
+    const left = await stopProcesses(() => sessionMembers(session), spec.graceMs, {
+      clock: this.#clock,
+    });
     if (left.told.length > 0)
       notes.push(`ended what was left in the background: ${list(left.told)}`);
     if (left.left.length > 0) notes.push(`could not end: ${list(left.left)}`);
