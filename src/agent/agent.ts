@@ -104,10 +104,11 @@ export class Agent {
   async stop({ leave }: { readonly leave: boolean }): Promise<void> {
     const cluster = this.#cluster;
     this.#cluster = null;
-    await cluster?.stop({ leave }).catch((error: unknown) => {
+    const unclean = (error: unknown): void => {
       this.#deps.logger.warn({ error: errorMessage(error) }, "a service did not stop cleanly");
-    });
-    await this.#stopBase();
+    };
+    await cluster?.stop({ leave }).catch(unclean);
+    await this.#stopBase().catch(unclean);
     await this.#lock?.release();
     this.#lock = null;
   }

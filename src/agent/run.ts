@@ -38,7 +38,7 @@ export async function runAgent(input: RunInput): Promise<number> {
     leave ||= signal === "SIGINT";
     logger.info({ signal }, "stopping");
     stop.abort(new DOMException(signal, "AbortError"));
-    setLastResort();
+    setLastResort(exitHung);
   };
   process.on("SIGTERM", onSignal);
   process.on("SIGINT", onSignal);
@@ -54,7 +54,7 @@ export async function runAgent(input: RunInput): Promise<number> {
   } catch (error) {
     if (!stop.signal.aborted || error instanceof AgentError) throw error;
   } finally {
-    setLastResort();
+    setLastResort(exitCode === 0 ? exitHung : exitCode);
     await agent.stop({ leave });
     process.off("SIGTERM", onSignal);
     process.off("SIGINT", onSignal);
@@ -67,7 +67,7 @@ export async function describeOptions(flags: Flags, env: Environment): Promise<r
   return (await resolveOptions(flags, env)).sources;
 }
 
-/** The event loop should empty by itself; should it not, the process still ends. */
-function setLastResort(): void {
-  lastResort(stopLimitMs, () => process.exit(exitHung));
+/** The event loop should empty by itself; should it not (a disk that hangs), the process still ends, with `code`. */
+function setLastResort(code: number): void {
+  lastResort(stopLimitMs, () => process.exit(code));
 }
