@@ -4,6 +4,7 @@
  * reason.
  */
 import { type Command } from "../inventory/commands.ts";
+import { limits } from "../inventory/limits.ts";
 import { type JobRecord, type NodeRecord } from "../inventory/records.ts";
 import { nodeVersion } from "../inventory/node-version.ts";
 import { canBegin, illegalBegin, passingPhase } from "../inventory/transitions.ts";
@@ -19,11 +20,14 @@ export function planNodeBegin(view: InventoryView, job: JobRecord, node: NodeRec
   if (!roles.ok) {
     return failed(job, name, roles.problems.map((problem) => problem.message).join("; "));
   }
-  const assigned = view.spec(name).roles;
-  if (job.action === "commission" && job.roles?.some((role) => !assigned.includes(role)) === true) {
+  const before = view.spec(name).roles;
+  const assigned = new Set([...before, ...(job.action === "commission" ? (job.roles ?? []) : [])]);
+  const excess = tooMany(assigned.size, roles.roles.length);
+  if (excess !== null) return failed(job, name, excess);
+  if (assigned.size > before.length) {
     // Roles that a commission names are the node's from now on: its peers see it as a member.
     const ifVersion = nodeVersion(view, name);
-    return { type: "node.patch", node: name, roles: [...assigned, ...job.roles], ifVersion };
+    return { type: "node.patch", node: name, roles: [...assigned], ifVersion };
   }
   return {
     type: "job.node.begin",
@@ -39,6 +43,14 @@ function obstacleOf(job: JobRecord, node: NodeRecord): string | null {
   const mayBeAway = job.action === "decommission" && job.force;
   if (node.reachability === "reachable" || mayBeAway) return null;
   return `node "${node.name}" is ${node.reachability}`;
+}
+
+/** What the inventory would refuse, again and again: then the work is over before it began. */
+function tooMany(assigned: number, worked: number): string | null {
+  const most = limits.rolesPerNode;
+  if (assigned > most) return `${assigned} roles would be assigned to the node; at most ${most}`;
+  if (worked > 2 * most) return `${worked} roles with all they require; at most ${2 * most}`;
+  return null;
 }
 
 function failed(job: JobRecord, name: string, message: string): Command {

@@ -230,6 +230,17 @@ it("that is retried begins anew, with run ids of its own", () => {
   assert.is(world.view.ledger("n1").length, ids.length);
 });
 
+it("that would give a node more roles than it can have fails instead of trying for ever", () => {
+  const names = Array.from({ length: 70 }, (_, i) => `role-${i}`);
+  const world = new JobWorld(["n1"], manifestOf(...names.map((name) => roleSpec(name))));
+  world.assign("n1", ...names.slice(0, 40));
+  const job = world.request("commission", ["n1"], { roles: names.slice(30) });
+  world.settle();
+  assert.is(world.job(job).status, "failed");
+  assert.match(world.work(job).message, /70 roles would be assigned to the node; at most 64/);
+  assert.is(world.node().phase, "discovered");
+});
+
 it("of a node that left meanwhile fails before anything changes", () => {
   const world = started("base");
   const job = world.request("commission", ["n1"]);
