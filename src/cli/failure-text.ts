@@ -19,7 +19,10 @@ export function failureText(error: unknown, agent: boolean): string {
   const code = errorCode(error);
   const [first = "", ...rest] = errorMessage(error).split("\n");
   const hint = agent || code === undefined ? undefined : hints[code];
-  const sentence = hint === undefined ? first : `${first.replace(/[.;]$/, "")}. ${hint}`;
+  const sentence =
+    hint === undefined
+      ? first
+      : `${first.replace(/[.;]$/, "")}${first.endsWith("?") ? "" : "."} ${hint}`;
   const head = `muster: ${sentence}${code === undefined ? "" : ` (${code})`}`;
   return [head, ...rest, ...problemLines(error)].join("\n");
 }
