@@ -15,6 +15,7 @@ import { limits } from "./limits.ts";
 import { nodeVersion } from "./node-version.ts";
 import { contestedName } from "./reduce-members.ts";
 import { recordRun } from "./ledger.ts";
+import { canBegin } from "./transitions.ts";
 
 export const forgetHandlers: Handlers<Extract<CommandType, "node.forget">> = {
   "node.forget": forget,
@@ -35,7 +36,7 @@ function forget(draft: Draft, { node: name, force, ifVersion }: CommandOf<"node.
   if (node.phase !== "decommissioned" && !force) {
     return refuse(
       "ILLEGAL_MOVE",
-      `Cannot forget node "${name}": it is ${node.phase}; decommission it first, or use force`,
+      `Cannot forget node "${name}": it is ${node.phase}; ${wayOut(node)}`,
       { phase: node.phase, legal: ["decommissioned"] },
     );
   }
@@ -59,6 +60,13 @@ function forget(draft: Draft, { node: name, force, ifVersion }: CommandOf<"node.
   dropOldRemains(draft);
   draft.emit("node.forgotten", `node/${name}`, `Node "${name}" forgotten`, { id: node.id, force });
   return done({ node: name, id: node.id });
+}
+
+/** A node that was never configured has nothing to be decommissioned of. */
+function wayOut({ phase }: NodeRecord): string {
+  return canBegin("decommission", phase)
+    ? "decommission it first, or use force"
+    : "use force to forget it as it is";
 }
 
 function evict(draft: Draft, node: NodeRecord): void {

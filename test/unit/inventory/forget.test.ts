@@ -44,6 +44,7 @@ it("forgets other nodes only by force", () => {
   const forget = { type: "node.forget", node: "n2" } as const;
   const refusal = inventory.refused({ ...forget, force: false }, "ILLEGAL_MOVE");
   assert.is(refusal.details["phase"], "discovered");
+  assert.match(refusal.message, /it is discovered; use force/);
   inventory.refused({ ...forget, force: true, ifVersion: 1 }, "VERSION_MISMATCH");
   inventory.refused({ ...forget, force: true, node: "none" }, "NOT_FOUND");
   inventory.ok({ ...forget, force: true });
