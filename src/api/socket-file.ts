@@ -34,7 +34,10 @@ export async function placeSocket(
   try {
     const bound = path.join(folder, "s");
     if (Buffer.byteLength(bound) > longestPath || Buffer.byteLength(file) > longestPath) {
-      throw taken(file, `it is too long for a unix socket; give a shorter path`);
+      throw taken(
+        file,
+        `longer than ${longestPath} bytes, it cannot name a unix socket; give a shorter one with --api-socket`,
+      );
     }
     await listen(bound);
     await chmod(bound, 0o600);
