@@ -59,7 +59,7 @@ class Demo {
 
   /** Shows a command as an operator would type it, runs it, shows what it printed. */
   async muster(args: readonly string[], on: DemoAgent = this.running): Promise<string> {
-    print(`\n$ muster ${args.join(" ")}`);
+    print(`\n$ muster ${args.map((arg) => (arg.includes(" ") ? `'${arg}'` : arg)).join(" ")}`);
     const result = await on.cli(args);
     const output = result.stdout.trimEnd();
     if (output !== "") print(output);
