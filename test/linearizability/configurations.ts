@@ -1,34 +1,37 @@
 /**
- * The configurations the search has been in: which operations were placed (a bit each) and the state that left.
- * Coming to one again, by another order, can only fail again, so each is entered once (Lowe 2017, §5). That is what
- * turns a factorial search into one that is exponential only in the number of concurrent operations.
+ * The configurations the search has been in: which operations were placed, and the state that left. Coming to one
+ * again, by another order, can only fail again, so each is entered once (Lowe 2017, §5). That turns a factorial
+ * search into one that is exponential only in the number of concurrent operations.
  *
- * A record is `words` of bits, the state's number and its hash, in one growing array outside the heap: millions of
- * small objects would be ten times as large.
+ * A configuration that used more of the unfinished operations than a known one, and is the same otherwise, is no
+ * better: whatever could still come from here could come from there. So it is not entered either; without this,
+ * unfinished writes that nobody read would double the search each.
+ *
+ * Records lie in one growing array outside the heap, where millions of small objects would take ten times the room.
+ * Of the finished operations only the words between "all placed" and "none placed" are kept: a long history costs
+ * what is concurrent in it.
  */
+import { BitSet, mix } from "./bit-set.ts";
+
+/** Fields of a record, before its words. Configurations that differ only in unfinished operations are chained. */
+const field = { hash: 0, state: 1, next: 2, from: 3, to: 4, words: 5 } as const;
+
 export class Configurations {
-  /** Bits of the configuration the search is in. */
-  readonly #placed: Int32Array;
-  readonly #words: number;
-  readonly #stride: number;
+  readonly finished: BitSet;
+  readonly unfinished: BitSet;
   readonly #bytesMax: number;
-  #records: Int32Array;
-  /** Open addressing with linear probing: the number of a record plus one; 0 is free. Length is a power of two. */
+  /** From 1, as 0 is "no record". */
+  #records = new Int32Array(4096);
+  #end = 1;
+  /** Open addressing with linear probing; where the records begin. Its length is a power of two. */
   #table = new Int32Array(1024);
-  #count = 0;
-  #hash = 0;
+  #used = 0;
   #full = false;
 
-  constructor(operations: number, bytesMax: number) {
-    this.#words = Math.max(1, Math.ceil(operations / 32));
-    this.#stride = this.#words + 2;
-    this.#placed = new Int32Array(this.#words);
-    this.#records = new Int32Array(256 * this.#stride);
+  constructor(sizes: { readonly finished: number; readonly unfinished: number }, bytesMax: number) {
+    this.finished = new BitSet(sizes.finished);
+    this.unfinished = new BitSet(sizes.unfinished);
     this.#bytesMax = bytesMax;
-  }
-
-  get count(): number {
-    return this.#count;
   }
 
   /** True when a configuration could not be remembered within the limit. */
@@ -36,79 +39,92 @@ export class Configurations {
     return this.#full;
   }
 
-  has(operation: number): boolean {
-    return (((this.#placed[operation >>> 5] ?? 0) >>> (operation & 31)) & 1) === 1;
-  }
-
-  /** Adds `operation` to the placed ones, or removes it. The hash follows by exclusive or (Zobrist 1970). */
-  flip(operation: number): void {
-    this.#placed[operation >>> 5] = (this.#placed[operation >>> 5] ?? 0) ^ (1 << (operation & 31));
-    this.#hash ^= mix(operation + 1);
-  }
-
-  /** Remembers the present bits with `state`; false when that is known already, or there is no room. */
+  /** Remembers the present bits with `state`; false when that promises nothing new, or there is no room. */
   enter(state: number): boolean {
-    const hash = this.#hash ^ mix(~state);
+    const { from, to } = this.finished.middle();
+    const size = field.words + (to - from) + this.unfinished.words.length;
+    if (!this.#makeRoom(size)) return false;
+    const record = this.#end;
+    this.#records.set([this.finished.hash ^ mix(~state), state, 0, from, to], record);
+    this.#records.set(this.finished.words.subarray(from, to), record + field.words);
+    this.#records.set(this.unfinished.words, record + field.words + (to - from));
+    const slot = this.#slotOf(record);
+    const first = this.#table[slot] ?? 0;
+    for (let known = first; known !== 0; known = this.#at(known, field.next)) {
+      if (this.#usesNoMore(known, record)) return false;
+    }
+    if (first === 0) {
+      this.#table[slot] = record;
+      this.#used += 1;
+    } else {
+      this.#records[record + field.next] = this.#at(first, field.next);
+      this.#records[first + field.next] = record;
+    }
+    this.#end += size;
+    return true;
+  }
+
+  /** Where records like `record` are listed, or would be. */
+  #slotOf(record: number): number {
     const mask = this.#table.length - 1;
-    let slot = hash & mask;
-    for (let record = this.#table[slot] ?? 0; record !== 0; record = this.#table[slot] ?? 0) {
-      if (this.#matches(record - 1, hash, state)) return false;
+    let slot = this.#at(record, field.hash) & mask;
+    for (let known = this.#table[slot] ?? 0; known !== 0; known = this.#table[slot] ?? 0) {
+      if (this.#isAlike(known, record)) break;
       slot = (slot + 1) & mask;
     }
-    if (!this.#makeRoom()) return false;
-    const start = this.#count * this.#stride;
-    this.#records.set(this.#placed, start);
-    this.#records[start + this.#words] = state;
-    this.#records[start + this.#words + 1] = hash;
-    this.#count += 1;
-    this.#insert(this.#count, hash);
-    return true;
+    return slot;
   }
 
-  #matches(record: number, hash: number, state: number): boolean {
-    const start = record * this.#stride;
-    if (this.#records[start + this.#words + 1] !== hash) return false;
-    if (this.#records[start + this.#words] !== state) return false;
-    for (let word = 0; word < this.#words; word += 1) {
-      if (this.#records[start + word] !== this.#placed[word]) return false;
+  /** The same finished operations and the same state. */
+  #isAlike(a: number, b: number): boolean {
+    for (const index of [field.hash, field.state, field.from, field.to]) {
+      if (this.#at(a, index) !== this.#at(b, index)) return false;
+    }
+    const end = this.#unfinishedAt(a);
+    for (let index = field.words; index < end; index += 1) {
+      if (this.#at(a, index) !== this.#at(b, index)) return false;
     }
     return true;
   }
 
-  #insert(record: number, hash: number): void {
-    const mask = this.#table.length - 1;
-    let slot = hash & mask;
-    while (this.#table[slot] !== 0) slot = (slot + 1) & mask;
-    this.#table[slot] = record;
+  /** True when the unfinished operations of `a` are among those of `b`, which is alike. */
+  #usesNoMore(a: number, b: number): boolean {
+    const start = this.#unfinishedAt(a);
+    for (let word = 0; word < this.unfinished.words.length; word += 1) {
+      if ((this.#at(a, start + word) & ~this.#at(b, start + word)) !== 0) return false;
+    }
+    return true;
   }
 
-  #makeRoom(): boolean {
-    const records = this.#records.length / this.#stride;
-    const crowded = (this.#count + 1) * 2 > this.#table.length;
+  #unfinishedAt(record: number): number {
+    return field.words + this.#at(record, field.to) - this.#at(record, field.from);
+  }
+
+  #at(record: number, index: number): number {
+    return this.#records[record + index] ?? 0;
+  }
+
+  #makeRoom(size: number): boolean {
+    const crowded = (this.#used + 1) * 2 > this.#table.length;
     const tableLength = this.#table.length * (crowded ? 2 : 1);
-    const recordsLength = this.#records.length * (this.#count < records ? 1 : 2);
+    let recordsLength = this.#records.length;
+    while (recordsLength < this.#end + size) recordsLength *= 2;
     this.#full = (tableLength + recordsLength) * 4 > this.#bytesMax;
     if (this.#full) return false;
     if (recordsLength > this.#records.length) {
-      const grown = new Int32Array(recordsLength);
-      grown.set(this.#records);
-      this.#records = grown;
+      const old = this.#records;
+      this.#records = new Int32Array(recordsLength);
+      this.#records.set(old);
     }
-    if (crowded) {
-      this.#table = new Int32Array(tableLength);
-      for (let record = 0; record < this.#count; record += 1) {
-        const hash = this.#records[record * this.#stride + this.#words + 1] ?? 0;
-        this.#insert(record + 1, hash);
-      }
-    }
+    if (crowded) this.#rehash(tableLength);
     return true;
   }
-}
 
-/** The finalizer of MurmurHash3 (Appleby, public domain): each bit of the input moves half of the output. */
-function mix(value: number): number {
-  let hash = value;
-  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return hash ^ (hash >>> 16);
+  #rehash(length: number): void {
+    const old = this.#table;
+    this.#table = new Int32Array(length);
+    for (const record of old) {
+      if (record !== 0) this.#table[this.#slotOf(record)] = record;
+    }
+  }
 }

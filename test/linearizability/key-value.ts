@@ -23,6 +23,7 @@ export const keyValue: Model<string, KeyValueOp> = {
         return unreachable(f);
     }
   },
+  isRead: (op) => op.f === "get",
   key: (state) => state,
   part: (op) => op.key,
   describe: ({ f, key, value }) =>

@@ -5,7 +5,7 @@
  */
 import { type Model } from "./model.ts";
 
-export interface UncertainModel<State, Op> extends Omit<Model<State, Op>, "step"> {
+export interface UncertainModel<State, Op> extends Omit<Model<State, Op>, "step" | "isRead"> {
   /** All states that `op` can lead to; none when its result cannot come from `state`. */
   steps(state: State, op: Op): readonly State[];
 }
@@ -22,6 +22,8 @@ export function possibilities<State, Op>(
       }
       return after.size === 0 ? undefined : after;
     },
+    // A read rules possibilities out, so it changes the set.
+    isRead: () => false,
     key: (states) => JSON.stringify([...states.keys()].sort()),
     part: (op) => model.part(op),
     describe: (op) => model.describe(op),

@@ -25,6 +25,7 @@ export const register: Model<number | null, RegisterOp> = {
         return unreachable(op);
     }
   },
+  isRead: (op) => op.f === "read" || (op.f === "cas" && !op.swapped),
   key: (state) => show(state),
   part: () => "register",
   describe(op) {

@@ -3,12 +3,14 @@
  * call and its return: Wing & Gong's search ("Testing and Verifying Concurrent Objects", JPDC 17, 1993) with the
  * memory of configurations that Lowe added ("Testing for Linearizability", CCPE 29, 2017).
  *
- * An operation may come next when it was called before every unplaced operation that returned; the first return in
- * the list is therefore a wall: if no operation before it can come next, the latest choice was wrong.
+ * An operation may come next when it was called before every unplaced operation returned; the first return in the
+ * list is therefore a wall: if no operation before it can come next, the latest choice was wrong.
  *
- * Operations of unknown outcome are choices, not duties. They are tried last; one that would change nothing is
- * never tried (leaving it out is as good); and of several that ask for the same, only the earliest (it can stand
- * wherever a later one could).
+ * Two things keep the search small. A finished operation that only reads is placed, for good, as soon as it may come
+ * next and fits: no later place is better. (That a write changes nothing here does not mean that it may be placed
+ * for good: it may be needed later, where it does.) And an unfinished operation is a possibility, not a duty: it is
+ * tried last, and only when it matters. It does not when it changes nothing, when the next operation leads to the
+ * same state without it, or when an earlier one that asks for the same is free, which can stand wherever it could.
  */
 import { must } from "../../src/base/assert.ts";
 import { type Budget, type BudgetPart } from "./budget.ts";
@@ -16,7 +18,7 @@ import { Configurations } from "./configurations.ts";
 import { type Operation } from "./history.ts";
 import { type Model } from "./model.ts";
 import { impossible, States } from "./states.ts";
-import { Timeline } from "./timeline.ts";
+import { isReturn, Timeline } from "./timeline.ts";
 
 export type Outcome<Op> =
   /** `order` proves it: a sequence the model accepts, without the unfinished operations that were not needed. */
@@ -41,26 +43,29 @@ export function search<State, Op>(
   model: Model<State, Op>,
   budget: Budget,
 ): Outcome<Op> {
-  const inOrderOfCall = [...operations].sort((a, b) => a.called - b.called);
-  return new Search(inOrderOfCall, model, budget).run();
+  return new Search(operations, model, budget).run();
 }
 
-/** An operation that was placed, and what to return to when it has to be taken out again. */
+/** An operation that was placed, and where to go on when it has to be taken out again. */
 interface Choice {
   readonly operation: number;
   readonly state: number;
   readonly wall: number | null;
+  /** Nothing else needs to be tried in its place. */
+  readonly forGood: boolean;
 }
 
 class Search<State, Op> {
+  /** The finished ones, then the unfinished ones, each in the order of their calls. */
   readonly #operations: readonly Operation<Op>[];
+  readonly #finished: number;
   readonly #budget: Budget;
   readonly #timeline: Timeline;
   readonly #states: States<State, Op>;
   readonly #configurations: Configurations;
   /** For an unfinished operation, the previous one that asks for the same. */
   readonly #twins: ReadonlyMap<number, number>;
-  readonly #finished: number;
+  readonly #reads: readonly boolean[];
   readonly #choices: Choice[] = [];
   #unplaced: number;
   #state: number;
@@ -71,39 +76,47 @@ class Search<State, Op> {
   #furthest = { placed: -1, stuck: 0, state: 0 };
 
   constructor(operations: readonly Operation<Op>[], model: Model<State, Op>, budget: Budget) {
-    this.#operations = operations;
+    const byCall = operations.toSorted((a, b) => a.called - b.called);
+    const finished = byCall.filter(({ returned }) => returned !== null);
+    const unfinished = byCall.filter(({ returned }) => returned === null);
+    this.#operations = [...finished, ...unfinished];
+    this.#finished = finished.length;
     this.#budget = budget;
-    this.#timeline = new Timeline(operations);
+    this.#timeline = new Timeline(this.#operations);
     this.#states = new States(
       model,
-      operations.map(({ op }) => op),
+      this.#operations.map(({ op }) => op),
     );
-    this.#configurations = new Configurations(operations.length, budget.bytes);
-    this.#twins = twinsOf(operations);
-    this.#finished = operations.filter(({ returned }) => returned !== null).length;
+    const sizes = { finished: finished.length, unfinished: unfinished.length };
+    this.#configurations = new Configurations(sizes, budget.bytes);
+    this.#twins = twinsOf(this.#operations);
+    this.#reads = this.#operations.map(({ op }) => model.isRead(op));
     this.#unplaced = this.#finished;
     this.#state = this.#states.initial;
-    this.#entry = this.#timeline.next(this.#timeline.finished);
+    this.#entry = this.#timeline.finished;
   }
 
   run(): Outcome<Op> {
+    this.#placeForGood();
+    this.#scanFromStart();
     while (this.#unplaced > 0) {
       const exhausted = this.#exhausted();
       if (exhausted !== null) return { verdict: "unknown", exhausted };
-      if (this.#isWall()) {
+      if (this.#isAtWall()) {
         this.#wall = this.#entry;
         this.#entry = this.#timeline.next(this.#timeline.unfinished);
       } else if (this.#isBeyondWall()) {
+        this.#noteDeadEnd();
         if (!this.#back()) return { verdict: "violation", dead: this.#deadEnd() };
-      } else if (!this.#place(this.#entry >> 1)) {
-        this.#entry = this.#timeline.next(this.#entry);
+      } else {
+        this.#try(this.#entry >> 1);
       }
     }
     return { verdict: "ok", order: this.#choices.map(({ operation }) => this.#at(operation)) };
   }
 
-  #isWall(): boolean {
-    return this.#wall === null && (this.#entry & 1) === 1;
+  #isAtWall(): boolean {
+    return this.#wall === null && isReturn(this.#entry);
   }
 
   /** In the list of unfinished operations, those called after the wall may not come next either. */
@@ -113,44 +126,95 @@ class Search<State, Op> {
     return this.#timeline.before(this.#wall, this.#entry);
   }
 
-  #place(operation: number): boolean {
-    const twin = this.#twins.get(operation);
-    if (twin !== undefined && !this.#configurations.has(twin)) return false;
+  #try(operation: number): void {
     const after = this.#states.step(this.#state, operation);
-    if (after === impossible) return false;
-    const finished = this.#timeline.isFinished(operation);
-    if (!finished && after === this.#state) return false;
-    this.#configurations.flip(operation);
-    if (!this.#configurations.enter(after)) {
-      this.#configurations.flip(operation);
-      return false;
+    if (after === impossible || this.#isInVain(operation, after)) {
+      this.#entry = this.#timeline.next(this.#entry);
+      return;
     }
-    this.#choices.push({ operation, state: this.#state, wall: this.#wall });
-    this.#timeline.lift(operation);
-    if (finished) this.#unplaced -= 1;
+    this.#place({ operation, state: this.#state, wall: this.#wall, forGood: false });
     this.#state = after;
-    this.#restart();
-    return true;
+    this.#placeForGood();
+    if (this.#configurations.enter(after)) {
+      this.#scanFromStart();
+    } else {
+      this.#back();
+    }
   }
 
-  #restart(): void {
+  /** True when leaving an unfinished operation out, this one or the one before, is as good. */
+  #isInVain(operation: number, after: number): boolean {
+    const latest = this.#choices.at(-1);
+    if (latest !== undefined && latest.operation >= this.#finished) {
+      if (this.#states.step(latest.state, operation) === after) return true;
+    }
+    if (operation < this.#finished) return false;
+    const twin = this.#twins.get(operation);
+    return after === this.#state || (twin !== undefined && !this.#isPlaced(twin));
+  }
+
+  #scanFromStart(): void {
     this.#wall = null;
     this.#entry = this.#timeline.next(this.#timeline.finished);
   }
 
-  /** Takes the latest choice back and goes on behind it; false when there is none. */
+  /** Places all finished reads that may come next and fit. */
+  #placeForGood(): void {
+    const end = this.#timeline.finished;
+    let kept = end;
+    let entry = this.#timeline.next(kept);
+    while (entry !== end && !isReturn(entry)) {
+      const operation = entry >> 1;
+      if (this.#isRead(operation) && this.#fits(operation)) {
+        this.#place({ operation, state: this.#state, wall: null, forGood: true });
+      } else {
+        kept = entry;
+      }
+      // Not the next of `entry`: that may have been its own return, and left the list with it.
+      entry = this.#timeline.next(kept);
+    }
+  }
+
+  #isRead(operation: number): boolean {
+    return this.#reads[operation] === true;
+  }
+
+  #fits(operation: number): boolean {
+    return this.#states.step(this.#state, operation) !== impossible;
+  }
+
+  #place(choice: Choice): void {
+    this.#choices.push(choice);
+    this.#timeline.lift(choice.operation);
+    this.#flip(choice.operation);
+    if (choice.operation < this.#finished) this.#unplaced -= 1;
+  }
+
+  /** Takes the latest choice back that had an alternative, and goes on with that; false when there is none. */
   #back(): boolean {
-    this.#noteDeadEnd();
-    const choice = this.#choices.pop();
-    if (choice === undefined) return false;
-    const { operation, state, wall } = choice;
-    this.#timeline.unlift(operation);
-    this.#configurations.flip(operation);
-    if (this.#timeline.isFinished(operation)) this.#unplaced += 1;
-    this.#state = state;
-    this.#wall = wall;
-    this.#entry = this.#timeline.next(2 * operation);
-    return true;
+    for (let choice = this.#choices.pop(); choice !== undefined; choice = this.#choices.pop()) {
+      const { operation, state, wall, forGood } = choice;
+      this.#timeline.unlift(operation);
+      this.#flip(operation);
+      if (operation < this.#finished) this.#unplaced += 1;
+      if (forGood) continue;
+      this.#state = state;
+      this.#wall = wall;
+      this.#entry = this.#timeline.next(2 * operation);
+      return true;
+    }
+    return false;
+  }
+
+  #flip(operation: number): void {
+    const { finished, unfinished } = this.#configurations;
+    if (operation < this.#finished) finished.flip(operation);
+    else unfinished.flip(operation - this.#finished);
+  }
+
+  /** Of an unfinished operation. */
+  #isPlaced(operation: number): boolean {
+    return this.#configurations.unfinished.has(operation - this.#finished);
   }
 
   #noteDeadEnd(): void {

@@ -9,6 +9,10 @@
 import { assert } from "../../src/base/assert.ts";
 import { type Operation } from "./history.ts";
 
+export function isReturn(entry: number): boolean {
+  return (entry & 1) === 1;
+}
+
 export class Timeline {
   /** The ends of the circular lists of finished and of unfinished operations. */
   readonly finished: number;
@@ -62,18 +66,14 @@ export class Timeline {
     return (this.#rank[a] ?? 0) < (this.#rank[b] ?? 0);
   }
 
-  isFinished(operation: number): boolean {
-    return this.#hasReturn[operation] === 1;
-  }
-
   lift(operation: number): void {
     this.#unlink(2 * operation);
-    if (this.isFinished(operation)) this.#unlink(2 * operation + 1);
+    if (this.#hasReturn[operation] === 1) this.#unlink(2 * operation + 1);
   }
 
   /** Undoes the latest `lift` that was not undone. */
   unlift(operation: number): void {
-    if (this.isFinished(operation)) this.#relink(2 * operation + 1);
+    if (this.#hasReturn[operation] === 1) this.#relink(2 * operation + 1);
     this.#relink(2 * operation);
   }
 
