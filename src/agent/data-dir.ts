@@ -5,20 +5,44 @@
  */
 import { chmod, mkdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { AgentError, errorMessage } from "../base/errors.ts";
+import { AgentError, errorCode, errorMessage } from "../base/errors.ts";
 import { type AgentCode } from "./errors.ts";
 
 /** @throws AgentError DATA_DIR_INVALID. */
 export async function prepareDataDir(dataDir: string): Promise<void> {
   try {
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    await makeFolder(path.resolve(dataDir));
     if (!(await stat(dataDir)).isDirectory()) throw invalid(dataDir, "it is not a directory");
     const raft = path.join(dataDir, "raft");
-    await mkdir(raft, { recursive: true, mode: 0o700 });
+    await makeFolder(raft);
     await chmod(raft, 0o700);
   } catch (error) {
     throw error instanceof AgentError ? error : invalid(dataDir, errorMessage(error));
   }
+}
+
+/**
+ * Level by level, as Node.js's own recursive mkdir never ends where a parent exists and yet nothing can be made in
+ * it with ENOENT (/proc).
+ */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "EEXIST") return;
+    const parent = path.dirname(folder);
+    if (code !== "ENOENT" || (await exists(parent))) throw error;
+    await makeFolder(parent);
+    await mkdir(folder, { mode: 0o700 });
+  }
+}
+
+function exists(file: string): Promise<boolean> {
+  return stat(file).then(
+    () => true,
+    () => false,
+  );
 }
 
 function invalid(dataDir: string, reason: string): AgentError<AgentCode> {

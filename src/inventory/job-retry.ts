@@ -62,7 +62,7 @@ function isRetriable(work: JobNode | undefined): boolean {
 /** A node in the hands of another job is judged when its turn comes. */
 function mayBegin(draft: Draft, job: JobRecord, name: string): boolean {
   const node = draft.view.node(name);
-  return node !== null && (node.job !== null || canBegin(job.action, node.phase));
+  return node !== null && (node.job !== null || canBegin(job.action, node.phase, job.force));
 }
 
 function barredText(draft: Draft, name: string): string {

@@ -73,7 +73,7 @@ function beginRefusal(
       { status: work.status },
     );
   }
-  if (!canBegin(job.action, node.phase)) {
+  if (!canBegin(job.action, node.phase, job.force)) {
     return refuse("ILLEGAL_MOVE", illegalBegin(job.action, node.name, node.phase), {
       phase: node.phase,
       legal: legalActions(node.phase),

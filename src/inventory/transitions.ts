@@ -10,6 +10,8 @@ export const passingPhases = ["commissioning", "upgrading", "decommissioning"] a
 interface ActionMoves {
   /** Phases from which the action may begin. */
   readonly from: readonly Phase[];
+  /** Phases from which it may begin only by force: a dead machine can always be given up. */
+  readonly forcedFrom?: readonly Phase[];
   /** Phase while it works; null: the node keeps the phase it has. */
   readonly passing: Phase | null;
   /** Phases it may end in, by the phase at its end (that is `passing`, if there is one). */
@@ -29,6 +31,7 @@ const moves: Readonly<Record<JobAction, ActionMoves>> = {
   },
   decommission: {
     from: ["commissioned", "failed"],
+    forcedFrom: ["discovered"],
     passing: "decommissioning",
     ends: { decommissioning: ["decommissioned", "failed"] },
   },
@@ -50,8 +53,9 @@ export function passingPhase(action: JobAction): Phase | null {
 }
 
 /** May `action` begin on a node in `phase`? */
-export function canBegin(action: JobAction, phase: Phase): boolean {
-  return moves[action].from.includes(phase);
+export function canBegin(action: JobAction, phase: Phase, force = false): boolean {
+  const { from, forcedFrom } = moves[action];
+  return from.includes(phase) || (force && forcedFrom?.includes(phase) === true);
 }
 
 /** May the work of `action` on a node in `from` end with the node in `to`? */

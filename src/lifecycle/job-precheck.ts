@@ -22,7 +22,7 @@ export function precheckNode(view: InventoryView, choice: RoleChoice, node: Node
   if (holder !== null) {
     const text = `node "${node.name}" waits for job ${holder.id} (${holder.action})`;
     warnings.push(`${text}; it is checked again when its turn comes`);
-  } else if (!canBegin(choice.action, node.phase)) {
+  } else if (!canBegin(choice.action, node.phase, choice.force)) {
     const message = illegalBegin(choice.action, node.name, node.phase);
     const illegal = { code: "ILLEGAL_MOVE", message };
     return { problems: [illegal, ...awayProblems(choice, node)], warnings, isHeld };

@@ -39,7 +39,8 @@ export function planNodeBegin(view: InventoryView, job: JobRecord, node: NodeRec
 }
 
 function obstacleOf(job: JobRecord, node: NodeRecord): string | null {
-  if (!canBegin(job.action, node.phase)) return illegalBegin(job.action, node.name, node.phase);
+  if (!canBegin(job.action, node.phase, job.force))
+    return illegalBegin(job.action, node.name, node.phase);
   const mayBeAway = job.action === "decommission" && job.force;
   if (node.reachability === "reachable" || mayBeAway) return null;
   return `node "${node.name}" is ${node.reachability}`;

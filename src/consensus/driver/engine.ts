@@ -15,6 +15,7 @@ import {
   type Entry,
   EntryType,
   type Index,
+  type NodeId,
   type LoadRequest,
   type RaftCore,
   type Ready,
@@ -239,7 +240,7 @@ export class Engine<R> {
     if (before?.leader !== soft.leader) {
       metrics.leaderChanges += 1;
       const { role, leader, term } = soft;
-      logger.info({ role, leader, term }, leader === null ? "lost the leader" : "has a leader");
+      logger.info({ role, leader, term }, leaderNews(before?.leader ?? null, leader));
       if (leader !== null && leader !== this.#options.self) this.transfers.leads(leader);
     }
     if (before?.role === "leader" && soft.role !== "leader") this.#snapshots.cancelSending();
@@ -321,4 +322,9 @@ function configAt({ configs, snapshot }: RecoveredLog, index: Index): Configurat
 function applyTimeout(index: Index): ConsensusError {
   const message = `This replica did not reach entry ${index} in time.`;
   return new ConsensusError("APPLY_TIMEOUT", message, { index });
+}
+
+function leaderNews(before: NodeId | null, now: NodeId | null): string {
+  if (now !== null) return "has a leader";
+  return before === null ? "knows no leader yet" : "lost the leader";
 }

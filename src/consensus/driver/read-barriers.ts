@@ -90,5 +90,8 @@ function expire(barriers: readonly Barrier[], nowMs: number): Barrier[] {
 }
 
 function noLeader(what: string): ConsensusError {
-  return new ConsensusError("NO_LEADER", `${what} Try again, or allow a stale read.`);
+  return new ConsensusError(
+    "NO_LEADER",
+    `${what} Try again when the cluster has a leader (muster status).`,
+  );
 }

@@ -38,6 +38,14 @@ it("closes a log that was open to others", async ({ folder }) => {
   assert.is(await modeOf(path.join(folder, "raft")), 0o700);
 });
 
+it("is refused at once where nothing can be made", async () => {
+  let failure: unknown;
+  await prepareDataDir("/proc/muster/none").catch((error: unknown) => {
+    failure = error;
+  });
+  assert.ok(isAgentError(failure, "DATA_DIR_INVALID"), String(failure));
+});
+
 it("is refused when it is a file", async ({ folder }) => {
   const file = path.join(folder, "file");
   await writeFile(file, "");

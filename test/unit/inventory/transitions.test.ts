@@ -43,6 +43,15 @@ for (const phase of phases) {
   });
 }
 
+it("lets force decommission a node that was never configured, and nothing else beyond the table", () => {
+  for (const action of jobActions) {
+    for (const phase of phases) {
+      const isMore = canBegin(action, phase, true) && !canBegin(action, phase);
+      assert.is(isMore, action === "decommission" && phase === "discovered", `${action} ${phase}`);
+    }
+  }
+});
+
 it("moves a failed node to discovered by an operator's cleanup, and by nothing else", () => {
   const ways = jobActions.filter((action) => canEnd(action, "failed", "discovered"));
   assert.equal(ways, ["cleanup"]);

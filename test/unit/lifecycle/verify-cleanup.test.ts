@@ -161,6 +161,15 @@ it("decommission by force of an absent node runs nothing", () => {
   assert.equal(world.node().appliedRoles, ["base", "web"]);
 });
 
+it("decommission by force gives up an absent node that was never configured", () => {
+  const world = new JobWorld(["n1"]);
+  world.lose("n1");
+  const job = world.request("decommission", ["n1"], { force: true });
+  world.settle();
+  assert.is(world.job(job).status, "succeeded");
+  assert.is(world.node().phase, "decommissioned");
+});
+
 it("decommission that is cancelled at work is failed, not half done in silence", () => {
   const world = commissioned();
   const job = world.request("decommission", ["n1"]);
