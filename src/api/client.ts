@@ -49,6 +49,8 @@ export interface ClientOptions {
   readonly timeoutMs?: number;
   /** How long a broken stream is tried again before it fails. */
   readonly streamGiveUpMs?: number;
+  /** Told the mode of the cluster that each answer was given in: `normal`, `read-only` … */
+  readonly onMode?: (mode: string) => void;
 }
 
 const defaultTimeoutMs = 30_000;
@@ -77,12 +79,14 @@ export class ApiClient {
     const type = message.headers["content-type"] ?? "";
     const text = await this.#read(message, outgoing);
     const value: unknown = text !== "" && type.includes("json") ? parseJson(text) : text;
+    const mode = textOf(message.headers["muster-mode"]);
+    if (mode !== null) this.#options.onMode?.(mode);
     return {
       status: message.statusCode ?? 0,
       value: (text === "" ? undefined : value) as AnswerOf<Name>,
       version: versionOf(message.headers.etag),
       index: numberOf(message.headers["muster-index"]),
-      mode: textOf(message.headers["muster-mode"]),
+      mode,
       leaderContactMs: numberOf(message.headers["muster-leader-contact-ms"]),
     };
   }

@@ -18,7 +18,20 @@ export function connect(context: CliContext): ApiClient {
   if (timeoutMs === null || timeoutMs === 0) {
     throw usage(`Cannot use --request-timeout "${timeout ?? ""}": expected a duration such as 30s`);
   }
-  return new ApiClient({ target: findTarget(context), timeoutMs }, { clock: systemClock });
+  const onMode = noteReadOnly(context);
+  return new ApiClient({ target: findTarget(context), timeoutMs, onMode }, { clock: systemClock });
+}
+
+/** What is shown without a majority may be old: said once, beside the data. */
+function noteReadOnly(context: CliContext): (mode: string) => void {
+  let isTold = false;
+  return (mode) => {
+    if (mode !== "read-only" || isTold) return;
+    isTold = true;
+    context.tell(
+      "note: the cluster is read-only (no leader with a majority); this may be out of date",
+    );
+  };
 }
 
 type Read = (context: CliContext, flag: string) => string | null;

@@ -360,4 +360,16 @@ it(
   }),
 );
 
+it(
+  "says beside the data that it may be out of date when the cluster is read-only",
+  withCli(async (bench) => {
+    const headers = { "muster-mode": "read-only" };
+    bench.on("GET /v1/nodes", { ...page(node("n1")), headers });
+    const { code, stdout, stderr } = await bench.run(["nodes", "-o", "name"]);
+    assert.is(code, 0);
+    assert.is(stdout, "n1\n");
+    assert.match(stderr, /read-only.*out of date/);
+  }),
+);
+
 it.run();
