@@ -1,7 +1,7 @@
 /** Starting, asking and ending the demo's processes. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import http from "node:http";
 import { createServer } from "node:net";
 import path from "node:path";
@@ -57,6 +57,7 @@ export class DemoAgent {
 
   /** The last lines of the agent's log: what to show when it does not come up. */
   logTail(): string {
+    if (!existsSync(this.logFile)) return "(it was not started)";
     return readFileSync(this.logFile, "utf8").split("\n").slice(-8).join("\n");
   }
 

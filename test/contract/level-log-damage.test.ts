@@ -11,7 +11,6 @@ import {
   LevelLogStore,
   type LevelLogOptions,
 } from "../../src/consensus/storage/level-log.ts";
-import { setLogAside } from "../../src/consensus/storage/quarantine.ts";
 import { command, commands, shown, write } from "../support/entries.ts";
 import { codeOf } from "./log-store.ts";
 
@@ -268,18 +267,6 @@ on("does not write a damaged log, but reads its valid part", async (given) => {
   const readable = await store.read(1, 1e9);
   assert.equal(shown(readable), shown(commands(1, recovered.lastIndex, 1)));
   await store.close();
-});
-
-on("can be put aside, whole, to begin anew", async (given) => {
-  await filled(given);
-  await rm(await fileOf(given.directory, /\.log$/));
-  assert.is((await given.look()).health, "corrupt");
-  const aside = await setLogAside(given.directory, "2026-06-01");
-  assert.equal((await readdir(aside)).sort(), ["log", "meta.0", "meta.1"]);
-  const { health, recovered } = await given.look();
-  assert.is(health, "ok");
-  assert.is(recovered.lastIndex, 0);
-  assert.is((await given.look(aside)).health, "corrupt");
 });
 
 on("is opened by one process at a time", async (given) => {

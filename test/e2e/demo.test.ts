@@ -15,11 +15,15 @@ interface Ended {
   readonly output: string;
 }
 
-function runDemo(args: readonly string[], tmp: string): Promise<Ended> {
+function runDemo(environment: NodeJS.ProcessEnv, tmp: string): Promise<Ended> {
   const { promise, resolve } = Promise.withResolvers<Ended>();
   const script = path.join(repository, "examples/demo.ts");
-  const options = { timeout: 170_000, maxBuffer: 16 << 20, env: { ...process.env, TMPDIR: tmp } };
-  execFile(process.execPath, [script, ...args], options, (error, stdout, stderr) => {
+  const options = {
+    timeout: 170_000,
+    maxBuffer: 16 << 20,
+    env: { ...process.env, TMPDIR: tmp, ...environment },
+  };
+  execFile(process.execPath, [script], options, (error, stdout, stderr) => {
     const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
     resolve({ code, output: stdout + stderr });
   });
@@ -29,7 +33,7 @@ function runDemo(args: readonly string[], tmp: string): Promise<Ended> {
 it("goes through a node's whole life, says that all was true, and leaves no process or file", async () => {
   const tmp = await mkdtemp(path.join(os.tmpdir(), "muster-demo-test-"));
   try {
-    const { code, output } = await runDemo([], tmp);
+    const { code, output } = await runDemo({}, tmp);
     assert.is(code, 0, output);
     assert.match(output, /All true/);
     assert.equal(await processesOf(tmp), []);
@@ -43,8 +47,9 @@ it("goes through a node's whole life, says that all was true, and leaves no proc
 it("ends with code 1 and the reason when a step is not true", async () => {
   const tmp = await mkdtemp(path.join(os.tmpdir(), "muster-demo-test-"));
   try {
-    const { code, output } = await runDemo(["--no-such-flag"], tmp);
-    assert.is.not(code, 0, output);
+    const { code, output } = await runDemo({ PATH: "/nonexistent" }, tmp);
+    assert.is(code, 1, output);
+    assert.match(output, /The demo failed: git init/);
     assert.equal(await processesOf(tmp), []);
   } finally {
     await rm(tmp, { recursive: true, force: true });
