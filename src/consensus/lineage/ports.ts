@@ -1,0 +1,67 @@
+/** What lineage needs from outside: the other agents, proofs of their end, and what a merge means for the records. */
+import { type Index, type NodeId } from "../core/types.ts";
+import {
+  type Ballot,
+  type ExitStatement,
+  type Generation,
+  type GenerationRef,
+  type LineageHello,
+  type LineagePromise,
+  type Survey,
+} from "./types.ts";
+
+/** RPCs between agents of one cluster, of whatever generation. All reject when the peer does not answer in time. */
+export interface LineagePeers {
+  hello(to: NodeId, hello: LineageHello): Promise<LineageHello>;
+  survey(to: NodeId, survey: Survey): Promise<Survey>;
+  prepare(
+    to: NodeId,
+    request: { readonly parent: string; readonly ballot: Ballot },
+  ): Promise<PromiseAnswer>;
+  accept(
+    to: NodeId,
+    request: { readonly parent: string; readonly ballot: Ballot; readonly child: Generation },
+  ): Promise<PromiseAnswer>;
+  /** The loser gives one page of what it changed; the winner answers when the page is committed there. */
+  merge(to: NodeId, page: MergePage): Promise<void>;
+  /** Asks whether an attested exit was used; afterwards it cannot be used any more. */
+  settleExit(to: NodeId, nonce: string): Promise<"void" | "used">;
+}
+
+export interface PromiseAnswer {
+  readonly granted: boolean;
+  /** The answerer's promise after the request. */
+  readonly promise: LineagePromise | null;
+}
+
+/** One step of a merge, idempotent by (generation, sequence). The last page has `pages` set. */
+export interface MergePage {
+  readonly generation: GenerationRef;
+  /** Last index that both histories share. */
+  readonly forkIndex: Index;
+  /** Members of the losing side: a node-owned record follows the side its node was on. */
+  readonly members: readonly NodeId[];
+  readonly sequence: number;
+  /** Encoded by the merge policy; opaque to consensus. */
+  readonly bytes: Uint8Array;
+  /** How many pages there are, on the last one; null on the others. */
+  readonly pages: number | null;
+}
+
+/** What records mean when two histories become one again. src/inventory implements it. */
+export interface MergePolicy {
+  /** Everything this replica holds that changed after `fork`, and what it deleted; each page ≤ 256 KiB. */
+  pages(fork: Index): Iterable<Uint8Array>;
+  /** On the winning side: has the page committed. Rejects with a code when it cannot be (no leader, over a limit). */
+  merge(page: MergePage): Promise<void>;
+}
+
+/** Proof that an agent's process ended. Null: no supervisor answered, or the agent runs. */
+export interface ExitWitness {
+  ask(node: NodeId, signal: AbortSignal): Promise<ExitStatement | null>;
+}
+
+/** The operator's command that makes certain a host is off. Resolves true only on exit code 0. */
+export interface Fencer {
+  fence(node: NodeId, signal: AbortSignal): Promise<boolean>;
+}

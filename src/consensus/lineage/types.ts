@@ -1,0 +1,190 @@
+/**
+ * Generations: what happens to the log when no quorum is left and one must be forced. A generation is one
+ * uninterrupted history of the log; inside it all of Raft holds. A forced one is a child of the one it was forced
+ * from, so histories form a tree, and two agents that meet compare their paths (DRBD's generation identifiers,
+ * CASPaxos for the decision; consensus.md §2). Terms and indices go on across a fork: index 101 may exist twice,
+ * in two generations, but never twice in one.
+ */
+import { type Configuration, type Index, type NodeId, type Term } from "../core/types.ts";
+
+export interface GenerationRef {
+  /** Depth in the tree; the bootstrap generation is 1. */
+  readonly n: number;
+  /** 32 hex digits. That of the bootstrap generation follows from the cluster id, so a new member knows it. */
+  readonly id: string;
+}
+
+/**
+ * How a generation began. `forced-proof`: every missing voter was proven gone (attested exit, fence, clean leave), so
+ * nothing acknowledged is missing and nobody else can act: not provisional. The other forced kinds are.
+ */
+export type GenerationKind = "bootstrap" | "forced-proof" | "forced-operator" | "forced-auto";
+
+/** One node of the tree. Immutable once its ForceConfig is committed. */
+export interface Generation extends GenerationRef {
+  readonly parent: string | null;
+  readonly kind: GenerationKind;
+  /** Last entry kept from the parent: index, term, and the log's hash chain there (hex). 0, 0, "" at bootstrap. */
+  readonly forkIndex: Index;
+  readonly forkTerm: Term;
+  readonly forkChain: string;
+  /** Commit index known in the parent when it was left: what the parent's quorum had certainly accepted. */
+  readonly legitCommit: Index;
+  /** Who accepted it, coordinator included. */
+  readonly members: readonly NodeId[];
+  readonly coordinator: NodeId;
+  /** Voters and standbys of the parent that were not reached. */
+  readonly lost: readonly NodeId[];
+  /** True when some member was continuously up while each lost one disappeared; false after a cold start. */
+  readonly outlived: boolean;
+  /** Entries that may be missing at most: highest last index a leader told, minus forkIndex; null when unknown. */
+  readonly missingAtMost: number | null;
+  /** Wall clock of the coordinator, ms since the epoch. For operators only, nothing is decided by it. */
+  readonly at: number;
+}
+
+/**
+ * What a member promised or accepted while a child of `parent` is being decided. From the promise on it neither
+ * votes nor acknowledges nor leads in `parent`. Durable before it is answered.
+ */
+export interface LineagePromise {
+  /** Id of the generation that is being left. */
+  readonly parent: string;
+  readonly ballot: Ballot;
+  /** The highest child accepted so far, and under which ballot. */
+  readonly accepted: { readonly ballot: Ballot; readonly child: Generation } | null;
+}
+
+/** Totally ordered by (counter, node). */
+export interface Ballot {
+  readonly counter: number;
+  readonly node: NodeId;
+}
+
+/** Durable beside the log, written in the same atomic batch as what it belongs to. */
+export interface Lineage {
+  /** From bootstrap to the current one (last). At most 64; older ones between are dropped, the first is kept. */
+  readonly generations: readonly Generation[];
+  readonly promise: LineagePromise | null;
+}
+
+/** What two agents tell each other on contact and every few seconds. */
+export interface LineageHello {
+  readonly clusterId: string;
+  readonly from: NodeId;
+  readonly generations: readonly Generation[];
+  readonly promise: LineagePromise | null;
+  readonly lastTerm: Term;
+  readonly lastIndex: Index;
+  readonly commit: Index;
+  /** Who leads, with a quorum, in the sender's generation; null when nobody does. */
+  readonly leader: NodeId | null;
+  /** Hash chain of the sender's log at the fork points it knows and at its last index, hex: index → chain. */
+  readonly chains: readonly (readonly [Index, string])[];
+}
+
+export type Relation =
+  | { readonly relation: "same" }
+  /** `who` has nothing the other side's history lacks, up to `at`, except perhaps an unconfirmed tail. */
+  | { readonly relation: "behind"; readonly who: "me" | "them"; readonly at: Index }
+  | {
+      readonly relation: "diverged";
+      /** Id of the last common generation, and the last common index. */
+      readonly ancestor: string;
+      readonly forkIndex: Index;
+      readonly winner: "me" | "them";
+      readonly rule: WinnerRule;
+    }
+  | { readonly relation: "foreign"; readonly why: string };
+
+/**
+ * W0 proven or outlived before a cold start that outlived nobody; W1 higher legitimate commit in the common ancestor;
+ * W2 proven > operator > automatic; W3 more members accepted; W4 smaller id. W0 only breaks W1's ties.
+ */
+export type WinnerRule = "W1" | "W0" | "W2" | "W3" | "W4";
+
+/** What a member without a quorum knows; the plan is made from all of them. */
+export interface Survey {
+  readonly from: NodeId;
+  readonly generation: GenerationRef;
+  readonly promise: LineagePromise | null;
+  readonly lastTerm: Term;
+  readonly lastIndex: Index;
+  readonly commit: Index;
+  /** Highest last index the leader of this generation told. */
+  readonly leaderLast: Index;
+  readonly configuration: Configuration;
+  /** Members that asked and answered within the last seconds. */
+  readonly twoWay: readonly NodeId[];
+  /** Per member of the configuration that is not in twoWay: for how long nothing was heard of it, ms. */
+  readonly silentMs: Readonly<Record<NodeId, number>>;
+  /** Members this process saw alive before they fell silent. */
+  readonly outlived: readonly NodeId[];
+  readonly proofs: readonly Proof[];
+  readonly storageOk: boolean;
+  /** At least one network interface has a carrier (true for agents that advertise loopback). */
+  readonly hasCarrier: boolean;
+  /** For how long this process is up, ms. */
+  readonly upMs: number;
+}
+
+/** A fact about a missing member: it is certainly gone and will not act in this generation again. */
+export type Proof =
+  | {
+      readonly kind: "exit";
+      readonly node: NodeId;
+      readonly statement: ExitStatement;
+    }
+  | { readonly kind: "leave" | "fence"; readonly node: NodeId; readonly generation: GenerationRef }
+  /** It told us itself that it left this generation for another: it promised not to act here again. */
+  | { readonly kind: "departed"; readonly node: NodeId; readonly generation: GenerationRef };
+
+/**
+ * What the supervisor of a dead agent attests, signed by the host's key: the agent is gone, this is where its log
+ * ended, and it will not start in this generation before whoever asked has answered it.
+ */
+export interface ExitStatement {
+  readonly node: NodeId;
+  /** Fresh per asking: the restart is held until every nonce given out is settled. */
+  readonly nonce: string;
+  readonly generation: GenerationRef;
+  readonly voters: readonly NodeId[];
+  readonly term: Term;
+  readonly lastTerm: Term;
+  readonly lastIndex: Index;
+  /** Hash chain at lastIndex, hex. */
+  readonly chain: string;
+}
+
+export type SurvivorPolicy = "off" | "proof" | "silence";
+
+export interface SurvivorTimers {
+  /** Silence of every missing member before an automatic survivor. */
+  readonly silenceMs: number;
+  /** Wait of an agent that started into silence. */
+  readonly coldMs: number;
+}
+
+export interface SurvivorPlan {
+  readonly act: boolean;
+  /** Why it acts, or what it waits for, for an operator. */
+  readonly why: string;
+  readonly kind: Exclude<GenerationKind, "bootstrap">;
+  readonly parent: GenerationRef;
+  /** The largest group that can all talk to each other and holds the best log. */
+  readonly survivors: readonly NodeId[];
+  /** Highest (lastTerm, lastIndex) among them: it coordinates (§2.6). */
+  readonly best: NodeId;
+  readonly lost: readonly {
+    readonly id: NodeId;
+    readonly silentMs: number | null;
+    readonly proof: Proof["kind"] | null;
+  }[];
+  readonly outlived: boolean;
+  readonly missingAtMost: number | null;
+  readonly majorityOfAll: boolean;
+  /** ms until `act` could become true if nothing changes; null when time alone will not help. */
+  readonly waitMs: number | null;
+  /** SHA-256 over what an operator confirms: parent, survivors, best position, lost. Hex. */
+  readonly hash: string;
+}
