@@ -128,6 +128,7 @@ it("has no import cycles", () => {
 it("confines each library to the folder that owns it", () => {
   const owners: readonly (readonly [RegExp, RegExp])[] = [
     [/^package:(libp2p|@libp2p\/|@multiformats\/)/, /^src\/p2p\//],
+    [/^package:multicast-dns$/, /^src\/p2p\//],
     [/^package:(level|classic-level)$/, /^src\/(consensus\/storage|storage)\//],
     [/^package:node-pty$/, /^src\/config-engine\//],
     [/^package:(fastify|@fastify\/)/, /^src\/api\//],
