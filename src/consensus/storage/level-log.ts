@@ -19,12 +19,14 @@ import {
 } from "../core/types.ts";
 import { type LogHealth, type LogStore } from "../driver/ports.ts";
 import { ConsensusError } from "../errors.ts";
+import { nodeFiles } from "./files.ts";
 import { decodeFrame, type Frame } from "./frame.ts";
+import { type BatchItem, openLevel } from "./log-database.ts";
 import { type FrameInfo } from "./log-index.ts";
-import { openLog, type OpenedLog, writableDatabase } from "./log-opening.ts";
+import { type LogStorage, openLog, type OpenedLog, writableDatabase } from "./log-opening.ts";
 import { baseKey, encodeBase, encodeHead, frameKey, headKey } from "./log-records.ts";
 import { type Watermark } from "./meta-file.ts";
-import { type BatchItem, planAppend, type WritePlan } from "./write-plan.ts";
+import { planAppend, type WritePlan } from "./write-plan.ts";
 
 export interface LevelLogOptions {
   /** Holds `meta.0`, `meta.1` and the database in `log/`. */
@@ -49,6 +51,7 @@ const compactionSlice = 256;
 export class LevelLogStore implements LogStore {
   readonly #options: LevelLogOptions;
   readonly #clock: Clock;
+  readonly #storage: LogStorage;
   #log: OpenedLog | null = null;
   #hardState: HardState = { term: 0, vote: null, commit: 0 };
   /** Last write begun, last one acknowledged, last one recorded as acknowledged. */
@@ -63,9 +66,13 @@ export class LevelLogStore implements LogStore {
   #rewrites = 0;
   #cancelConfirm: (() => void) | null = null;
 
-  constructor(options: LevelLogOptions, dependencies: { readonly clock: Clock }) {
+  constructor(
+    options: LevelLogOptions,
+    dependencies: { readonly clock: Clock; readonly storage?: LogStorage },
+  ) {
     this.#options = options;
     this.#clock = dependencies.clock;
+    this.#storage = dependencies.storage ?? { files: nodeFiles, openDatabase: openLevel };
   }
 
   async open(bootstrap: Configuration | null): Promise<{
@@ -73,7 +80,7 @@ export class LevelLogStore implements LogStore {
     readonly health: LogHealth;
     readonly detail: string;
   }> {
-    const log = await openLog(this.#options, bootstrap ?? emptyConfiguration);
+    const log = await openLog(this.#storage, this.#options, bootstrap ?? emptyConfiguration);
     const { verdict } = log;
     this.#log = log;
     this.#op = log.op;
@@ -228,7 +235,7 @@ export class LevelLogStore implements LogStore {
   }
 
   async #frame(info: FrameInfo): Promise<Frame | null> {
-    const bytes: Buffer | undefined = await writableDatabase(this.#log).get(frameKey(info.first));
+    const bytes = await writableDatabase(this.#log).get(frameKey(info.first));
     const frame = bytes === undefined ? null : decodeFrame(bytes);
     return frame?.first === info.first && frame.chain === info.chain ? frame : null;
   }

@@ -1,15 +1,33 @@
-/** The LevelDB instance of the log: how it is opened, and what its failures mean. */
+/**
+ * The database of the log, as a port, and LevelDB behind it: how it is opened, and what its failures mean.
+ */
 import { Level } from "level";
 import { errorCode, errorMessage } from "../../base/errors.ts";
 import { ConsensusError } from "../errors.ts";
 
-export type LogDatabase = Level<Buffer, Buffer>;
+export type BatchItem =
+  | { readonly type: "put"; readonly key: Buffer; readonly value: Buffer }
+  | { readonly type: "del"; readonly key: Buffer };
 
-/** Opens the database, or says that LevelDB itself finds it damaged. */
-export async function openDatabase(
+/** What the log needs of a database: an ordered map of bytes with atomic batches. */
+export interface LogDatabase {
+  readonly location: string;
+  /** The value, or undefined when there is none. */
+  get(key: Buffer): Promise<Buffer | undefined>;
+  /** Atomic; durable when `sync` is set, as is then every batch before it. */
+  batch(items: readonly BatchItem[], options: { readonly sync: boolean }): Promise<void>;
+  /** Entries with `gte` ≤ key < `lt`, in the order of their keys. */
+  entries(range: { readonly gte: Buffer; readonly lt: Buffer }): AsyncIterable<[Buffer, Buffer]>;
+  close(): Promise<void>;
+}
+
+/** Opens the database in a directory, or says that it finds itself damaged. */
+export type OpenDatabase = (
   directory: string,
   writeBufferBytes: number,
-): Promise<{ readonly db: LogDatabase } | { readonly fault: string }> {
+) => Promise<{ readonly db: LogDatabase } | { readonly fault: string }>;
+
+export const openLevel: OpenDatabase = async (directory, writeBufferBytes) => {
   const db = new Level<Buffer, Buffer>(directory, {
     keyEncoding: "buffer",
     valueEncoding: "buffer",
@@ -20,7 +38,7 @@ export async function openDatabase(
   });
   try {
     await db.open();
-    return { db };
+    return { db: overLevel(db) };
   } catch (error) {
     const cause = causeOf(error);
     const detail = errorMessage(cause);
@@ -32,6 +50,16 @@ export async function openDatabase(
     const message = `Cannot open the log in "${directory}": ${detail}. Check rights and free space.`;
     throw new ConsensusError("LOG_OPEN_FAILED", message, { directory }, { cause });
   }
+};
+
+function overLevel(db: Level<Buffer, Buffer>): LogDatabase {
+  return {
+    location: db.location,
+    get: (key) => db.get(key),
+    batch: (items, options) => db.batch([...items], options),
+    entries: (range) => db.iterator(range),
+    close: () => db.close(),
+  };
 }
 
 /** The library wraps what LevelDB said. */

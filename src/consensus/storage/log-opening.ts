@@ -7,8 +7,9 @@ import { must } from "../../base/assert.ts";
 import { errorMessage } from "../../base/errors.ts";
 import { type Configuration, type Entry, type HardState } from "../core/types.ts";
 import { ConsensusError } from "../errors.ts";
+import { type Files } from "./files.ts";
 import { chainOrigin } from "./frame.ts";
-import { type LogDatabase, openDatabase } from "./log-database.ts";
+import { type LogDatabase, type OpenDatabase } from "./log-database.ts";
 import { LogIndex } from "./log-index.ts";
 import {
   baseKey,
@@ -42,13 +43,23 @@ interface Paths {
   readonly maxTailBytes: number;
 }
 
+/** What the log is kept on. */
+export interface LogStorage {
+  readonly files: Files;
+  readonly openDatabase: OpenDatabase;
+}
+
 const noHardState: HardState = { term: 0, vote: null, commit: 0 };
 
-export async function openLog(options: Paths, bootstrap: Configuration): Promise<OpenedLog> {
-  const { files: meta, newest } = await openMeta(options.directory);
+export async function openLog(
+  storage: LogStorage,
+  options: Paths,
+  bootstrap: Configuration,
+): Promise<OpenedLog> {
+  const { files: meta, newest } = await openMeta(storage.files, options.directory);
   try {
     const folder = path.join(options.directory, "log");
-    const opened = await openDatabase(folder, options.writeBufferBytes);
+    const opened = await storage.openDatabase(folder, options.writeBufferBytes);
     const origin = originBase(bootstrap);
     if ("fault" in opened) {
       const verdict: Verdict = { health: "corrupt", detail: `LevelDB: ${opened.fault}` };
@@ -76,9 +87,9 @@ async function closeOnFailure<T>(
   }
 }
 
-async function openMeta(directory: string): ReturnType<typeof MetaFiles.open> {
+async function openMeta(files: Files, directory: string): ReturnType<typeof MetaFiles.open> {
   try {
-    return await MetaFiles.open(directory);
+    return await MetaFiles.open(directory, files);
   } catch (cause) {
     const message = `Cannot open the watermark files in "${directory}": ${errorMessage(cause)}. Check rights and free space.`;
     throw new ConsensusError("LOG_OPEN_FAILED", message, { directory }, { cause });
@@ -115,8 +126,7 @@ async function readRecord<T>(
   decode: (record: Buffer) => T | null,
 ): Promise<{ readonly value: T | null; readonly fault: string | null }> {
   try {
-    // The type says Buffer, but a missing key yields undefined.
-    const record: Buffer | undefined = await db.get(key);
+    const record = await db.get(key);
     if (record === undefined) return { value: null, fault: null };
     const value = decode(record);
     return { value, fault: value === null ? `the ${key.toString()} record is damaged` : null };

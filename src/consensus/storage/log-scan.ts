@@ -2,11 +2,11 @@
  * Reads every retained frame at open and checks CRC, contiguity, chain and terms. Stops at the first fault: what
  * comes before it is a valid prefix, what comes after it cannot be trusted to be the same history.
  */
-import { type Level } from "level";
 import { errorMessage } from "../../base/errors.ts";
 import { type Entry } from "../core/types.ts";
 import { chainHolds, decodeFrame, type Frame } from "./frame.ts";
 import { LogIndex } from "./log-index.ts";
+import { type LogDatabase } from "./log-database.ts";
 import { frameKey, framesEnd, type LogBase } from "./log-records.ts";
 
 export interface Scan {
@@ -17,7 +17,7 @@ export interface Scan {
 }
 
 export async function scanFrames(
-  db: Level<Buffer, Buffer>,
+  db: LogDatabase,
   base: LogBase,
   maxTailBytes: number,
 ): Promise<Scan> {
@@ -25,7 +25,7 @@ export async function scanFrames(
   const tail = new TailWindow(maxTailBytes);
   const range = { gte: frameKey(base.anchor.index + 1), lt: framesEnd };
   try {
-    for await (const [, bytes] of db.iterator(range)) {
+    for await (const [, bytes] of db.entries(range)) {
       const frame = decodeFrame(bytes);
       const fault = frame === null ? "is damaged" : faultOf(frame, index);
       if (frame === null || fault !== null) {

@@ -3,11 +3,11 @@
  * damaged part of its log without an error. Two files are written in turn, so that one is always whole. A write
  * goes on in parallel with the database's, hence two numbers: `op` was begun, `confirmed` was acknowledged.
  */
-import { type FileHandle, mkdir, open } from "node:fs/promises";
 import path from "node:path";
 import { assert, must } from "../../base/assert.ts";
 import { errorCode } from "../../base/errors.ts";
 import { type Index, type NodeId, type Term } from "../core/types.ts";
+import { type Files, type OpenFile } from "./files.ts";
 import { type Chain } from "./frame.ts";
 import { isCount, isVote } from "./log-records.ts";
 import { seal, unseal } from "./sealed.ts";
@@ -30,10 +30,10 @@ const lengthBytes = 4;
 const names = ["meta.0", "meta.1"] as const;
 
 export class MetaFiles {
-  readonly #slots: readonly FileHandle[];
+  readonly #slots: readonly OpenFile[];
   #stamp: number;
 
-  private constructor(slots: readonly FileHandle[], stamp: number) {
+  private constructor(slots: readonly OpenFile[], stamp: number) {
     this.#slots = slots;
     this.#stamp = stamp;
   }
@@ -41,24 +41,25 @@ export class MetaFiles {
   /** Opens (or creates) the files in `directory` and reads the newest valid watermark. */
   static async open(
     directory: string,
+    files: Files,
   ): Promise<{ readonly files: MetaFiles; readonly newest: Watermark | null }> {
-    await mkdir(directory, { recursive: true });
-    const slots: FileHandle[] = [];
+    await files.makeDirectory(directory);
+    const slots: OpenFile[] = [];
     let newest: { stamp: number; watermark: Watermark } | null = null;
     try {
       for (const name of names) {
-        const slot = await openSlot(path.join(directory, name));
+        const slot = await openSlot(files, path.join(directory, name));
         slots.push(slot);
         const found = await readSlot(slot);
         if (found !== null && found.stamp > (newest?.stamp ?? -1)) newest = found;
       }
-      await syncDirectory(directory);
+      await files.syncDirectory(directory);
     } catch (error) {
       await Promise.all(slots.map((slot) => slot.close()));
       throw error;
     }
-    const files = new MetaFiles(slots, newest?.stamp ?? 0);
-    return { files, newest: newest?.watermark ?? null };
+    const opened = new MetaFiles(slots, newest?.stamp ?? 0);
+    return { files: opened, newest: newest?.watermark ?? null };
   }
 
   /** Resolves when the watermark is on disk. Never called twice at a time. */
@@ -99,7 +100,7 @@ function isIds(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((id) => typeof id === "string");
 }
 
-async function readSlot(slot: FileHandle): Promise<ReturnType<typeof decode>> {
+async function readSlot(slot: OpenFile): Promise<ReturnType<typeof decode>> {
   const block = Buffer.alloc(slotBytes);
   const { bytesRead } = await slot.read(block, 0, slotBytes, 0);
   if (bytesRead < slotBytes) return null;
@@ -109,24 +110,14 @@ async function readSlot(slot: FileHandle): Promise<ReturnType<typeof decode>> {
 }
 
 /** Opens a slot, allocating its block now, so that later writes change no file size. */
-async function openSlot(file: string): Promise<FileHandle> {
+async function openSlot(files: Files, file: string): Promise<OpenFile> {
   try {
-    return await open(file, "r+");
+    return await files.open(file, "r+");
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw error;
   }
-  const created = await open(file, "wx+");
+  const created = await files.open(file, "wx+");
   await created.write(Buffer.alloc(slotBytes), 0, slotBytes, 0);
   await created.sync();
   return created;
-}
-
-/** Makes creations, renames and removals in `directory` durable. */
-export async function syncDirectory(directory: string): Promise<void> {
-  const handle = await open(directory, "r");
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
 }

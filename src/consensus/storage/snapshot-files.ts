@@ -2,16 +2,16 @@
  * Snapshots as files in one directory. Complete ones are `snap-<id>`, one that is being made is `new-…`, one that
  * is being received is `part-<id>` and survives a restart, so that a broken transfer is resumed, not repeated.
  */
-import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { errorMessage } from "../../base/errors.ts";
 import { type Logger } from "../../base/logger.ts";
 import { type SnapshotMeta } from "../core/types.ts";
 import { type SnapshotSink, type SnapshotStore } from "../driver/ports.ts";
 import { ConsensusError } from "../errors.ts";
+import { type Files, nodeFiles } from "./files.ts";
 import { isSafeId, metaFor, snapshotId, type SnapshotPosition } from "./snapshot-format.ts";
 import { readSnapshot, verifySnapshot } from "./snapshot-reader.ts";
-import { SnapshotWriter } from "./snapshot-writer.ts";
+import { type SnapshotPlace, SnapshotWriter } from "./snapshot-writer.ts";
 
 const completePrefix = "snap-";
 const partPrefix = "part-";
@@ -28,23 +28,28 @@ export const defaultMaxSnapshotBytes = 1024 * 1024 * 1024;
 export class SnapshotFiles implements SnapshotStore {
   readonly #options: SnapshotFilesOptions;
   readonly #logger: Logger;
+  readonly #files: Files;
   #newest: SnapshotMeta | null = null;
   #scanned = false;
   #made = 0;
 
-  constructor(options: SnapshotFilesOptions, dependencies: { readonly logger: Logger }) {
+  constructor(
+    options: SnapshotFilesOptions,
+    dependencies: { readonly logger: Logger; readonly files?: Files },
+  ) {
     this.#options = options;
     this.#logger = dependencies.logger;
+    this.#files = dependencies.files ?? nodeFiles;
   }
 
   async create(at: SnapshotPosition, bytes: AsyncIterable<Uint8Array>): Promise<SnapshotMeta> {
     const { directory, maxBytes } = this.#options;
     this.#made += 1;
-    const file = this.#path(`${newPrefix}${at.index}-${this.#made}`);
+    const place = this.#place(`${newPrefix}${at.index}-${this.#made}`);
     let writer: SnapshotWriter | null = null;
     try {
-      await mkdir(directory, { recursive: true });
-      writer = await SnapshotWriter.create(file, at);
+      await this.#files.makeDirectory(directory);
+      writer = await SnapshotWriter.create(place, at);
       for await (const chunk of bytes) {
         await writer.write(chunk);
         if (writer.payloadBytes > maxBytes) throw this.#tooLarge(writer.payloadBytes);
@@ -64,10 +69,10 @@ export class SnapshotFiles implements SnapshotStore {
   /** The newest complete, undamaged snapshot. Reads every byte of it the first time. */
   async latest(): Promise<SnapshotMeta | null> {
     if (!this.#scanned) {
-      for (const name of await this.#names(newPrefix)) await rm(this.#path(name), { force: true });
+      for (const name of await this.#names(newPrefix)) await this.#files.remove(this.#path(name));
       const names = await this.#names(completePrefix);
       for (const name of names.sort((a, b) => indexOf(b) - indexOf(a))) {
-        const meta = await verifySnapshot(this.#path(name));
+        const meta = await verifySnapshot(this.#files, this.#path(name));
         if (meta !== null) {
           this.#publish(meta);
           break;
@@ -82,7 +87,7 @@ export class SnapshotFiles implements SnapshotStore {
   async *read(id: string, offset: number): AsyncGenerator<Uint8Array> {
     const known = isSafeId(id) && (await this.#names(completePrefix)).includes(completePrefix + id);
     if (!known) throw new ConsensusError("SNAPSHOT_UNKNOWN", `There is no snapshot "${id}" here.`);
-    yield* readSnapshot(this.#path(completePrefix + id), offset);
+    yield* readSnapshot(this.#files, this.#path(completePrefix + id), offset);
   }
 
   async receive(meta: SnapshotMeta): Promise<SnapshotSink> {
@@ -92,12 +97,12 @@ export class SnapshotFiles implements SnapshotStore {
       throw new ConsensusError("SNAPSHOT_CORRUPT", message, { index: meta.index });
     }
     if (meta.sizeBytes > maxBytes) throw this.#tooLarge(meta.sizeBytes);
-    await mkdir(directory, { recursive: true });
+    await this.#files.makeDirectory(directory);
     const own = partPrefix + meta.id;
     for (const name of await this.#names(partPrefix)) {
-      if (name !== own) await rm(this.#path(name), { force: true });
+      if (name !== own) await this.#files.remove(this.#path(name));
     }
-    const writer = await SnapshotWriter.resume(this.#path(own), meta, meta.sizeBytes);
+    const writer = await SnapshotWriter.resume(this.#place(own), meta, meta.sizeBytes);
     return new FileSink(writer, meta, () => this.#publish(meta));
   }
 
@@ -105,7 +110,7 @@ export class SnapshotFiles implements SnapshotStore {
     const newest = await this.latest();
     if (newest === null) return;
     for (const name of await this.#names(completePrefix)) {
-      if (name !== completePrefix + newest.id) await rm(this.#path(name), { force: true });
+      if (name !== completePrefix + newest.id) await this.#files.remove(this.#path(name));
     }
   }
 
@@ -114,8 +119,12 @@ export class SnapshotFiles implements SnapshotStore {
   }
 
   async #names(prefix: string): Promise<string[]> {
-    const names = await readdir(this.#options.directory).catch(() => []);
+    const names = await this.#files.names(this.#options.directory);
     return names.filter((name) => name.startsWith(prefix));
+  }
+
+  #place(name: string): SnapshotPlace {
+    return { files: this.#files, file: this.#path(name) };
   }
 
   #path(name: string): string {

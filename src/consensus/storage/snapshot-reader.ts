@@ -1,7 +1,7 @@
 /** Reads snapshot files back: their description, and their payload from an offset on. */
 import { createHash } from "node:crypto";
-import { type FileHandle, open } from "node:fs/promises";
 import { type SnapshotMeta } from "../core/types.ts";
+import { type Files, type OpenFile } from "./files.ts";
 import {
   decodeHeader,
   decodeTrailer,
@@ -19,8 +19,8 @@ interface Described {
 }
 
 /** The description of a complete file whose payload has the SHA-256 it claims; null otherwise. */
-export async function verifySnapshot(file: string): Promise<SnapshotMeta | null> {
-  const handle = await open(file, "r");
+export async function verifySnapshot(files: Files, file: string): Promise<SnapshotMeta | null> {
+  const handle = await files.open(file, "r");
   try {
     const described = await describe(handle);
     if (described === null) return null;
@@ -33,8 +33,12 @@ export async function verifySnapshot(file: string): Promise<SnapshotMeta | null>
 }
 
 /** The payload from `offset` on, in chunks; nothing when the file is not a complete snapshot. */
-export async function* readSnapshot(file: string, offset: number): AsyncGenerator<Uint8Array> {
-  const handle = await open(file, "r");
+export async function* readSnapshot(
+  files: Files,
+  file: string,
+  offset: number,
+): AsyncGenerator<Uint8Array> {
+  const handle = await files.open(file, "r");
   try {
     const described = await describe(handle);
     if (described !== null) yield* payload(handle, described, offset);
@@ -43,7 +47,7 @@ export async function* readSnapshot(file: string, offset: number): AsyncGenerato
   }
 }
 
-async function describe(handle: FileHandle): Promise<Described | null> {
+async function describe(handle: OpenFile): Promise<Described | null> {
   const { size } = await handle.stat();
   const prefix = await readExactly(handle, 0, prefixBytes);
   const length = prefix === null ? null : headerLength(prefix);
@@ -59,7 +63,7 @@ async function describe(handle: FileHandle): Promise<Described | null> {
 }
 
 async function* payload(
-  handle: FileHandle,
+  handle: OpenFile,
   { meta, payloadAt }: Described,
   offset: number,
 ): AsyncGenerator<Uint8Array> {
@@ -73,7 +77,7 @@ async function* payload(
 }
 
 async function readExactly(
-  handle: FileHandle,
+  handle: OpenFile,
   position: number,
   length: number,
 ): Promise<Buffer | null> {

@@ -3,26 +3,31 @@
  * and has the right SHA-256. Whatever goes wrong before, earlier snapshots are untouched.
  */
 import { createHash, type Hash } from "node:crypto";
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import path from "node:path";
-import { syncDirectory } from "./meta-file.ts";
+import { type Files, type OpenFile } from "./files.ts";
 import { encodeHeader, encodeTrailer, type SnapshotPosition } from "./snapshot-format.ts";
 
 const rereadBytes = 256 * 1024;
 
+/** Where a snapshot is written. */
+export interface SnapshotPlace {
+  readonly files: Files;
+  readonly file: string;
+}
+
 export class SnapshotWriter {
-  readonly #file: string;
-  readonly #handle: FileHandle;
+  readonly #place: SnapshotPlace;
+  readonly #handle: OpenFile;
   readonly #hash: Hash;
   readonly #headerBytes: number;
   #payloadBytes: number;
 
   private constructor(
-    file: string,
-    handle: FileHandle,
+    place: SnapshotPlace,
+    handle: OpenFile,
     start: { readonly hash: Hash; readonly headerBytes: number; readonly payloadBytes: number },
   ) {
-    this.#file = file;
+    this.#place = place;
     this.#handle = handle;
     this.#hash = start.hash;
     this.#headerBytes = start.headerBytes;
@@ -30,35 +35,36 @@ export class SnapshotWriter {
   }
 
   /** Starts `file` anew. */
-  static async create(file: string, position: SnapshotPosition): Promise<SnapshotWriter> {
-    const handle = await open(file, "w+");
-    return SnapshotWriter.#begin(file, handle, position);
+  static async create(place: SnapshotPlace, position: SnapshotPosition): Promise<SnapshotWriter> {
+    const handle = await place.files.open(place.file, "w+");
+    return SnapshotWriter.#begin(place, handle, position);
   }
 
   /** Goes on with `file` when it is the beginning of the same snapshot, else starts it anew. */
   static async resume(
-    file: string,
+    place: SnapshotPlace,
     position: SnapshotPosition,
     maxPayloadBytes: number,
   ): Promise<SnapshotWriter> {
-    const handle = await open(file, "a+").then(async (created) => {
+    const { files, file } = place;
+    const handle = await files.open(file, "a+").then(async (created) => {
       await created.close();
-      return open(file, "r+");
+      return files.open(file, "r+");
     });
     const header = encodeHeader(position);
     const found = Buffer.alloc(header.byteLength);
     const { bytesRead } = await handle.read(found, 0, header.byteLength, 0);
     const same = bytesRead === header.byteLength && found.equals(header);
-    if (!same) return SnapshotWriter.#begin(file, handle, position);
+    if (!same) return SnapshotWriter.#begin(place, handle, position);
     const hash = createHash("sha256");
     const headerBytes = header.byteLength;
     const payloadBytes = await rehash(handle, hash, { headerBytes, maxPayloadBytes });
-    return new SnapshotWriter(file, handle, { hash, headerBytes, payloadBytes });
+    return new SnapshotWriter(place, handle, { hash, headerBytes, payloadBytes });
   }
 
   static async #begin(
-    file: string,
-    handle: FileHandle,
+    place: SnapshotPlace,
+    handle: OpenFile,
     position: SnapshotPosition,
   ): Promise<SnapshotWriter> {
     const header = encodeHeader(position);
@@ -70,7 +76,7 @@ export class SnapshotWriter {
       throw error;
     }
     const start = { hash: createHash("sha256"), headerBytes: header.byteLength, payloadBytes: 0 };
-    return new SnapshotWriter(file, handle, start);
+    return new SnapshotWriter(place, handle, start);
   }
 
   get payloadBytes(): number {
@@ -96,9 +102,10 @@ export class SnapshotWriter {
     await this.#handle.truncate(end + trailer.byteLength);
     await this.#handle.sync();
     await this.#handle.close();
-    const directory = path.dirname(this.#file);
-    await rename(this.#file, path.join(directory, name));
-    await syncDirectory(directory);
+    const { files, file } = this.#place;
+    const directory = path.dirname(file);
+    await files.rename(file, path.join(directory, name));
+    await files.syncDirectory(directory);
   }
 
   /** Closes; the file stays, for a later `resume`. */
@@ -110,12 +117,12 @@ export class SnapshotWriter {
 
   async discard(): Promise<void> {
     await this.pause();
-    await rm(this.#file, { force: true });
+    await this.#place.files.remove(this.#place.file);
   }
 }
 
 /** A write to a file may be short when the disk is nearly full. */
-async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+async function writeAll(handle: OpenFile, bytes: Uint8Array, position: number): Promise<void> {
   for (let done = 0; done < bytes.byteLength; ) {
     const rest = bytes.byteLength - done;
     const { bytesWritten } = await handle.write(bytes, done, rest, position + done);
@@ -124,7 +131,7 @@ async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number)
 }
 
 async function rehash(
-  handle: FileHandle,
+  handle: OpenFile,
   hash: Hash,
   limits: { readonly headerBytes: number; readonly maxPayloadBytes: number },
 ): Promise<number> {

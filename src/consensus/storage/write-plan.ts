@@ -13,15 +13,12 @@ import {
 } from "../core/types.ts";
 import { entryHeaderBytes } from "./entry-body.ts";
 import { type Chain, chainOrigin, encodeFrame, type Frame } from "./frame.ts";
+import { type BatchItem } from "./log-database.ts";
 import { configurationIn, type FrameInfo, type LogIndex } from "./log-index.ts";
 import { baseKey, encodeBase, frameKey, type LogBase } from "./log-records.ts";
 
 /** Longer runs are split: a reader should not have to load many megabytes to give a follower a few. */
 const maxFrameBytes = 1024 * 1024;
-
-export type BatchItem =
-  | { readonly type: "put"; readonly key: Buffer; readonly value: Buffer }
-  | { readonly type: "del"; readonly key: Buffer };
 
 export interface WritePlan {
   readonly batch: readonly BatchItem[];
