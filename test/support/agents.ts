@@ -61,6 +61,16 @@ export class TestAgent {
     return path.join(this.#folder, `${this.name}.log`);
   }
 
+  /** Where its peers reach it. */
+  get address(): string {
+    return `127.0.0.1:${this.port}`;
+  }
+
+  /** The program to run, with what comes before the verb. */
+  protected get command(): readonly [string, ...string[]] {
+    return [musterBin];
+  }
+
   get pid(): number {
     return this.#child?.pid ?? -1;
   }
@@ -82,8 +92,9 @@ export class TestAgent {
   ): void {
     const log = openSync(this.logFile, "a");
     const common = ["--data-dir", this.dataDir, "--name", this.name];
-    const listen = ["--listen", `127.0.0.1:${this.port}`, "--gossip-profile", "local"];
-    this.#child = spawn(musterBin, [verb, ...common, ...listen, ...args], {
+    const listen = ["--listen", this.address, "--gossip-profile", "local"];
+    const [program, ...before] = this.command;
+    this.#child = spawn(program, [...before, verb, ...common, ...listen, ...args], {
       stdio: ["ignore", log, log],
       env: { ...cleanEnvironment(), ...env },
       cwd: this.#folder,
@@ -154,6 +165,10 @@ export interface ClusterOptions {
   /** Extra arguments of every agent. */
   readonly args?: readonly string[];
   readonly names?: readonly string[];
+  /** Agents of another kind than processes on the loopback address. */
+  readonly create?: (name: string, folder: string) => Promise<TestAgent>;
+  /** Begins the name of the cluster's folder below the system's temporary one. */
+  readonly prefix?: string;
 }
 
 interface StatusBody {
@@ -162,6 +177,10 @@ interface StatusBody {
   readonly voters: readonly { readonly name: string }[];
   readonly cluster: { readonly id: string } | null;
   readonly nodes: { readonly total: number };
+}
+
+async function onLoopback(name: string, folder: string): Promise<TestAgent> {
+  return new TestAgent(name, folder, await freePort());
 }
 
 export class TestCluster implements AsyncDisposable {
@@ -176,13 +195,12 @@ export class TestCluster implements AsyncDisposable {
 
   /** A cluster of `size` agents, all joined, all voters that can be. */
   static async start(options: ClusterOptions): Promise<TestCluster> {
-    const folder = await mkdtemp(path.join(os.tmpdir(), "muster-test-"));
+    const folder = await mkdtemp(path.join(os.tmpdir(), options.prefix ?? "muster-test-"));
     const cluster = new TestCluster(folder, options.args ?? []);
     try {
       const names = options.names ?? Array.from({ length: options.size }, (_, i) => `n${i + 1}`);
-      for (const name of names) {
-        cluster.agents.push(new TestAgent(name, folder, await freePort()));
-      }
+      const create = options.create ?? onLoopback;
+      for (const name of names) cluster.agents.push(await create(name, folder));
       const repo = options.configRepo === undefined ? [] : ["--config-repo", options.configRepo];
       cluster.first.start("bootstrap", [...repo, ...cluster.#args]);
       await cluster.ready(cluster.first, 1);
@@ -218,7 +236,7 @@ export class TestCluster implements AsyncDisposable {
     });
     const file = path.join(this.folder, `${agent.name}.token`);
     await writeFile(file, created.token, { mode: 0o600 });
-    const seeds = ["--join", `127.0.0.1:${seed.port}`, "--join-token-file", file];
+    const seeds = ["--join", seed.address, "--join-token-file", file];
     agent.start("agent", [...seeds, ...this.#args]);
   }
 
