@@ -1,5 +1,5 @@
 /** What lineage needs from outside: the other agents, proofs of their end, and what a merge means for the records. */
-import { type Index, type NodeId } from "../core/types.ts";
+import { type Index, type NodeId, type Term } from "../core/types.ts";
 import {
   type Ballot,
   type ExitStatement,
@@ -24,6 +24,8 @@ export interface LineagePeers {
   ): Promise<PromiseAnswer>;
   /** The loser gives one page of what it changed; the winner answers when the page is committed there. */
   merge(to: NodeId, page: MergePage): Promise<void>;
+  /** Asks the winner's leader to let `node` vote no more; resolves when its committed configuration says so. */
+  demote(to: NodeId, node: NodeId): Promise<void>;
   /** Asks whether an attested exit was used; afterwards it cannot be used any more. */
   settleExit(to: NodeId, nonce: string): Promise<"void" | "used">;
 }
@@ -32,6 +34,11 @@ export interface PromiseAnswer {
   readonly granted: boolean;
   /** The answerer's promise after the request. */
   readonly promise: LineagePromise | null;
+  /** Where its log ends, its term and commit index: after the promise, so none of them moves any more. */
+  readonly term: Term;
+  readonly lastTerm: Term;
+  readonly lastIndex: Index;
+  readonly commit: Index;
 }
 
 /** One step of a merge, idempotent by (generation, sequence). The last page has `pages` set. */
