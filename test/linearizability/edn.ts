@@ -28,6 +28,18 @@ export function parseEdnMap(text: string): EdnMap {
   return map;
 }
 
+/** As `parseEdnMap` reads it. */
+export function formatEdnMap(map: EdnMap): string {
+  return `{${[...map].map(([key, value]) => `${key} ${formatValue(value)}`).join(", ")}}`;
+}
+
+function formatValue(value: EdnValue): string {
+  if (value === null) return "nil";
+  if (typeof value === "object") return value.keyword;
+  // JSON's escapes are EDN's.
+  return JSON.stringify(value);
+}
+
 class Scan {
   readonly #text: string;
   #at = 0;

@@ -17,7 +17,7 @@ import { judgeText } from "./history-text.ts";
 const usage = `usage: lincheck [--explain] [--seconds N] FILE…
 
 Tells whether client histories are linearizable. FILE is a log of Jepsen's register test
-("INFO  jepsen.util - 0 :invoke :write 3") or EDN maps of get, put and append
+("INFO  jepsen.util - 0 :invoke :write 3") or EDN maps of get, put, append and cas
 ("{:process 0, :type :invoke, :f :get, :key \\"7\\", :value nil}").
 
   --explain    say on stderr where a history that is not linearizable gets stuck

@@ -132,7 +132,7 @@ const refused: readonly (readonly [string, readonly string[], RegExp])[] = [
   ["an unknown escape", [String.raw`{:key "\q"}`], /:1: unknown escape/],
   ["no process", ["{:type :invoke}"], /:1: :process must be an integer/],
   ["an unknown type", [edn(1, ":start", ":get", "nil")], /:1: :type must be one of :invoke/],
-  ["an unknown call", [edn(1, ":invoke", ":cas", "nil")], /:1: :f must be one of :get/],
+  ["an unknown call", [edn(1, ":invoke", ":swap", "nil")], /:1: :f must be one of :get/],
   ["a put without a value", [edn(1, ":invoke", ":put", "nil")], /:1: a call of :put has a string/],
   [
     "a get with a value",
