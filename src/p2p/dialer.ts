@@ -24,6 +24,8 @@ export interface DialerDependencies {
   readonly dial: (addresses: Multiaddr[], signal: AbortSignal) => Promise<Connection>;
   /** `refused`: every address answered that nobody listens there. */
   readonly failed: (peer: PeerId, how: "refused" | "timeout") => void;
+  /** True when a supervisor at this `host:port` says that the agent there is gone. */
+  readonly isGone: (address: string, signal: AbortSignal) => Promise<boolean>;
 }
 
 interface Target {
@@ -36,6 +38,7 @@ interface Target {
 }
 
 const maxAddresses = 8;
+const goneMs = 500;
 
 export class Dialer {
   readonly #options: DialerOptions;
@@ -113,11 +116,24 @@ export class Dialer {
     } catch (error) {
       this.#stopped.signal.throwIfAborted();
       this.#failed(target);
-      if (addresses.length > 0) this.#deps.failed(peer, wasRefused(error) ? "refused" : "timeout");
+      if (addresses.length > 0) {
+        const nobody = wasRefused(error) || (!isSilence(error) && (await this.#allGone(target)));
+        this.#deps.failed(peer, nobody ? "refused" : "timeout");
+      }
       const where = target.addresses.length === 0 ? "" : ` at ${target.addresses.join(", ")}`;
       const text = `Could not reach peer "${peer}"${where}: ${reasonOf(error)}.`;
       throw new AgentError(P2pCode.peerUnreachable, text, { peer }, { cause: error });
     }
+  }
+
+  /** A supervisor has taken the port over: as telling as a refused connection. */
+  async #allGone({ addresses }: Target): Promise<boolean> {
+    const { clock, isGone } = this.#deps;
+    const limit = { clock, ms: goneMs, signal: this.#stopped.signal };
+    const answers = await withDeadline(limit, (signal) =>
+      Promise.all(addresses.map((address) => isGone(address, signal))),
+    );
+    return answers.length > 0 && answers.every(Boolean);
   }
 
   #failed(target: Target): void {
@@ -155,6 +171,10 @@ export class Dialer {
 function wasRefused(error: unknown): boolean {
   if (error instanceof AggregateError) return error.errors.every(wasRefused);
   return errorCode(error) === "ECONNREFUSED";
+}
+
+function isSilence(error: unknown): boolean {
+  return error instanceof Error && error.name === "TimeoutError";
 }
 
 function reasonOf(error: unknown): string {

@@ -29,6 +29,7 @@ import { ConnectionKeeper } from "./connection-keeper.ts";
 import { ConnectionTable, type ConnectionInfo } from "./connections.ts";
 import { unlessAborted } from "./deadline.ts";
 import { Dialer } from "./dialer.ts";
+import { isGone } from "./exit-client.ts";
 import { P2pCode } from "./errors.ts";
 import { type Identity } from "./identity.ts";
 import { createNode } from "./libp2p-node.ts";
@@ -90,6 +91,7 @@ export class MeshHost implements Service {
       random: deps.random,
       dial: (addresses, signal) => this.#started().dial(addresses, { signal }),
       failed: (peer, how) => this.#notify(peer, how),
+      isGone,
     });
     this.#keeper = new ConnectionKeeper({
       ...deps,

@@ -13,7 +13,10 @@ const peer = asPeerId("12D3KooWRxBP92VqQBcSzxfmKF9v1Q4m6Ym6vBmzcAhjeTYs7vDv");
 const never = new AbortController().signal;
 
 /** A dialer whose dials are listed with their time, and do what `answer` does. */
-function scene(answer: (addresses: readonly string[]) => Promise<Connection>) {
+function scene(
+  answer: (addresses: readonly string[]) => Promise<Connection>,
+  supervised: readonly string[] = [],
+) {
   const clock = new VirtualClock();
   const dials: { readonly at: number; readonly addresses: readonly string[] }[] = [];
   const failures: string[] = [];
@@ -30,6 +33,7 @@ function scene(answer: (addresses: readonly string[]) => Promise<Connection>) {
         return Promise.race([answer(addresses), promise]);
       },
       failed: (_peer, how) => failures.push(how),
+      isGone: (address) => Promise.resolve(supervised.includes(address)),
     },
   );
   return { clock, dials, failures, dialer };
@@ -52,6 +56,19 @@ it("makes one attempt for all who ask at once", async () => {
   dialer.setAddresses(peer, ["10.0.0.1:1"]);
   await Promise.all([dialer.dial(peer, never), dialer.dial(peer, never)]);
   assert.is(dials.length, 1);
+});
+
+it("takes a supervisor's word that the agent is gone for a refusal, at every address", async () => {
+  const reset = (): Promise<never> => Promise.reject(new Error("read ECONNRESET"));
+  for (const [supervised, how] of [
+    [["10.0.0.1:1", "10.0.0.2:1"], "refused"],
+    [["10.0.0.1:1"], "timeout"],
+  ] as const) {
+    const { dialer, failures } = scene(reset, supervised);
+    dialer.setAddresses(peer, ["10.0.0.1:1", "10.0.0.2:1"]);
+    await dialer.dial(peer, never).catch(() => {});
+    assert.equal(failures, [how]);
+  }
 });
 
 it("waits longer after each failure, with jitter, up to its limit", async () => {
