@@ -35,6 +35,7 @@ export function createApiContext(deps: ApiContextDeps): ApiContext {
     identity: deps.identity,
     mode: () => (deps.cluster()?.isWritable() === false ? "read-only" : "normal"),
     generation: () => 1,
+    lineage: () => null,
     consensus: () => deps.cluster()?.consensus.status() ?? null,
     members: () => deps.cluster()?.gossip.members() ?? [],
     transferLeadership: async (to, timeoutMs) => joined().transferLeadership(to, timeoutMs),

@@ -7,6 +7,7 @@ import { type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type TranscriptPart } from "../config-engine/ports.ts";
 import { type ConsensusStatus } from "../consensus/driver/api.ts";
+import { type Generation, type SurvivorPlan } from "../consensus/lineage/types.ts";
 import { type MemberView } from "../gossip/ports.ts";
 import { type Command, type CommandResult, type Envelope } from "../inventory/commands.ts";
 import { type AppliedListener, type InventoryView } from "../inventory/view.ts";
@@ -38,6 +39,24 @@ export interface AgentIdentity {
   readonly version: string;
 }
 
+/** The tree of generations as this agent knows it, and the operator's hand on it. */
+export interface LineagePort {
+  /** From bootstrap to the current one (last); never empty. */
+  generations(): readonly Generation[];
+  /** True until every member that was lost at the fork is back or forgotten. */
+  isProvisional(): boolean;
+  /**
+   * Asks all that answer, and says what `recover` would do. The hash stands for exactly this plan.
+   * @throws AgentError CONFLICT when there is nothing to recover from: a quorum is in sight.
+   */
+  plan(): Promise<SurvivorPlan>;
+  /**
+   * Forces a new generation by the plan with this hash, without waiting for silence. Resolves when it is committed.
+   * @throws AgentError PLAN_CHANGED (details.hash: the one of now), CONFLICT, UNKNOWN_OUTCOME, DEADLINE.
+   */
+  recover(hash: string): Promise<Generation>;
+}
+
 export interface ApiContext {
   readonly view: InventoryView;
   readonly clock: Clock;
@@ -53,6 +72,8 @@ export interface ApiContext {
   identity(): AgentIdentity;
   mode(): Mode;
   generation(): number;
+  /** Null before the agent has joined a cluster. */
+  lineage(): LineagePort | null;
   /** Null before the agent has joined a cluster. */
   consensus(): ConsensusStatus | null;
   members(): readonly MemberView[];

@@ -5,7 +5,12 @@
 import { type FastifyInstance, type InjectOptions, type LightMyRequestResponse } from "fastify";
 import { buildApp } from "../../src/api/app.ts";
 import { type Proof } from "../../src/api/access.ts";
-import { type ApiContext, type Caller, type TranscriptRequest } from "../../src/api/context.ts";
+import {
+  type ApiContext,
+  type Caller,
+  type LineagePort,
+  type TranscriptRequest,
+} from "../../src/api/context.ts";
 import { Metrics } from "../../src/api/metrics.ts";
 import { RouteServer } from "../../src/api/route-server.ts";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
@@ -86,6 +91,7 @@ export class ApiWorld {
   barrierFails: Error | null = null;
   barriers = 0;
   joined = true;
+  lineage: LineagePort | null = null;
   members: readonly MemberView[] = [];
   transferred: (string | null)[] = [];
 
@@ -154,6 +160,7 @@ export class ApiWorld {
       identity: () => ({ id: peer("n1"), name: "n1", version: "9.9.9" }),
       mode: () => "normal",
       generation: () => 1,
+      lineage: () => this.lineage,
       consensus: () => (this.joined ? consensusStatus(inventory.view.appliedIndex) : null),
       members: () => this.members,
       transferLeadership: async (to) => {
