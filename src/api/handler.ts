@@ -1,5 +1,7 @@
 /** What a handler gets and gives: parsed and checked input in, a value with its version out. No HTTP in between. */
+import { assert } from "../base/assert.ts";
 import { type AgentError } from "../base/errors.ts";
+import { isJsonObject } from "../base/json.ts";
 import { type Envelope, type CommandResult, type Command } from "../inventory/commands.ts";
 import { type ApiContext } from "./context.ts";
 import {
@@ -74,6 +76,16 @@ function refusalError(
   // `If-None-Match: *` that meets a record is a failed condition, whatever the command calls it.
   const failed = code === "ALREADY_EXISTS" && ifVersion === 0 ? "VERSION_MISMATCH" : code;
   return new ApiError(asApiCode(failed) ?? "INTERNAL", message, details);
+}
+
+/**
+ * The version that a write made. The replica may hold a later one by the time the answer is built: an ETag taken
+ * from there would let its reader overwrite a change that was never shown to it.
+ */
+export function writtenVersion({ value }: Applied): number {
+  const version = isJsonObject(value) ? value["version"] : undefined;
+  assert(typeof version === "number", "a conditional write answers with its version");
+  return version;
 }
 
 /** `ifVersion` as commands take it. */

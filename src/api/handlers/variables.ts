@@ -4,9 +4,16 @@ import { type Settings } from "../../inventory/records.ts";
 import { type InventoryView } from "../../inventory/view.ts";
 import { type ApiContext } from "../context.ts";
 import { type Role, type SettingsAnswer, type Var } from "../contract/variables.ts";
-import { type ApiRequest, expectation, type Handlers, type Reply, write } from "../handler.ts";
+import {
+  type ApiRequest,
+  expectation,
+  type Handlers,
+  type Reply,
+  write,
+  writtenVersion,
+} from "../handler.ts";
 import { ApiError } from "../problems.ts";
-import { toRole, toRoles, toVar, toVars } from "../views/config.ts";
+import { toRole, toRoles, toVar, toVars, toWrittenRole, toWrittenVar } from "../views/config.ts";
 import { keepMasked, refuseMasked, secretNames } from "../views/secrets.ts";
 
 type VariableRoutes =
@@ -39,8 +46,9 @@ export const variableHandlers: Handlers<VariableRoutes> = {
     const { value } = request.body;
     refuseMasked({ [key]: value }, secretNames(context.view));
     const expect = expectation(request);
-    await write(context, request, { type: "var.put", key, value, ...expect });
-    return varReply(context.view, key);
+    const result = await write(context, request, { type: "var.put", key, value, ...expect });
+    const version = writtenVersion(result);
+    return { value: toWrittenVar(context.view, { key, value, version }), version };
   },
 
   deleteVar: async (request, context) => {
@@ -61,8 +69,10 @@ export const variableHandlers: Handlers<VariableRoutes> = {
     const { role } = request.params;
     const stored = context.view.role(role)?.vars ?? {};
     const vars = keepMasked(request.body.vars, stored, secretNames(context.view));
-    await write(context, request, { type: "role.put", role, vars, ...expectation(request) });
-    return roleReply(context.view, role);
+    const expect = expectation(request);
+    const result = await write(context, request, { type: "role.put", role, vars, ...expect });
+    const version = writtenVersion(result);
+    return { value: toWrittenRole(context.view, { name: role, vars, version }), version };
   },
 
   deleteRole: async (request, context) => {
@@ -89,7 +99,10 @@ async function patchSettings(
     const command = { type: "settings.put", settings: checkSettings(merged), ifVersion } as const;
     const { by, idempotency } = request;
     const result = await context.submit(command, { by, idempotency });
-    if (result.ok) return settingsReply(context.view);
+    if (result.ok) {
+      const written = writtenVersion(result);
+      return { value: { settings: command.settings, version: written }, version: written };
+    }
     const lostRace = request.ifVersion === undefined && result.code === "VERSION_MISMATCH";
     if (!lostRace || attempt >= mergeAttempts) {
       const code = lostRace ? "CONFLICT" : result.code;

@@ -1,7 +1,13 @@
 /** Configuration, roles, vars and tokens as the API shows them. */
 import { rfc3339 } from "../../base/clock.ts";
 import { formatDuration } from "../../base/duration.ts";
-import { type ConfigRecord, type RoleSpec, type TokenRecord } from "../../inventory/records.ts";
+import {
+  type ConfigRecord,
+  type RoleRecord,
+  type RoleSpec,
+  type TokenRecord,
+  type VarRecord,
+} from "../../inventory/records.ts";
 import { type InventoryView } from "../../inventory/view.ts";
 import { type Config } from "../contract/config.ts";
 import { type Token } from "../contract/tokens.ts";
@@ -108,7 +114,25 @@ export function toVars(view: InventoryView): Vars {
 export function toVar(view: InventoryView, key: string): Var | null {
   const record = view.variable(key);
   if (record === null) return null;
-  return { key, value: maskVar(key, record.value, secretNames(view)), version: record.version };
+  return toWrittenVar(view, record);
+}
+
+/** As it was right after a write, whatever was written since. */
+export function toWrittenVar(
+  view: InventoryView,
+  { key, value, version }: Pick<VarRecord, "key" | "value" | "version">,
+): Var {
+  return { key, value: maskVar(key, value, secretNames(view)), version };
+}
+
+/** As it was right after a write, whatever was written since. */
+export function toWrittenRole(
+  view: InventoryView,
+  { name, vars, version }: Pick<RoleRecord, "name" | "vars" | "version">,
+): Role {
+  const unknown = { name, definition: null, revision: null, policy: null, members: [] };
+  const now = toRole(view, name) ?? unknown;
+  return { ...now, vars: maskVars(vars, secretNames(view)), version };
 }
 
 export function toToken(record: TokenRecord): Token {

@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { type Command } from "../../../src/inventory/commands.ts";
 import { ApiWorld } from "../../support/api-world.ts";
 
 const it = suite("api conditional and repeated writes");
@@ -47,6 +48,70 @@ it("refuses conditions it could not keep exactly", async () => {
   const answer = await world.send({ ...patch, headers: { ...json, "if-match": '"1"' } });
   assert.is(answer.status, 400);
   assert.equal(world.submitted, []);
+});
+
+/** Another client's command is applied between the request's and its answer, as in one batch of entries. */
+function overtakenBy(command: Command): ApiWorld {
+  const world = new ApiWorld();
+  const { submit } = world.context;
+  world.context.submit = async (...request) => {
+    const result = await submit(...request);
+    world.inventory.send(command);
+    return result;
+  };
+  return world;
+}
+
+it("answers a write with what it wrote and its own ETag, not with what another wrote since", async () => {
+  const world = overtakenBy({ type: "var.put", key: "a", value: "other" });
+  const mine = await world.send(put("mine"));
+  assert.is(mine.status, 200, mine.text);
+  assert.is(mine.json["value"], "mine");
+  assert.is(mine.headers["etag"], `"${String(mine.json["version"])}"`);
+  // Read-modify-write with the ETag of the answer must not undo what the other wrote.
+  const next = await world.send(put("mine 2", { "if-match": String(mine.headers["etag"]) }));
+  assert.is(next.status, 412, next.text);
+});
+
+it("answers a write whose record was deleted since as the success that it was", async () => {
+  const variable = await overtakenBy({ type: "var.delete", key: "a" }).send(put(1));
+  assert.is(variable.status, 200, variable.text);
+  const role = await overtakenBy({ type: "role.delete", role: "web" }).send({
+    method: "PUT",
+    url: "/v1/roles/web",
+    headers: json,
+    payload: '{"vars":{"port":80}}',
+  });
+  assert.is(role.status, 200, role.text);
+  assert.equal(role.json["vars"], { port: 80 });
+});
+
+it("gives the ETag of its own write for roles, settings and nodes too", async () => {
+  const patch = (url: string, body: object) => ({
+    method: "PATCH" as const,
+    url,
+    headers: json,
+    payload: JSON.stringify(body),
+  });
+  const settings = { autoCommission: null, repair: "auto" } as const;
+  const cases = [
+    [
+      overtakenBy({ type: "role.put", role: "web", vars: { port: 81 } }),
+      { method: "PUT", url: "/v1/roles/web", headers: json, payload: '{"vars":{"port":80}}' },
+    ],
+    [overtakenBy({ type: "settings.put", settings }), patch("/v1/settings", { repair: "off" })],
+    [
+      overtakenBy({ type: "node.patch", node: "n2", labels: { rack: "r2" } }),
+      patch("/v1/nodes/n2", { labels: { rack: "r1" } }),
+    ],
+  ] as const;
+  for (const [world, request] of cases) {
+    const first = await world.send(request);
+    assert.is(first.status, 200, first.text);
+    const headers = { ...json, "if-match": String(first.headers["etag"]) };
+    const stale = await world.send({ ...request, headers });
+    assert.is(stale.status, 412, `${request.url}: ${stale.text}`);
+  }
 });
 
 it("gives a node one version over its record, its labels and its roles", async () => {
