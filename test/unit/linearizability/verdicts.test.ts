@@ -22,7 +22,7 @@ const write = (when: Interval, value: number): Operation<RegisterOp> =>
   at(when, { f: "write", value });
 const cas = (when: Interval, pair: readonly [number, number], swapped: boolean) =>
   at<RegisterOp>(when, { f: "cas", from: pair[0], to: pair[1], swapped });
-const kv = (when: Interval, f: KeyValueOp["f"], key: string, value: string) =>
+const kv = (when: Interval, f: "get" | "put" | "append", key: string, value: string) =>
   at<KeyValueOp>(when, { f, key, value });
 
 const verdict = (...history: readonly Operation<RegisterOp>[]): Judgement<unknown>["verdict"] =>
