@@ -32,6 +32,7 @@ export function createApiContext(deps: ApiContextDeps): ApiContext {
     onApplied: (listener) => stateMachine.onApplied(listener),
     submit: async (command, options) => joined().writer.submit(command, options),
     readBarrier: async (timeoutMs) => joined().consensus.readBarrier(timeoutMs),
+    stateHash: () => ({ index: stateMachine.appliedIndex, sha256: stateMachine.hash() }),
     identity: deps.identity,
     mode: () => (deps.cluster()?.isWritable() === false ? "read-only" : "normal"),
     generation: () => 1,

@@ -69,6 +69,8 @@ export interface ApiContext {
   submit(command: Command, options: SubmitOptions): Promise<CommandResult>;
   /** Resolves when this replica has all that was committed at the call. @throws AgentError NO_LEADER. */
   readBarrier(timeoutMs: number): Promise<unknown>;
+  /** SHA-256 of the replica as it is now, hex, and the index it is of: equal on all agents at one index. */
+  stateHash(): { readonly index: number; readonly sha256: string };
   identity(): AgentIdentity;
   mode(): Mode;
   generation(): number;

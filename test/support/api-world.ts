@@ -157,6 +157,7 @@ export class ApiWorld {
         this.barriers += 1;
         if (this.barrierFails !== null) throw this.barrierFails;
       },
+      stateHash: () => ({ index: inventory.view.appliedIndex, sha256: inventory.machine.hash() }),
       identity: () => ({ id: peer("n1"), name: "n1", version: "9.9.9" }),
       mode: () => "normal",
       generation: () => 1,

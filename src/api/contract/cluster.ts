@@ -1,6 +1,6 @@
 /** Health of the cluster as one agent sees it: status, gossip members, and the Raft group for operators. */
 import { Type } from "typebox";
-import { nullableInteger, nullableString, type Wire } from "./wire.ts";
+import { closed, nullableInteger, nullableString, type Wire } from "./wire.ts";
 
 export const modes = ["normal", "survivor", "read-only"] as const;
 export type Mode = (typeof modes)[number];
@@ -43,6 +43,15 @@ export const memberSchema = Type.Object({
 export const membersSchema = Type.Array(memberSchema);
 export type Member = Wire<typeof memberSchema>;
 
+export const raftQuery = Type.Object(
+  {
+    stateHash: Type.Optional(
+      Type.Boolean({ description: "also hash the whole replicated state, which costs CPU" }),
+    ),
+  },
+  closed,
+);
+
 /** What this agent's Raft instance knows; `peers` is filled on the leader only. */
 export const raftSchema = Type.Object({
   id: Type.String(),
@@ -58,6 +67,13 @@ export const raftSchema = Type.Object({
   commitIndex: Type.Integer(),
   appliedIndex: Type.Integer(),
   snapshotIndex: Type.Integer(),
+  stateHash: Type.Union(
+    [Type.Object({ index: Type.Integer(), sha256: Type.String() }), Type.Null()],
+    {
+      description:
+        "of the replicated state as of `index`: equal on all agents; null unless asked for",
+    },
+  ),
   configuration: Type.Object({
     index: Type.Integer(),
     voters: Type.Array(Type.Array(Type.String()), {

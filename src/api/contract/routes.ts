@@ -166,7 +166,7 @@ export const routes = {
   },
   whyNode: row("What a node waits for", events.whyNodeSchema, ["NOT_FOUND"]),
   whyJob: row("What a job waits for", events.whyJobSchema, ["NOT_FOUND", "AMBIGUOUS"]),
-  getRaft: row("Raft state of this agent", cluster.raftSchema),
+  getRaft: { ...row("Raft state of this agent", cluster.raftSchema), query: cluster.raftQuery },
   transferLeadership: {
     ...row("Hand leadership to another voter", cluster.transferSchema, [
       "NO_LEADER",

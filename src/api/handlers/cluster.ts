@@ -22,7 +22,10 @@ export const clusterHandlers: Handlers<ClusterRoutes> = {
 
   listMembers: (_, context) => ({ value: context.members().map(toMember) }),
 
-  getRaft: (_, context) => ({ value: toRaft(context, joined(context)) }),
+  getRaft: ({ query }, context) => {
+    const hash = query.stateHash === true ? context.stateHash() : null;
+    return { value: toRaft(context, joined(context), hash) };
+  },
 
   transferLeadership: async ({ body }, context) => {
     const consensus = joined(context);

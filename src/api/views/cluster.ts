@@ -68,7 +68,11 @@ export function toMember(member: MemberView): Member {
   return { id, name, address, status, incarnation, rttMs, tags };
 }
 
-export function toRaft(context: ApiContext, status: ConsensusStatus): Raft {
+export function toRaft(
+  context: ApiContext,
+  status: ConsensusStatus,
+  stateHash: Raft["stateHash"],
+): Raft {
   const { id, name } = context.identity();
   const { index, sets, standbys, observers, lost } = status.effective;
   return {
@@ -85,6 +89,7 @@ export function toRaft(context: ApiContext, status: ConsensusStatus): Raft {
     commitIndex: status.commit,
     appliedIndex: status.applied,
     snapshotIndex: status.snapshotIndex,
+    stateHash,
     configuration: { index, voters: sets, standbys, observers, lost },
     peers: [...status.peers].map(([peer, progress]) => ({
       id: peer,

@@ -13,10 +13,12 @@ export function addOperatorCommands(program: Command, context: CliContext): void
   const operator = program.command("operator").description("the Raft group, for operators");
   withWatch(withOutput(operator.command("raft")))
     .description("Raft state as this agent sees it")
-    .action(async (flags: WatchFlags) => {
+    .option("--state-hash", "also hash the whole state: equal on all agents at one index")
+    .action(async (flags: WatchFlags & { readonly stateHash?: true }) => {
+      const query = { stateHash: flags.stateHash === true };
       const client = connect(context);
       await watchSingle(context, flags, async () => {
-        const raft = (await client.call("getRaft", {})).value;
+        const raft = (await client.call("getRaft", { query })).value;
         return { value: raft, name: raft.name, lines: (size) => raftLines(raft, size) };
       });
     });
@@ -32,6 +34,11 @@ export function addOperatorCommands(program: Command, context: CliContext): void
     });
 }
 
+function stateHashField({ stateHash }: Raft): readonly (readonly [string, string])[] {
+  if (stateHash === null) return [];
+  return [["state", `${stateHash.sha256} at index ${stateHash.index}`]];
+}
+
 function raftLines(raft: Raft, size: TableSize): string {
   const fields = renderFields([
     ["agent", `${raft.name} (${raft.id})`],
@@ -44,6 +51,7 @@ function raftLines(raft: Raft, size: TableSize): string {
     ["standbys", list(raft.configuration.standbys)],
     ["lost", list(raft.configuration.lost)],
     ["storage", raft.health],
+    ...stateHashField(raft),
   ]);
   if (raft.peers.length === 0) return fields;
   const columns: readonly Column<Raft["peers"][number]>[] = [

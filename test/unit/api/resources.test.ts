@@ -400,6 +400,7 @@ it("hands leadership to a voter, and to nobody else", async () => {
   assert.is((await transfer({ to: "n9" })).status, 404);
   const raft = (await world.get("/v1/operator/raft")).json;
   assert.is(raft["term"], 7);
+  assert.is(raft["stateHash"], null, "it costs CPU: only when asked for");
   assert.equal(raft["leader"], { id: peer("n2"), name: "n2" });
 });
 
@@ -470,6 +471,18 @@ it("keeps masking a var that only an older revision called secret", async () => 
     roles: { base, web: { ...web, secrets: [] } },
   });
   assert.is((await world.get("/v1/vars/db_password")).json["value"], "***");
+});
+
+it("hashes the whole state when asked to: equal states are equal, a change changes it", async () => {
+  const hashOf = async (world: ApiWorld): Promise<unknown> =>
+    (await world.get("/v1/operator/raft?stateHash=true")).json["stateHash"];
+  const put = { type: "var.put", key: "a", value: 1 } as const;
+  const [one, other] = [new ApiWorld(), new ApiWorld()];
+  for (const world of [one, other]) world.inventory.send(put);
+  assert.equal(await hashOf(one), await hashOf(other));
+  const before = await hashOf(one);
+  one.inventory.send({ ...put, value: 2 });
+  assert.not.equal(await hashOf(one), before);
 });
 
 it.run();
