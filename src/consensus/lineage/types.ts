@@ -79,14 +79,23 @@ export interface LineageHello {
   readonly commit: Index;
   /** Who leads, with a quorum, in the sender's generation; null when nobody does. */
   readonly leader: NodeId | null;
-  /** Hash chain of the sender's log at the fork points it knows and at its last index, hex: index → chain. */
+  /** Hash chain of the sender's log (hex) at the indices that `indicesToTell` names and it still retains. */
   readonly chains: readonly (readonly [Index, string])[];
 }
 
 export type Relation =
   | { readonly relation: "same" }
-  /** `who` has nothing the other side's history lacks, up to `at`, except perhaps an unconfirmed tail. */
-  | { readonly relation: "behind"; readonly who: "me" | "them"; readonly at: Index }
+  /**
+   * `who` is in an earlier generation and has nothing confirmed that the other side lacks. Both logs are known to be
+   * equal up to `at`, which is not below its commit index; it cuts off the rest when it enters. `tail`: that rest
+   * is longer than the fork and may have been acknowledged by members that are gone, so it is exported first.
+   */
+  | {
+      readonly relation: "behind";
+      readonly who: "me" | "them";
+      readonly at: Index;
+      readonly tail: boolean;
+    }
   | {
       readonly relation: "diverged";
       /** Id of the last common generation, and the last common index. */
@@ -98,8 +107,9 @@ export type Relation =
   | { readonly relation: "foreign"; readonly why: string };
 
 /**
- * W0 proven or outlived before a cold start that outlived nobody; W1 higher legitimate commit in the common ancestor;
- * W2 proven > operator > automatic; W3 more members accepted; W4 smaller id. W0 only breaks W1's ties.
+ * W1 a leader with a quorum in the common ancestor, else the greater (term, index) kept of it (compare.ts says why);
+ * W0 proven or outlived before a cold start that outlived nobody; W2 proven > operator > automatic; W3 more members
+ * accepted; W4 smaller id. In this order: W0 only breaks W1's ties.
  */
 export type WinnerRule = "W1" | "W0" | "W2" | "W3" | "W4";
 
@@ -121,6 +131,8 @@ export interface Survey {
   /** Members this process saw alive before they fell silent. */
   readonly outlived: readonly NodeId[];
   readonly proofs: readonly Proof[];
+  /** Hash chain of its log (hex) at the last index of every exit statement it knows of, and at its own last index. */
+  readonly chains: readonly (readonly [Index, string])[];
   readonly storageOk: boolean;
   /** At least one network interface has a carrier (true for agents that advertise loopback). */
   readonly hasCarrier: boolean;
@@ -175,6 +187,8 @@ export interface SurvivorPlan {
   readonly survivors: readonly NodeId[];
   /** Highest (lastTerm, lastIndex) among them: it coordinates (§2.6). */
   readonly best: NodeId;
+  /** A child that some survivors accepted already: it is finished instead of making another. Usually null. */
+  readonly finish: Generation | null;
   readonly lost: readonly {
     readonly id: NodeId;
     readonly silentMs: number | null;

@@ -1,0 +1,209 @@
+/**
+ * Who may go on when no quorum is left, and when (consensus.md §2.5, S2 and S3). All who have the same surveys make
+ * the same plan; the one with the best log carries it out. Nothing here ever acts while the group could elect a leader
+ * in the ordinary way.
+ */
+import { assert, must } from "../../base/assert.ts";
+import { sha256Hex } from "../../base/digest.ts";
+import { roleOf } from "../core/configuration.ts";
+import { hasQuorum } from "../core/quorum.ts";
+import { type Configuration, type NodeId } from "../core/types.ts";
+import { largestClique } from "./clique.ts";
+import { refOf } from "./generation.ts";
+import { assess, type Missing } from "./missing.ts";
+import {
+  type Generation,
+  type SurvivorPlan,
+  type SurvivorPolicy,
+  type SurvivorTimers,
+  type Survey,
+} from "./types.ts";
+
+export interface PlanOptions {
+  /** An operator asks: policy, timers and hold do not count, everything else does. */
+  readonly operator: boolean;
+  /** `survivor.hold`: nothing happens by itself. */
+  readonly hold: boolean;
+}
+
+/** Whether to act, in words, and how long until time alone would change that. */
+interface Decision {
+  readonly act: boolean;
+  readonly why: string;
+  readonly waitMs: number | null;
+}
+
+/** @param surveys the latest of every member that answered, the own one included. */
+export function planSurvivors(
+  surveys: readonly Survey[],
+  self: NodeId,
+  settings: { readonly policy: SurvivorPolicy; readonly timers: SurvivorTimers },
+  options: PlanOptions,
+): SurvivorPlan {
+  const own = must(
+    surveys.find(({ from }) => from === self),
+    "the own survey is among them",
+  );
+  const group = chooseGroup(
+    surveys.filter((one) => one.generation.id === own.generation.id),
+    own,
+  );
+  const best = bestOf(group);
+  const survivors = group.map(({ from }) => from).sort();
+  const { configuration } = best;
+  const missing = membersOf(configuration)
+    .filter((id) => !survivors.includes(id))
+    .map((id) => assess(id, group, best));
+  const decision = decide({ group, best, missing, ...settings, ...options });
+  const lost = missing.map(({ id, silentMs, proof }) => ({ id, silentMs, proof }));
+  const everybody = new Set([...membersOf(configuration), ...configuration.lost, ...survivors]);
+  return {
+    ...decision,
+    kind: kindOf(missing, options.operator),
+    parent: refOf(own.generation),
+    survivors,
+    best: best.from,
+    finish: finishOf(group),
+    lost,
+    outlived: missing.every(({ votes, outlived, proof }) => !votes || outlived || proof !== null),
+    missingAtMost: missingAtMost(group, best, missing),
+    majorityOfAll: 2 * survivors.length > everybody.size,
+    hash: hashOf(
+      best,
+      survivors,
+      lost.map(({ id }) => id),
+    ),
+  };
+}
+
+/** Those whose log and place count: members, with sound storage, that can all talk to each other. */
+function chooseGroup(surveys: readonly Survey[], own: Survey): readonly Survey[] {
+  const sound = surveys.filter(({ storageOk }) => storageOk).sort(byLog);
+  const first = sound.find(({ from, configuration }) => roleOf(configuration, from) !== null);
+  if (first === undefined) return [own];
+  const members = sound.filter(({ from }) => roleOf(first.configuration, from) !== null);
+  const survey = new Map(members.map((one) => [one.from, one]));
+  const reach = new Map(members.map(({ from, twoWay }) => [from, new Set(twoWay)]));
+  const linked = (a: NodeId, b: NodeId): boolean =>
+    reach.get(a)?.has(b) === true && reach.get(b)?.has(a) === true && agree(survey, a, b);
+  const ids = members.map(({ from }) => from);
+  const cliques = members
+    .filter((one) => compareLogs(one, first) === 0)
+    .map(({ from }) => largestClique(from, ids, linked));
+  cliques.sort((a, b) => b.length - a.length || (a.join() < b.join() ? -1 : 1));
+  const chosen = must(cliques[0], "the best log is in some group");
+  return members.filter(({ from }) => chosen.includes(from));
+}
+
+/** Two that accepted different children of this generation can never agree on one. */
+function agree(survey: ReadonlyMap<NodeId, Survey>, a: NodeId, b: NodeId): boolean {
+  const left = acceptedOf(survey.get(a));
+  const right = acceptedOf(survey.get(b));
+  return left === null || right === null || left.id === right.id;
+}
+
+function acceptedOf(survey: Survey | undefined): Generation | null {
+  const promise = survey?.promise ?? null;
+  return promise?.parent === survey?.generation.id ? (promise?.accepted?.child ?? null) : null;
+}
+
+function finishOf(group: readonly Survey[]): Generation | null {
+  return group.map(acceptedOf).find((child) => child !== null) ?? null;
+}
+
+function compareLogs(a: Survey, b: Survey): number {
+  return a.lastTerm - b.lastTerm || a.lastIndex - b.lastIndex;
+}
+
+/** Best log first (§2.6), then by name. */
+function byLog(a: Survey, b: Survey): number {
+  return compareLogs(b, a) || (a.from < b.from ? -1 : 1);
+}
+
+function bestOf(group: readonly Survey[]): Survey {
+  return must([...group].sort(byLog)[0], "a group is not empty");
+}
+
+/** All that hold the log; the lost were given up before. */
+function membersOf({ sets, standbys, standbysNext, observers }: Configuration): readonly NodeId[] {
+  return [...new Set([...sets.flat(), ...standbys, ...standbysNext, ...observers])].sort();
+}
+
+interface Situation extends PlanOptions {
+  readonly group: readonly Survey[];
+  readonly best: Survey;
+  readonly missing: readonly Missing[];
+  readonly policy: SurvivorPolicy;
+  readonly timers: SurvivorTimers;
+}
+
+function decide(situation: Situation): Decision {
+  const { group, best, missing, policy, operator, hold } = situation;
+  const waits = (why: string): Decision => ({ act: false, why, waitMs: null });
+  if (group.some(({ storageOk }) => !storageOk)) return waits("the log of this agent is damaged");
+  if (roleOf(best.configuration, best.from) === null) {
+    return waits("this agent is no member of the cluster it knows");
+  }
+  // Who promised to leave this generation can elect nobody in it any more.
+  const free = (id: NodeId): boolean =>
+    group.some((one) => one.from === id && one.promise?.parent !== one.generation.id);
+  if (hasQuorum(best.configuration.sets, free)) {
+    return waits("the members that answer are a quorum: they will elect a leader");
+  }
+  const acts = (why: string): Decision => ({ act: true, why, waitMs: null });
+  if (operator) return acts("the operator decides");
+  if (hold) return waits("survivor.hold is set");
+  if (policy === "off") return waits("survivor.auto is off: an operator must decide");
+  const unproven = missing.filter(({ proof }) => proof === null);
+  if (!unproven.some(({ votes }) => votes)) return acts("every missing voter is proven gone");
+  if (policy === "proof") {
+    const names = unproven.filter(({ votes }) => votes).map(({ id }) => id);
+    return waits(`no proof that ${names.join(", ")} is gone; survivor.auto is proof`);
+  }
+  return awaitSilence(unproven, situation);
+}
+
+function awaitSilence(unproven: readonly Missing[], { group, timers }: Situation): Decision {
+  // Nobody with a network: most likely it is this group that is cut off, and the others go on.
+  const isolated = !group.some(({ hasCarrier }) => hasCarrier);
+  const silenceMs = timers.silenceMs * (isolated ? 2 : 1);
+  const left = (one: Missing): number => {
+    const cold = one.votes && !one.outlived;
+    return (cold ? Math.max(timers.coldMs, silenceMs) : silenceMs) - one.silentMs;
+  };
+  const slowest = unproven.reduce((a, b) => (left(b) > left(a) ? b : a));
+  const seconds = (ms: number): string => `${Math.ceil(ms / 1000)} s`;
+  const waitMs = left(slowest);
+  if (waitMs <= 0) {
+    const names = unproven.map(({ id, silentMs }) => `${id} for ${seconds(silentMs)}`);
+    return { act: true, why: `silent: ${names.join(", ")}`, waitMs: null };
+  }
+  const why = `${slowest.id} is silent for ${seconds(slowest.silentMs)}; acts in ${seconds(waitMs)}`;
+  return { act: false, why, waitMs };
+}
+
+/** Only voters can have acknowledged something or act on: of a standby no proof is needed. */
+function kindOf(missing: readonly Missing[], operator: boolean): SurvivorPlan["kind"] {
+  const gone = ({ votes, proof }: Missing): boolean =>
+    !votes || (proof !== null && proof !== "departed");
+  if (missing.every(gone)) return "forced-proof";
+  return operator ? "forced-operator" : "forced-auto";
+}
+
+function missingAtMost(
+  group: readonly Survey[],
+  best: Survey,
+  missing: readonly Missing[],
+): number | null {
+  const voters = missing.filter(({ votes }) => votes);
+  if (voters.every(({ proof }) => proof === "exit" || proof === "leave")) return 0;
+  const told = Math.max(...group.map(({ leaderLast }) => leaderLast));
+  return told === 0 ? null : Math.max(0, told - best.lastIndex);
+}
+
+function hashOf(best: Survey, survivors: readonly NodeId[], lost: readonly NodeId[]): string {
+  assert(survivors.includes(best.from), "who coordinates survives");
+  const { generation, from, lastTerm, lastIndex } = best;
+  const facts = [generation.id, survivors, from, lastTerm, lastIndex, [...lost].sort()];
+  return sha256Hex(JSON.stringify(facts));
+}
