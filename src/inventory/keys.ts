@@ -22,6 +22,11 @@ export const recordClasses = {
   event: "A", //    event/INDEX          -> EventRecord[] of that entry
   idem: "A", //     idem/KEY             -> remembered answer of a write with an Idempotency-Key
   session: "A", //  session/PEERID       -> exactly-once window of one agent
+  deleted: "G", //  deleted/PREFIX/ID    -> when a var, role or token was deleted
+  generation: "A", // generation/ID      -> GenerationRecord of a forced generation
+  merge: "A", //    merge/GENERATION     -> MergeRecord: what was taken over from it
+  page: "A", //     page/GENERATION/EXPORT/SEQUENCE -> page that waits for the rest of its export
+  journal: "A", //  journal/GENERATION/KEY -> JournalRecord: value that a merge did not keep
 } as const satisfies Readonly<Record<string, RecordClass>>;
 
 export type KeyPrefix = keyof typeof recordClasses;

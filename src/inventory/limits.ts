@@ -8,6 +8,7 @@ export const limits = {
   revisions: 20,
   deadTokens: 1000,
   forgottenNodes: 64,
+  deletions: 16_384,
   idempotencyMs: 24 * 3_600_000,
   idempotencyKeys: 65_536,
   sessionResults: 16_384,
@@ -33,4 +34,15 @@ export const limits = {
   activeJobs: 1000,
   reachabilityChanges: 512,
   transcriptPeers: 16,
+
+  /** Of a merge. Bytes of one export, of one page of it, and of all that wait. */
+  exportBytes: 32 * 1024 * 1024,
+  pageBytes: 160 * 1024,
+  waitingExports: 4,
+  waitingExportMs: 3_600_000,
+  sideMembers: 3500,
+  mergedEvents: 5000,
+  journalEntries: 100_000,
+  journalBytes: 64 * 1024 * 1024,
+  generations: 256,
 } as const;

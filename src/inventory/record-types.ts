@@ -5,6 +5,13 @@
 import { type KeyPrefix } from "./keys.ts";
 import { type CommandResult } from "./commands.ts";
 import {
+  type DeletedRecord,
+  type GenerationRecord,
+  type JournalRecord,
+  type MergeRecord,
+  type PageRecord,
+} from "./lineage-records.ts";
+import {
   type ClusterRecord,
   type ConfigRecord,
   type EventRecord,
@@ -59,6 +66,11 @@ export interface RecordTypes {
   event: readonly EventRecord[];
   idem: IdempotencyRecord;
   session: SessionRecord;
+  deleted: DeletedRecord;
+  generation: GenerationRecord;
+  merge: MergeRecord;
+  page: PageRecord;
+  journal: JournalRecord;
 }
 
 export type RecordValue = RecordTypes[KeyPrefix];

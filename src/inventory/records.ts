@@ -96,6 +96,8 @@ export interface NodeSpecRecord {
 /** `label/NAME`: the operator's labels of a node. Class C. */
 export interface NodeLabelsRecord {
   readonly labels: Readonly<Record<string, string>>;
+  /** Index of the last change of each key, removed ones too: a merge goes key by key. */
+  readonly stamps: Readonly<Record<string, number>>;
   readonly version: number;
 }
 
@@ -179,6 +181,8 @@ export const defaultSettings: Settings = { autoCommission: null, repair: "report
 /** `config`: where configuration comes from, and which revision is in force. Class G. */
 export interface ConfigRecord {
   readonly source: { readonly url: string; readonly ref: string | null } | null;
+  /** Index at which the source was set: every fetch writes the record, only an operator its source. */
+  readonly sourceVersion: number;
   /** Commit in force; its record is `revision/COMMIT`. */
   readonly current: string | null;
   readonly lastError: {

@@ -31,7 +31,13 @@ function setSource(draft: Draft, { source, ifVersion }: CommandOf<"config.source
   if (problem !== null) return invalid("set the configuration source", problem);
   const { url, ref } = source;
   const refreshRequested = config.refreshRequested + 1;
-  draft.put("config", "", { ...config, source: { url, ref }, refreshRequested, lastError: null });
+  draft.put("config", "", {
+    ...config,
+    source: { url, ref },
+    sourceVersion: draft.index,
+    refreshRequested,
+    lastError: null,
+  });
   const text = ref === null ? url : `${url}#${ref}`;
   draft.emit("config.source", "config", `Configuration comes from ${text}`, { url, ref });
   return done({ request: refreshRequested, version: draft.index });

@@ -134,7 +134,7 @@ function patchLabels(
   if (patch === undefined) return null;
   const problem = firstProblem(Object.entries(patch), ([key, value]) => checkLabel(key, value));
   if (problem !== null) return problem;
-  const before = draft.view.labels(name).labels;
+  const { labels: before, stamps } = draft.view.labels(name);
   const labels: Record<string, string> = { ...before };
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) delete labels[key];
@@ -143,11 +143,26 @@ function patchLabels(
   const count = Object.keys(labels).length;
   if (count > limits.labelsPerNode) return `${count} labels; at most ${limits.labelsPerNode}`;
   if (canonicalJson(before) === canonicalJson(labels)) return null;
-  draft.put("label", name, { labels });
+  const changed = Object.keys(patch).filter((key) => before[key] !== labels[key]);
+  draft.put("label", name, { labels, stamps: stamped(stamps, changed, { labels, draft }) });
   const change = { from: labelText(before), to: labelText(labels) };
   addHistory(draft, name, { kind: "labels", ...change, reason: "set by operator", job: null });
   draft.emit("node.labels", `node/${name}`, `Labels of node "${name}": ${change.to}`, { labels });
   return null;
+}
+
+/** Keys that are gone keep their stamp, as many of the newest as there may be labels. */
+function stamped(
+  stamps: Readonly<Record<string, number>>,
+  changed: readonly string[],
+  { labels, draft }: { readonly labels: Readonly<Record<string, string>>; readonly draft: Draft },
+): Record<string, number> {
+  const all = { ...stamps, ...Object.fromEntries(changed.map((key) => [key, draft.index])) };
+  const isGone = ([key]: readonly [string, number]): boolean => !Object.hasOwn(labels, key);
+  const gone = Object.entries(all).filter(isGone);
+  const newest = gone.toSorted((a, b) => b[1] - a[1]).slice(0, limits.labelsPerNode);
+  const kept = Object.entries(all).filter((entry) => !isGone(entry));
+  return Object.fromEntries([...kept, ...newest]);
 }
 
 function labelText(labels: Readonly<Record<string, string>>): string {

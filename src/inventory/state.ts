@@ -4,17 +4,22 @@
  * alone, so that a state restored from a snapshot answers like one that applied every entry.
  */
 import { type PeerId } from "../base/ids.ts";
-import { SortedTable, GroupedTable, type Table } from "./sorted-table.ts";
+import { Contents } from "./contents.ts";
 import { type KeyPrefix, recordClasses } from "./keys.ts";
 import {
   type IdempotencyRecord,
   type RecordTypes,
-  type SessionRecord,
   type StoredRecord,
   indexText,
   keyOf,
   modIndexOf,
 } from "./record-types.ts";
+import {
+  type GenerationRecord,
+  type JournalRecord,
+  type MergeRecord,
+  type PageRecord,
+} from "./lineage-records.ts";
 import {
   type ClusterRecord,
   type ConfigRecord,
@@ -36,49 +41,20 @@ import {
 import { type InventoryView } from "./view.ts";
 
 const noSpec: NodeSpecRecord = { roles: [], vars: {}, version: 0 };
-const noLabels: NodeLabelsRecord = { labels: {}, version: 0 };
+const noLabels: NodeLabelsRecord = { labels: {}, stamps: {}, version: 0 };
 const noSettings: SettingsRecord = { settings: defaultSettings, version: 0 };
 const noConfig: ConfigRecord = {
   source: null,
   current: null,
+  sourceVersion: 0,
   lastError: null,
   refreshRequested: 0,
   refreshDone: 0,
   version: 0,
 };
 
-function emptyTables() {
-  return {
-    cluster: new SortedTable<ClusterRecord>(),
-    node: new SortedTable<NodeRecord>(),
-    spec: new SortedTable<NodeSpecRecord>(),
-    label: new SortedTable<NodeLabelsRecord>(),
-    history: new GroupedTable<HistoryRecord>(),
-    member: new SortedTable<MemberRecord>(),
-    token: new SortedTable<TokenRecord>(),
-    var: new SortedTable<VarRecord>(),
-    role: new SortedTable<RoleRecord>(),
-    settings: new SortedTable<SettingsRecord>(),
-    config: new SortedTable<ConfigRecord>(),
-    revision: new SortedTable<RevisionRecord>(),
-    job: new SortedTable<JobRecord>(),
-    ledger: new GroupedTable<LedgerRecord>(),
-    event: new SortedTable<readonly EventRecord[]>(),
-    idem: new SortedTable<IdempotencyRecord>(),
-    session: new SortedTable<SessionRecord>(),
-  };
-}
-
-/** The part that a restore replaces as a whole. */
-class Contents {
-  readonly tables = emptyTables();
-  readonly generic: { readonly [P in KeyPrefix]: Table<RecordTypes[P]> } = this.tables;
-  readonly nodeNames = new Map<PeerId, string>();
-  readonly activeJobs = new SortedTable<JobRecord>();
-  /** Keys of remembered answers by the index that wrote them. */
-  readonly idempotencyOrder = new SortedTable<string>();
-  eventCount = 0;
-  appliedIndex = 0;
+function orderOf(key: string, { version }: IdempotencyRecord): string {
+  return `${indexText(version)} ${key}`;
 }
 
 /** True while a job holds nodes or waits for them. */
@@ -225,7 +201,8 @@ export class InventoryState implements InventoryView {
 
   /** In the order in which the runs were recorded. */
   ledger(node: string): readonly LedgerRecord[] {
-    return this.#contents.tables.ledger.list(node).toSorted((a, b) => a.index - b.index);
+    const runs = this.#contents.tables.ledger.list(node);
+    return runs.toSorted((a, b) => a.index - b.index || a.endedAt - b.endedAt);
   }
 
   ledgerEntry(node: string, run: string): LedgerRecord | null {
@@ -239,6 +216,31 @@ export class InventoryState implements InventoryView {
       events.push(...batch);
     }
     return events;
+  }
+
+  generations(): readonly GenerationRecord[] {
+    return this.#contents.tables.generation.list();
+  }
+
+  generation(id: string): GenerationRecord | null {
+    return this.get("generation", id);
+  }
+
+  merges(): readonly MergeRecord[] {
+    return this.#contents.tables.merge.list();
+  }
+
+  journal(): readonly JournalRecord[] {
+    return this.merges().flatMap(({ id }) => this.journalOf(id));
+  }
+
+  journalOf(generation: string): readonly JournalRecord[] {
+    return this.#contents.tables.journal.list(generation);
+  }
+
+  /** Pages of a generation that wait for the rest of their export. */
+  pages(generation: string): readonly PageRecord[] {
+    return this.#contents.tables.page.list(generation);
   }
 
   remembered(key: string): IdempotencyRecord | null {
@@ -256,6 +258,14 @@ export class InventoryState implements InventoryView {
   /** Ids of the history of a node that are older than its newest `keep`. */
   oldestHistory(node: string, keep: number): readonly string[] {
     return this.#contents.tables.history.idsBeyond(node, keep);
+  }
+
+  /** Where the first deletion is noted when more than `keep` are; null when not. */
+  oldestDeletion(keep: number): string | null {
+    const { deleted } = this.#contents.tables;
+    if (deleted.size <= keep) return null;
+    const rows = deleted.entries();
+    return rows.reduce((a, b) => (b[1].version < a[1].version ? b : a))[0];
   }
 
   /** The remembered answer that was written first. */
@@ -281,7 +291,7 @@ export class InventoryState implements InventoryView {
       this.#contents.eventCount -= this.get("event", id)?.length ?? 0;
     } else if (prefix === "idem") {
       const answer = this.get("idem", id);
-      if (answer !== null) this.#contents.idempotencyOrder.delete(indexText(answer.version));
+      if (answer !== null) this.#contents.idempotencyOrder.delete(orderOf(id, answer));
     }
   }
 
@@ -296,7 +306,7 @@ export class InventoryState implements InventoryView {
       this.#contents.eventCount += this.get("event", id)?.length ?? 0;
     } else if (prefix === "idem") {
       const answer = this.get("idem", id);
-      if (answer !== null) this.#contents.idempotencyOrder.set(indexText(answer.version), id);
+      if (answer !== null) this.#contents.idempotencyOrder.set(orderOf(id, answer), id);
     }
   }
 }

@@ -4,6 +4,7 @@
  */
 import { type PeerId } from "../base/ids.ts";
 import { type CommandResult } from "./commands.ts";
+import { type GenerationRecord, type JournalRecord, type MergeRecord } from "./lineage-records.ts";
 import {
   type ClusterRecord,
   type ConfigRecord,
@@ -52,6 +53,12 @@ export interface InventoryView {
   activeJobs(): readonly JobRecord[];
   ledger(node: string): readonly LedgerRecord[];
   ledgerEntry(node: string, run: string): LedgerRecord | null;
+  /** Forced generations, and what was merged into this one from others. */
+  generations(): readonly GenerationRecord[];
+  generation(id: string): GenerationRecord | null;
+  merges(): readonly MergeRecord[];
+  /** What merges could not keep, by generation and key. */
+  journal(): readonly JournalRecord[];
   /** Events with an index greater than `afterIndex`, oldest first; the oldest kept index is `firstEventIndex`. */
   events(afterIndex: number, limit: number): readonly EventRecord[];
   readonly firstEventIndex: number;
