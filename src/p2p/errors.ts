@@ -7,6 +7,7 @@ export const P2pCode = {
   identityPermissions: "IDENTITY_PERMISSIONS",
   identityUnreadable: "IDENTITY_UNREADABLE",
   addressInvalid: "ADDRESS_INVALID",
+  seedUnresolved: "SEED_UNRESOLVED",
   portInUse: "PORT_IN_USE",
   listenFailed: "LISTEN_FAILED",
   frameTooLarge: "FRAME_TOO_LARGE",

@@ -157,6 +157,14 @@ export class MeshHost implements Service {
     return [defaultAdvertise(requireHostPort(this.listenAddress()))];
   }
 
+  /** Where a peer on the network of this interface finds this agent: listening everywhere, it is there too. */
+  addressOn(interfaceAddress: string): string {
+    const { host, port } = requireHostPort(this.listenAddress());
+    const isEverywhere = host === "0.0.0.0" || host === "::";
+    if (this.#options.advertise.length > 0 || !isEverywhere) return this.addresses()[0] ?? "";
+    return formatHostPort({ host: interfaceAddress, port });
+  }
+
   /** Registers a protocol before the start; only `join` is open to strangers. */
   handle(protocol: Protocol, handler: StreamHandler): void {
     assert(this.#node === null, `protocols are registered before the mesh starts: ${protocol}`);

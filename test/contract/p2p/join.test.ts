@@ -8,11 +8,14 @@ import { type JoinAuthority } from "../../../src/p2p/join-server.ts";
 import { makeJoinToken } from "../../../src/p2p/join-token.ts";
 import { encodeJoin, type JoinAnswer } from "../../../src/p2p/join-wire.ts";
 import { Protocol } from "../../../src/p2p/protocols.ts";
+import { type HostPort, parseHostPort } from "../../../src/p2p/address.ts";
+import { systemResolver } from "../../../src/p2p/seeds.ts";
 import { introduce, withMesh, type TestMesh, type TestNode } from "../../support/mesh.ts";
 import { until } from "../../support/until.ts";
 
 const it = suite("join");
 const silence = new AbortController().signal;
+const plain = { resolver: systemResolver, hints: null };
 
 type AdmitRequest = Parameters<JoinAuthority["admit"]>[0];
 
@@ -65,7 +68,7 @@ function scene(body: (scene: Scene) => Promise<void>): Promise<void> {
     const authority = new FakeAuthority(mesh.cluster);
     const member = await mesh.stranger({ authority });
     const joiner = await mesh.stranger({ cluster: null });
-    const base = { name: "n2", address: "127.0.0.1:7", signal: silence };
+    const base = { ...plain, name: "n2", address: "127.0.0.1:7", signal: silence };
     const seeds = [member.host.listenAddress()];
     await body({
       mesh,
@@ -189,6 +192,7 @@ it("never tells its name to a member that cannot prove the token", () =>
     const token = new FakeAuthority(mesh.cluster).token("t1");
     const joining = joinCluster(
       {
+        ...plain,
         seeds: [impostor.host.listenAddress()],
         token,
         name: "secret-name",
@@ -201,6 +205,89 @@ it("never tells its name to a member that cannot prove the token", () =>
     assert.is(heard.length, 1);
     assert.not.match(Buffer.concat(heard).toString("latin1"), "secret-name");
     assert.not.ok(joiner.host.isConnected(impostor.id));
+  }));
+
+it("finds members through a DNS service, and through whichever address answers", () =>
+  scene(async ({ authority, member, join }) => {
+    const [, port = ""] = member.host.listenAddress().split(":");
+    const asked: string[] = [];
+    const answer = await join(authority.token("t1"), {
+      seeds: ["srv:_muster._tcp.example.org"],
+      resolver: {
+        services: (name) => {
+          asked.push(name);
+          const down = { name: "down.example.org", port: 1, priority: 1 };
+          return Promise.resolve([
+            down,
+            { name: "up.example.org", port: Number(port), priority: 2 },
+          ]);
+        },
+        addresses: (name) => {
+          asked.push(name);
+          return Promise.resolve(["127.0.0.1"]);
+        },
+      },
+    });
+    assert.is(answer.nodeName, "n2");
+    assert.equal(asked, ["_muster._tcp.example.org", "down.example.org", "up.example.org"]);
+  }));
+
+it("joins through what discovery hears of, as soon as it hears", () =>
+  scene(async ({ authority, member, join }) => {
+    const heard: HostPort[] = [];
+    const listeners = new Set<() => void>();
+    const hints = {
+      addresses: () => heard,
+      onFound: (listener: () => void) => {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
+    };
+    const joining = join(authority.token("t1"), { seeds: [], hints });
+    await until({ what: "the joiner waits for news", everyMs: 5 }, () => listeners.size === 1);
+    heard.push(parseHostPort(member.host.listenAddress()) ?? { host: "", port: 0 });
+    for (const listener of listeners) listener();
+    assert.is((await joining).nodeName, "n2");
+    assert.is(listeners.size, 0);
+  }));
+
+it("is not put off by a liar that discovery hears of, but by one that an operator named", () =>
+  scene(async ({ mesh, authority, member, join }) => {
+    const liar = await mesh.stranger({ authority: new FakeAuthority(newUuid()) });
+    const addressOf = ({ host }: TestNode): HostPort =>
+      parseHostPort(host.listenAddress()) ?? { host: "", port: 0 };
+    const heard = [addressOf(liar)];
+    const hints = { addresses: () => heard, onFound: () => () => undefined };
+    const codes: string[] = [];
+    const answer = await join(authority.token("t1"), {
+      seeds: [],
+      hints,
+      onAttempt: ({ error, retryMs }) => {
+        codes.push(`${error.code} ${retryMs === null ? "final" : "again"}`);
+        heard.push(addressOf(member));
+      },
+    });
+    assert.is(answer.nodeName, "n2");
+    assert.equal([...new Set(codes)], ["FOREIGN_CLUSTER again"]);
+    const seeds = [liar.host.listenAddress()];
+    assert.is(await codeOf(join(authority.token("t1"), { seeds })), "FOREIGN_CLUSTER");
+  }));
+
+it("takes for final what a member says that proved the token, wherever it was heard of", () =>
+  scene(async ({ authority, member, join }) => {
+    authority.refusal = new AgentError("TOKEN_USED", "Refused.");
+    const heard = [parseHostPort(member.host.listenAddress()) ?? { host: "", port: 0 }];
+    const hints = { addresses: () => heard, onFound: () => () => undefined };
+    assert.is(await codeOf(join(authority.token("t1"), { seeds: [], hints })), "TOKEN_USED");
+  }));
+
+it("joins beside a seed that takes the connection and says nothing", () =>
+  scene(async ({ mesh, authority, member, join }) => {
+    const silent = await mesh.stranger({
+      prepare: ({ host }) => host.handle(Protocol.join, () => undefined),
+    });
+    const seeds = [silent.host.listenAddress(), member.host.listenAddress()];
+    assert.is((await join(authority.token("t1"), { seeds })).nodeName, "n2");
   }));
 
 it("takes no recorded dialogue a second time", () =>
@@ -245,6 +332,7 @@ it("turns strangers away that come too many at once, and they may come again", (
     const joins = Array.from({ length: 4 }, () =>
       joinCluster(
         {
+          ...plain,
           seeds: [member.host.listenAddress()],
           token,
           name: "n2",
