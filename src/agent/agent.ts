@@ -20,7 +20,7 @@ import { prepareDataDir } from "./data-dir.ts";
 import { countStart, enterCluster, type EntranceInput, recallCluster } from "./enter-cluster.ts";
 import { foundCluster, printWelcome } from "./found-cluster.ts";
 import { createJoinAuthority } from "./join-authority.ts";
-import { createMesh, joinService, type Mesh } from "./mesh.ts";
+import { announceMember, createMesh, joinService, type Mesh } from "./mesh.ts";
 import { addSources } from "./metric-sources.ts";
 
 export interface AgentDeps {
@@ -64,7 +64,16 @@ export class Agent {
     });
     const mesh = createMesh(options, { identity, admission, authority, clock, logger, clusterId });
     const api = this.#api(mesh, stateMachine);
-    const base = [mesh.host, mesh.rpc, mesh.raft, mesh.gossip, joinService(mesh), api];
+    const discovery = mesh.discovery === null ? [] : [mesh.discovery];
+    const base = [
+      mesh.host,
+      mesh.rpc,
+      mesh.raft,
+      mesh.gossip,
+      joinService(mesh),
+      api,
+      ...discovery,
+    ];
     this.#stopBase = await startAll(base, signal);
 
     const isNew = this.#state === null;
@@ -75,6 +84,7 @@ export class Agent {
       { options, state: this.#state },
       {
         mesh,
+        admission,
         stateMachine,
         clock,
         logger,
@@ -84,6 +94,7 @@ export class Agent {
     admission.believe((peer) => isUp(services.gossip.member(peer)));
     this.#cluster = services;
     await services.start(signal);
+    announceMember(mesh, this.#state.clusterId);
     if (mode === "bootstrap") {
       if (this.#state.founder)
         await foundCluster({ options, state: this.#state, mesh, services }, signal);

@@ -21,7 +21,9 @@ import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type InventoryView } from "../inventory/view.ts";
 import { unlessAborted } from "../p2p/deadline.ts";
 import { verifySignature } from "../p2p/identity.ts";
+import { type Admission } from "../p2p/ports.ts";
 import { dialSeed } from "../p2p/seed-dial.ts";
+import { systemResolver } from "../p2p/seeds.ts";
 import { type AgentState } from "./agent-state.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { gatherFacts } from "./facts.ts";
@@ -30,6 +32,7 @@ import { createLifecycle } from "./lifecycle.ts";
 import { MemberWatch } from "./member-watch.ts";
 import { type Mesh } from "./mesh.ts";
 import { type AgentOptions } from "./options.ts";
+import { PeerSearch } from "./peer-search.ts";
 import { createReplica, type Replica } from "./replica.ts";
 import { SolitudeWatch } from "./solitude-watch.ts";
 import { InventoryWriter } from "./writer.ts";
@@ -41,6 +44,7 @@ export interface ClusterServicesOptions {
 
 export interface ClusterServicesDeps {
   readonly mesh: Mesh;
+  readonly admission: Admission;
   readonly stateMachine: InventoryStateMachine;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -83,6 +87,7 @@ export class ClusterServices {
       this.gossip,
       this.#memberWatch(),
       this.#solitudeWatch(options),
+      this.#peerSearch(options),
       ...this.#engine.services,
       ...createLifecycle(options, this, { ...deps, engine: this.#engine }),
       this.#facts(options),
@@ -174,7 +179,25 @@ export class ClusterServices {
         self: mesh.identity.peer,
         view: this.view,
         gossip: this.gossip,
-        dialSeed: (seed, signal) => dialSeed(seed, mesh.context, signal),
+      },
+    );
+  }
+
+  #peerSearch({ gossipProfile, join }: AgentOptions): Service {
+    const { mesh, admission } = this.#deps;
+    const periodMs = solitudeMs[gossipProfile];
+    return new PeerSearch(
+      { seeds: join, periodMs, minRetryMs: 1000, maxRetryMs: 30_000 },
+      {
+        ...this.#deps,
+        self: mesh.identity.peer,
+        view: this.view,
+        gossip: this.gossip,
+        resolver: systemResolver,
+        discovery: mesh.discovery,
+        dial: (address, signal) => dialSeed(address, mesh.context, signal),
+        isMember: (peer) => admission.isMember(peer),
+        random: systemRandom,
       },
     );
   }

@@ -6,7 +6,8 @@ import { AgentError, isAgentError } from "../base/errors.ts";
 import { newUuid } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { joinCluster } from "../p2p/join-client.ts";
-import { makeJoinToken } from "../p2p/join-token.ts";
+import { makeJoinToken, parseJoinToken } from "../p2p/join-token.ts";
+import { systemResolver } from "../p2p/seeds.ts";
 import { type AgentState, readAgentState, writeAgentState } from "./agent-state.ts";
 import { type AgentCode } from "./errors.ts";
 import { type Mesh } from "./mesh.ts";
@@ -28,10 +29,10 @@ export async function recallCluster(input: EntranceInput): Promise<AgentState | 
   const state = await readAgentState(options.dataDir);
   if (state !== null) return state;
   if (mode === "bootstrap") return null;
-  if (options.join.length === 0) {
+  if (options.join.length === 0 && options.discover === null) {
     throw new AgentError<AgentCode>(
       "NO_CLUSTER",
-      `Data directory "${options.dataDir}" belongs to no cluster: give --join HOST:PORT with --join-token-file FILE, or form a cluster with "muster bootstrap"`,
+      `Data directory "${options.dataDir}" belongs to no cluster: give --join HOST:PORT or --discover mdns with --join-token-file FILE, or form a cluster with "muster bootstrap"`,
     );
   }
   if ((await joinToken()) === null) {
@@ -97,6 +98,8 @@ async function refuseWhereAgentAnswers(
   const name = "probe";
   const attempt = {
     seeds: [seed],
+    resolver: systemResolver,
+    hints: null,
     token,
     name,
     address: mesh.host.addresses()[0] ?? "",
@@ -121,11 +124,17 @@ async function join(
   mesh: Mesh,
   { logger, signal }: { readonly logger: Logger; readonly signal: AbortSignal },
 ): Promise<AgentState> {
-  logger.info({ seeds: options.join }, "joining");
+  const token = (await joinToken()) ?? "";
+  const { discovery } = mesh;
+  discovery?.use(parseJoinToken(token).clusterId);
+  discovery?.search(true);
+  logger.info({ seeds: options.join, discover: discovery !== null }, "joining");
   const answer = await joinCluster(
     {
       seeds: options.join,
-      token: (await joinToken()) ?? "",
+      resolver: systemResolver,
+      hints: discovery,
+      token,
       name: options.name,
       address: mesh.host.addresses()[0] ?? "",
       signal,

@@ -6,9 +6,12 @@ import { type Clock } from "../base/clock.ts";
 import { type Logger } from "../base/logger.ts";
 import { systemRandom } from "../base/random.ts";
 import { MeshGossipTransport } from "../p2p/gossip-transport.ts";
+import { requireHostPort } from "../p2p/address.ts";
 import { MeshHost } from "../p2p/host.ts";
 import { type Identity } from "../p2p/identity.ts";
 import { type JoinAuthority, JoinServer } from "../p2p/join-server.ts";
+import { MdnsDiscovery, systemNics } from "../p2p/mdns.ts";
+import { mdnsSockets } from "../p2p/mdns-socket.ts";
 import { type MeshContext } from "../p2p/mesh-context.ts";
 import { type Admission } from "../p2p/ports.ts";
 import { MeshRaftTransport } from "../p2p/raft-transport.ts";
@@ -24,6 +27,8 @@ export interface Mesh {
   readonly raft: MeshRaftTransport;
   readonly gossip: MeshGossipTransport;
   readonly joins: JoinServer;
+  /** Null without `--discover`. */
+  readonly discovery: MdnsDiscovery | null;
 }
 
 export interface MeshDeps {
@@ -54,7 +59,27 @@ export function createMesh(options: AgentOptions, deps: MeshDeps): Mesh {
     raft: new MeshRaftTransport(context),
     gossip: new MeshGossipTransport(context, rpc),
     joins: new JoinServer(deps.authority, context),
+    discovery: options.discover === null ? null : createDiscovery(options.discover, context),
   };
+}
+
+const mdnsPort = 5353;
+
+function createDiscovery(
+  { interfaces }: NonNullable<AgentOptions["discover"]>,
+  context: MeshContext,
+): MdnsDiscovery {
+  const label = context.host.id.slice(-24).toLowerCase();
+  return new MdnsDiscovery(
+    { interfaces, label },
+    { ...context, open: mdnsSockets(mdnsPort), nics: systemNics },
+  );
+}
+
+/** From now on peers that ask on the local network are told where this member listens. */
+export function announceMember({ discovery, host }: Mesh, clusterId: string): void {
+  discovery?.use(clusterId);
+  discovery?.announce((interfaceAddress) => requireHostPort(host.addressOn(interfaceAddress)));
 }
 
 /** The join dialogues as a service: they end with the agent. */

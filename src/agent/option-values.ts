@@ -1,6 +1,7 @@
 /** Texts of options as values: each kind knows what it takes, and says what it expected instead. */
 import path from "node:path";
 import { parseDuration } from "../base/duration.ts";
+import { isSeed } from "../p2p/seeds.ts";
 
 export interface Kind<Value> {
   /** Null when the text is not of this kind. */
@@ -26,6 +27,18 @@ export const hostPort: Kind<string> = {
     return match !== null && Number(match[2]) <= 65_535 ? given : null;
   },
   expected: "HOST:PORT, such as 10.0.0.5:7700",
+};
+
+/** Where members can be met: an address, or a DNS service (p2p/seeds.ts). */
+export const seed: Kind<string> = {
+  parse: (given) => (isSeed(given) ? given : null),
+  expected: "HOST:PORT, such as 10.0.0.5:7700, or srv:NAME",
+};
+
+/** A network interface, by its name or its IPv4 address. */
+export const interfaceName: Kind<string> = {
+  parse: (given) => (/^[a-zA-Z0-9._@-]{1,15}$/.test(given) ? given : null),
+  expected: "the name of an interface, such as eth0, or its IPv4 address",
 };
 
 export const entryCount: Kind<number> = {

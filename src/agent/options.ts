@@ -5,7 +5,7 @@ import path from "node:path";
 import { AgentError, errorMessage } from "../base/errors.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import { type AgentCode } from "./errors.ts";
-import { configKey, environmentName, type OptionFlag } from "./option-table.ts";
+import { configKey, environmentName, type OptionFlag, optionTable } from "./option-table.ts";
 import * as kinds from "./option-values.ts";
 
 export type Flags = Readonly<Partial<Record<OptionFlag, string | readonly string[]>>>;
@@ -19,7 +19,10 @@ export interface AgentOptions {
   readonly apiSocket: string;
   readonly apiListen: string | null;
   readonly apiTls: { readonly certFile: string; readonly keyFile: string } | null;
+  /** `HOST:PORT` or `srv:NAME` each. */
   readonly join: readonly string[];
+  /** Null: agents are found by seeds and memory alone. */
+  readonly discover: { readonly interfaces: readonly string[] } | null;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly gossipProfile: "lan" | "wan" | "local";
   readonly snapshotEntries: number;
@@ -76,6 +79,10 @@ interface Found {
   readonly source: string;
 }
 
+const repeatable: ReadonlySet<string> = new Set(
+  optionTable.flatMap((option) => ("repeatable" in option ? [option.flag] : [])),
+);
+
 /** From flag or environment. An empty variable counts as not set; an empty flag is a slip: `--data-dir "$UNSET"`. */
 function given(flags: Flags, env: Environment, flag: OptionFlag): Found | null {
   const typed = flags[flag];
@@ -88,7 +95,7 @@ function given(flags: Flags, env: Environment, flag: OptionFlag): Found | null {
   }
   const variable = env[environmentName(flag)];
   if (variable === undefined || variable.trim() === "") return null;
-  const list = flag === "join" ? variable.split(",") : [variable];
+  const list = repeatable.has(flag) ? variable.split(",") : [variable];
   const values = list.map((item) => item.trim()).filter((item) => item !== "");
   return { values, source: environmentName(flag) };
 }
@@ -168,7 +175,8 @@ function buildOptions(read: OptionReader, env: Environment): AgentOptions {
     apiSocket: read.required("api-socket", kinds.file, path.join(dataDir, "api.sock")),
     apiListen,
     apiTls,
-    join: read.all("join", kinds.hostPort),
+    join: read.all("join", kinds.seed),
+    discover: readDiscovery(read),
     logLevel: read.required("log-level", kinds.oneOf("debug", "info", "warn", "error"), "info"),
     gossipProfile: read.required("gossip-profile", kinds.oneOf("lan", "wan", "local"), "lan"),
     snapshotEntries: read.required("snapshot-entries", kinds.entryCount, "20000"),
@@ -207,6 +215,14 @@ function readTls(read: OptionReader, apiListen: string | null): AgentOptions["ap
   }
   if (apiListen === null) throw invalid("Cannot use --api-tls-cert without --api-listen HOST:PORT");
   return { certFile, keyFile };
+}
+
+function readDiscovery(read: OptionReader): AgentOptions["discover"] {
+  const way = read.optional("discover", kinds.oneOf("mdns"));
+  const interfaces = read.all("discover-interface", kinds.interfaceName);
+  if (way !== null) return { interfaces };
+  if (interfaces.length === 0) return null;
+  throw invalid("Cannot use --discover-interface without --discover mdns");
 }
 
 function defaultDataDir(env: Environment): string {

@@ -1,13 +1,10 @@
 /**
- * What an agent does when it can reach no other member for a while. It says so in the log: a cut network and an
- * eviction look the same from inside (an evicted agent is refused before a word is said), so the message names both.
- * And it dials the seeds it was started with: when all members moved while they were down, no address that anyone
- * remembers is true, and a seed is the operator's way to say where one of them is now. Who answers there proves its
- * identity; one connection to a member is enough for gossip and Raft to tell the rest.
+ * Says in the log when this agent can reach no other member for a while. A cut network and an eviction look the same
+ * from inside (an evicted agent is refused before a word is said), so the message names both. What is done about it
+ * is peer-search.ts.
  */
 import { Background } from "../base/background.ts";
 import { type Clock, delay } from "../base/clock.ts";
-import { errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Service } from "../base/service.ts";
@@ -18,15 +15,13 @@ export interface SolitudeWatchDeps {
   readonly self: PeerId;
   readonly view: InventoryView;
   readonly gossip: Pick<GossipNode, "members">;
-  /** Connects to whoever listens there, for good when it is a member. */
-  readonly dialSeed: (seed: string, signal: AbortSignal) => Promise<void>;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
 export interface SolitudeWatchOptions {
   readonly periodMs: number;
-  /** `host:port` each; may be empty. */
+  /** Where this agent looks for others; may be empty. */
   readonly seeds: readonly string[];
 }
 
@@ -52,9 +47,7 @@ export class SolitudeWatch implements Service {
       for (;;) {
         await delay(clock, this.#options.periodMs, signal);
         alone = this.#isAlone() ? alone + 1 : 0;
-        if (alone === 0) continue;
         if (alone % checksBetweenMessages === 1) this.#complain();
-        for (const seed of this.#options.seeds) await this.#dial(seed, signal);
       }
     });
     return Promise.resolve();
@@ -69,15 +62,6 @@ export class SolitudeWatch implements Service {
       { members: this.#others(), seeds: this.#options.seeds },
       "no other member can be reached: the network is cut, all of them are down or have new addresses (give one with --join HOST:PORT), or this node was forgotten (muster nodes, on another node, tells)",
     );
-  }
-
-  async #dial(seed: string, signal: AbortSignal): Promise<void> {
-    try {
-      await this.#deps.dialSeed(seed, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      this.#deps.logger.debug({ seed, error: errorMessage(error) }, "a seed does not answer");
-    }
   }
 
   #isAlone(): boolean {

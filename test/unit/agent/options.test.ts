@@ -29,7 +29,9 @@ const samples: Readonly<Record<OptionFlag, readonly [string, string, string]>> =
   "api-listen": ["a:1", "b:2", "c:3"],
   "api-tls-cert": ["/a.pem", "/b.pem", "/c.pem"],
   "api-tls-key": ["/a.key", "/b.key", "/c.key"],
-  join: ["a:1", "b:2", "c:3"],
+  join: ["a:1", "srv:_muster._tcp.example.org", "_muster._tcp.example.org"],
+  discover: ["mdns", "mdns", "mdns"],
+  "discover-interface": ["eth0", "10.0.0.1", "br-lan"],
   "join-token-file": ["/a", "/b", "/c"],
   "log-level": ["debug", "warn", "error"],
   "gossip-profile": ["wan", "local", "lan"],
@@ -43,6 +45,7 @@ const samples: Readonly<Record<OptionFlag, readonly [string, string, string]>> =
 const companions: Readonly<Partial<Record<OptionFlag, Flags>>> = {
   "api-tls-cert": { "api-tls-key": "/k", "api-listen": "127.0.0.1:1" },
   "api-tls-key": { "api-tls-cert": "/k", "api-listen": "127.0.0.1:1" },
+  "discover-interface": { discover: "mdns" },
 };
 
 async function sourced(flag: OptionFlag, flags: Flags, env: Environment): Promise<string> {
