@@ -5,7 +5,7 @@
 import { type TranscriptRequest } from "../api/context.ts";
 import { type Clock } from "../base/clock.ts";
 import { AgentError } from "../base/errors.ts";
-import { asPeerId, newUuid, type PeerId } from "../base/ids.ts";
+import { asPeerId, newBootId, type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { systemRandom } from "../base/random.ts";
 import { type Service, startAll } from "../base/service.ts";
@@ -131,15 +131,16 @@ export class ClusterServices {
   }
 
   #createGossip({ options, state }: ClusterServicesOptions): GossipNode {
-    const { mesh, clock, logger } = this.#deps;
+    const { mesh, clock, logger, fail } = this.#deps;
     const { identity, host } = mesh;
+    const doubled = `Another agent, started earlier, runs with the key of "${options.dataDir}"; stop it, or start this one with an empty data directory`;
     return createGossipNode(
       {
         id: identity.peer,
         name: state.nodeName,
         address: host.addresses()[0] ?? options.listen,
         tags: { version },
-        bootId: newUuid(),
+        bootId: newBootId(clock.wallMs()),
         protocol: gossipProfiles[options.gossipProfile],
       },
       {
@@ -151,6 +152,7 @@ export class ClusterServices {
         isMember: (peer) => this.view.member(peer)?.status === "admitted",
         sign: (bytes) => identity.sign(bytes),
         verify: verifySignature,
+        onDoubled: () => fail(new AgentError("IDENTITY_DOUBLED", doubled)),
       },
     );
   }

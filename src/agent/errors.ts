@@ -8,6 +8,7 @@
  * - `CLUSTER_EXISTS`: bootstrap found an agent at a seed: a second cluster is not formed.
  * - `DATA_DIR_IN_USE`: another agent runs on this data directory.
  * - `DATA_DIR_INVALID`: the data directory cannot be used (permission, not a directory, torn file).
+ * - `IDENTITY_DOUBLED`: another agent, started earlier, runs with a copy of this data directory's key.
  * - `STORAGE_CORRUPT`: the Raft log lost or changed something acknowledged; the agent does not start on it.
  */
 export type AgentCode =
@@ -18,4 +19,5 @@ export type AgentCode =
   | "CLUSTER_EXISTS"
   | "DATA_DIR_IN_USE"
   | "DATA_DIR_INVALID"
-  | "STORAGE_CORRUPT";
+  | "STORAGE_CORRUPT"
+  | "IDENTITY_DOUBLED";

@@ -26,6 +26,15 @@ export function newId(wallMs: number): string {
   return time + chance;
 }
 
+/**
+ * 128 bits as 32 hexadecimal digits that sort by time: 48 bits of milliseconds, 80 of chance. Names one start of a
+ * process, so that of two the later one is known.
+ */
+export function newBootId(wallMs: number): string {
+  const time = Math.max(0, Math.floor(wallMs)).toString(16).padStart(12, "0").slice(-12);
+  return time + randomBytes(10).toString("hex");
+}
+
 /** 128 random bits as 32 hexadecimal digits: cluster ids, incarnations, boot ids of agents. */
 export function newUuid(): string {
   return randomBytes(16).toString("hex");

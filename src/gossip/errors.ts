@@ -3,7 +3,13 @@ import { AgentError } from "../base/errors.ts";
 
 /** `GOSSIP_OPTION_INVALID`: an option contradicts another one; nothing was started. */
 /** `GOSSIP_RECORD_TOO_LARGE`: name, address or tags exceed the record's limits; the old record stays. */
-export type GossipErrorCode = "GOSSIP_OPTION_INVALID" | "GOSSIP_RECORD_TOO_LARGE";
+/** `GOSSIP_EVENT_TOO_LARGE`: name or payload of a user event exceed their limits; nothing was told. */
+/** `GOSSIP_EVENT_REFUSED`: this agent tells too many events, or does not run; nothing was told. */
+export type GossipErrorCode =
+  | "GOSSIP_OPTION_INVALID"
+  | "GOSSIP_RECORD_TOO_LARGE"
+  | "GOSSIP_EVENT_TOO_LARGE"
+  | "GOSSIP_EVENT_REFUSED";
 
 export function gossipError(
   code: GossipErrorCode,

@@ -1,11 +1,18 @@
 /** What gossip needs from outside, and what the agent sees of it. Gossip may only suggest; Raft decides. */
 import { type PeerId } from "../base/ids.ts";
 import { type Service } from "../base/service.ts";
+import { type CounterName } from "./core/counters.ts";
+
+/** How a frame travels: on the long-lived libp2p stream, or as an encrypted datagram. */
+export const laneNames = ["stream", "udp"] as const;
+export type LaneName = (typeof laneNames)[number];
+/** `usual`: the lane both sides prefer; `other`: the second one where there is one; or a lane by name. */
+export type Via = "usual" | "other" | LaneName;
 
 export interface GossipTransport {
-  /** Sends one frame (≤ 1350 bytes) on the long-lived stream to `to`; false when it was dropped at once. */
-  sendFrame(to: PeerId, frame: Uint8Array): boolean;
-  onFrame(receive: (from: PeerId, frame: Uint8Array) => void): void;
+  /** Sends one frame (≤ 1350 bytes) to `to`; false when it was dropped at once. Default: `usual`. */
+  sendFrame(to: PeerId, frame: Uint8Array, via?: Via): boolean;
+  onFrame(receive: (from: PeerId, frame: Uint8Array, lane: LaneName) => void): void;
   /** Anti-entropy: one request, one answer, over an ordinary RPC with deadline. Rejects when the peer is away. */
   sync(to: PeerId, request: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
   onSync(answer: (from: PeerId, request: Uint8Array) => Uint8Array): void;
@@ -15,8 +22,27 @@ export interface GossipTransport {
   ): void;
   /** Makes an address known for dialing, `host:port`. */
   setAddress(peer: PeerId, address: string): void;
+  /**
+   * The boot id of a member that takes datagrams at its address, as its signed record says; null: it takes none.
+   * Part of the keys of datagrams, so that those of an earlier life open nothing.
+   */
+  setDatagrams(peer: PeerId, bootId: string | null): void;
+  /** What went over each lane since the start. */
+  lanes(): Readonly<Record<LaneName, LaneStats>>;
   /** The connections the overlay needs; others may be closed when idle. */
   want(peers: readonly PeerId[]): void;
+}
+
+/** Since the start. Bytes are those of frames, envelopes included. */
+export interface LaneStats {
+  /** False where this agent does not have the lane. */
+  readonly active: boolean;
+  readonly framesOut: number;
+  readonly framesIn: number;
+  readonly bytesOut: number;
+  readonly bytesIn: number;
+  /** Frames dropped by reason: `queueFull`, `unknownKey`, `replayed`, … Reasons that never happened are missing. */
+  readonly dropped: Readonly<Record<string, number>>;
 }
 
 export type MemberStatus = "alive" | "suspect" | "failed" | "left";
@@ -29,7 +55,16 @@ export interface MemberView {
   readonly status: MemberStatus;
   readonly incarnation: number;
   readonly bootId: string;
+  /** Smoothed round-trip time of this agent's own probes; null before the first answer. */
   readonly rttMs: number | null;
+  /** The lane of its last answer to a probe; null before the first, and for this agent itself. */
+  readonly lane: LaneName | null;
+  /** It judges itself slow, and asks not to be used as a relay of probes. */
+  readonly degraded: boolean;
+  /** It takes datagrams. */
+  readonly datagrams: boolean;
+  /** Versions of the gossip protocol that it speaks. */
+  readonly protocol: { readonly min: number; readonly max: number };
   readonly tags: Readonly<Record<string, string>>;
   /** Monotonic time at which this status began here. */
   readonly since: number;
@@ -42,18 +77,67 @@ export type MemberEvent =
     }
   | { readonly kind: "reap"; readonly id: PeerId };
 
+/** Something that an agent told all others. The origin signed it. */
+export interface UserEvent {
+  readonly name: string;
+  readonly payload: Uint8Array;
+  readonly origin: PeerId;
+  /** Lamport time: an event that was told by one who knew of another has the higher one. */
+  readonly ltime: number;
+}
+
+export interface GossipHealth {
+  /** Lifeguard's local health: 0 is well, 7 means that this agent's judgement is worth nothing now. */
+  readonly score: number;
+  /** The score is so bad that this agent asks not to be a relay. */
+  readonly degraded: boolean;
+  /** Rumours waiting to be passed on. */
+  readonly queue: number;
+  /** Members that are alive or suspect, this agent included. */
+  readonly members: number;
+}
+
+/** Counts since the start; `counterNames` (core/counters.ts) says what each one is. */
+export interface GossipStats {
+  readonly health: GossipHealth;
+  readonly counters: Readonly<Record<CounterName, number>>;
+  readonly lanes: Readonly<Record<LaneName, LaneStats>>;
+  readonly clocks: { readonly incarnation: number; readonly event: number };
+  readonly convergence: Convergence;
+}
+
+/** What the last anti-entropy exchanges said. Times in milliseconds. */
+export interface Convergence {
+  /** The last peer asked had the same view; null before the first sync. */
+  readonly agrees: boolean | null;
+  /** Since when views differ, or agree. */
+  readonly forMs: number;
+  /** How long the last disagreement that ended had lasted; null when there was none. */
+  readonly lastTookMs: number | null;
+}
+
 export interface GossipNode extends Service {
   /** Members this agent knows, itself included, sorted by name. */
   members(): readonly MemberView[];
   member(id: PeerId): MemberView | null;
   onEvent(listener: (event: MemberEvent) => void): () => void;
+  /**
+   * Tells all members, at least once each while they are up; name and payload have at most 512 bytes together.
+   * @throws AgentError GOSSIP_EVENT_TOO_LARGE, GOSSIP_EVENT_REFUSED (too many, or not running)
+   */
+  userEvent(name: string, payload: Uint8Array): void;
+  /** Hears each event once, this agent's own included. */
+  onUserEvent(listener: (event: UserEvent) => void): () => void;
   /** Peers to sync with first (from a join answer, the snapshot, or the inventory). Idempotent. */
   contact(peers: readonly { readonly id: PeerId; readonly address: string }[]): void;
   setTags(tags: Readonly<Record<string, string>>): void;
   setAddress(address: string): void;
+  /** Whether this agent takes datagrams, which it says in its record. */
+  setDatagrams(taken: boolean): void;
   /** Evicted members are neither kept nor answered. */
   evict(id: PeerId): void;
   /** Says good-bye and waits until it spread, at most `timeoutMs`. */
   leave(timeoutMs: number): Promise<void>;
-  health(): { readonly score: number; readonly queue: number; readonly members: number };
+  health(): GossipHealth;
+  stats(): GossipStats;
 }

@@ -6,9 +6,10 @@ import { Background } from "../base/background.ts";
 import { AgentError } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Service } from "../base/service.ts";
-import { type GossipTransport } from "../gossip/ports.ts";
+import { type GossipTransport, type LaneName, type LaneStats } from "../gossip/ports.ts";
 import { P2pCode } from "./errors.ts";
 import { type ContactState } from "./host.ts";
+import { idleLane, LaneMeter } from "./lane-meter.ts";
 import { type MeshContext } from "./mesh-context.ts";
 import { PeerStream } from "./peer-stream.ts";
 import { type Rpc } from "./ports.ts";
@@ -33,16 +34,19 @@ export class MeshGossipTransport implements GossipTransport, Service {
   readonly #streams = new Map<PeerId, PeerStream>();
   readonly #unsubscribe: () => void;
   #wanted: ReadonlySet<PeerId> = new Set();
-  #receive: (from: PeerId, frame: Uint8Array) => void = () => {};
+  readonly #meter = new LaneMeter();
+  #receive: (from: PeerId, frame: Uint8Array, lane: LaneName) => void = () => {};
   #notify: (peer: PeerId, state: ContactState) => void = () => {};
-  #dropped = 0;
 
   constructor(context: MeshContext, rpc: Rpc) {
     this.#context = context;
     this.#rpc = rpc;
     this.#background = new Background(context.logger);
     this.#server = new StreamServer(lane, context, (peer) => ({
-      frame: (frame) => this.#receive(peer, frame),
+      frame: (frame) => {
+        this.#meter.received(frame.byteLength);
+        this.#receive(peer, frame, "stream");
+      },
       closed: () => {},
     }));
     this.#unsubscribe = context.host.onConnection((peer, state) => this.#contact(peer, state));
@@ -62,9 +66,8 @@ export class MeshGossipTransport implements GossipTransport, Service {
     await this.#background.close();
   }
 
-  /** Frames that were not sent because the peer reads too slowly. */
-  get dropped(): number {
-    return this.#dropped;
+  lanes(): Readonly<Record<LaneName, LaneStats>> {
+    return { stream: this.#meter.stats(true), udp: idleLane };
   }
 
   sendFrame(to: PeerId, frame: Uint8Array): boolean {
@@ -73,12 +76,15 @@ export class MeshGossipTransport implements GossipTransport, Service {
       const text = `A gossip frame has ${frame.byteLength} bytes; the limit is ${maxGossipFrame}.`;
       throw new AgentError(P2pCode.frameTooLarge, text, { bytes: frame.byteLength });
     }
-    if (this.#stream(to).send(frame) > 0) return true;
-    this.#dropped += 1;
+    if (this.#stream(to).send(frame) > 0) {
+      this.#meter.sent(frame.byteLength);
+      return true;
+    }
+    this.#meter.dropped("queueFull");
     return false;
   }
 
-  onFrame(receive: (from: PeerId, frame: Uint8Array) => void): void {
+  onFrame(receive: (from: PeerId, frame: Uint8Array, lane: LaneName) => void): void {
     this.#receive = receive;
   }
 
@@ -103,6 +109,10 @@ export class MeshGossipTransport implements GossipTransport, Service {
 
   setAddress(peer: PeerId, address: string): void {
     this.#context.host.setAddress(peer, address);
+  }
+
+  setDatagrams(): void {
+    // This lane is the one that everybody has.
   }
 
   want(peers: readonly PeerId[]): void {

@@ -170,7 +170,7 @@ it("one who is wrongly accused refutes, and stays", () => {
     if (kind === "failed") failed += 1;
   };
   const lie = { kind: "suspect", member: 9, incarnation, from: 3, refused: false } as const;
-  sim.node(0).post({ kind: "frame", from: 3, frame: [lie] });
+  sim.node(0).post({ kind: "frame", lane: "stream", from: 3, frame: [lie] });
   sim.runUntil(30_000);
   assert.is(failed, 0);
   assert.is(sim.node(9).core.incarnation, incarnation + 1);

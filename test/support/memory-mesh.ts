@@ -9,8 +9,9 @@ import { asPeerId, type PeerId } from "../../src/base/ids.ts";
 import { type Message, type NodeId, type SnapshotMeta } from "../../src/consensus/core/types.ts";
 import { type RaftTransport, type SnapshotSink } from "../../src/consensus/driver/ports.ts";
 import { decodeMessages, encodeMessages } from "../../src/consensus/driver/wire.ts";
-import { type GossipTransport } from "../../src/gossip/ports.ts";
+import { type GossipTransport, type LaneName, type LaneStats } from "../../src/gossip/ports.ts";
 import { P2pCode } from "../../src/p2p/errors.ts";
+import { idleLane, LaneMeter } from "../../src/p2p/lane-meter.ts";
 import { type Rpc } from "../../src/p2p/ports.ts";
 import { decodeRpc, encodeRpc } from "../../src/p2p/rpc-codec.ts";
 
@@ -300,7 +301,8 @@ export class MemoryRaft implements RaftTransport {
 export class MemoryGossip implements GossipTransport {
   readonly #node: MemoryNode;
   readonly #rpc: MemoryRpc;
-  #receive: (from: PeerId, frame: Uint8Array) => void = () => {};
+  readonly #meter = new LaneMeter();
+  #receive: (from: PeerId, frame: Uint8Array, lane: LaneName) => void = () => {};
   #notify: (peer: PeerId, state: ContactState) => void = () => {};
 
   constructor(node: MemoryNode, rpc: MemoryRpc) {
@@ -319,11 +321,21 @@ export class MemoryGossip implements GossipTransport {
       return true; // queued until the dial fails, as on the real one
     }
     const bytes = Buffer.from(frame);
-    mesh.carry(id, to, (target) => target.gossip.#receive(id, bytes));
+    this.#meter.sent(bytes.byteLength);
+    mesh.carry(id, to, (target) => target.gossip.#arrived(id, bytes));
     return true;
   }
 
-  onFrame(receive: (from: PeerId, frame: Uint8Array) => void): void {
+  lanes(): Readonly<Record<LaneName, LaneStats>> {
+    return { stream: this.#meter.stats(true), udp: idleLane };
+  }
+
+  #arrived(from: PeerId, frame: Uint8Array): void {
+    this.#meter.received(frame.byteLength);
+    this.#receive(from, frame, "stream");
+  }
+
+  onFrame(receive: (from: PeerId, frame: Uint8Array, lane: LaneName) => void): void {
     this.#receive = receive;
   }
 
@@ -342,6 +354,10 @@ export class MemoryGossip implements GossipTransport {
 
   onConnection(notify: (peer: PeerId, state: ContactState) => void): void {
     this.#notify = notify;
+  }
+
+  setDatagrams(): void {
+    // There is one lane in memory.
   }
 
   setAddress(): void {

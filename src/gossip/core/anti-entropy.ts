@@ -5,12 +5,14 @@
  */
 import { type Random } from "../../base/random.ts";
 import { type BroadcastQueue } from "./broadcast-queue.ts";
+import { type Convergence } from "../ports.ts";
 import { type Counters } from "./counters.ts";
 import { type Directory } from "./directory.ts";
 import { type Membership } from "./membership.ts";
 import { type MemberTable } from "./member-table.ts";
 import { type PeerChoice } from "./peer-choice.ts";
 import { type SelfVoice } from "./self-voice.ts";
+import { isSameEvent, type UserEvents } from "./user-events.ts";
 import { syncScale } from "./suspicion.ts";
 import {
   compareViews,
@@ -22,8 +24,9 @@ import {
 } from "./sync-diff.ts";
 import {
   type Accusation,
-  type Digest,
+  type EventsTold,
   type Ix,
+  type SignedEvent,
   type SignedRecord,
   type SyncAnswer,
   type SyncRequest,
@@ -45,6 +48,7 @@ export interface AntiEntropyDependencies {
   readonly peers: PeerChoice;
   readonly membership: Membership;
   readonly voice: SelfVoice;
+  readonly events: UserEvents;
   readonly counters: Counters;
   readonly random: Random;
 }
@@ -52,6 +56,7 @@ export interface AntiEntropyDependencies {
 interface Told {
   readonly records: readonly SignedRecord[];
   readonly accusations: readonly Accusation[];
+  readonly events: readonly SignedEvent[];
 }
 
 /** Records in one answer; the rest comes with the next sync, a second later. */
@@ -68,12 +73,16 @@ export class AntiEntropy {
   #periodMs: number;
   #budget = answerBytesPerSecond;
   #budgetAt = 0;
+  #agrees: boolean | null = null;
+  #agreesSince: number;
+  #lastTookMs: number | null = null;
 
   constructor(options: AntiEntropyOptions, dependencies: AntiEntropyDependencies, now: number) {
     this.#options = options;
     this.#deps = dependencies;
     this.#periodMs = options.syncMinMs;
     this.#nextAt = now + dependencies.random.float() * options.syncMinMs;
+    this.#agreesSince = now;
   }
 
   get nextDeadline(): number {
@@ -96,13 +105,22 @@ export class AntiEntropy {
   start(turn: Turn, peer: Ix): boolean {
     if (this.#inFlight.has(peer)) return false;
     this.#inFlight.set(peer, turn.now);
-    const { table, voice } = this.#deps;
-    turn.out.sync(peer, { kind: "compare", hash: table.viewHash(), record: voice.record });
+    const { table, voice, events, counters } = this.#deps;
+    counters.add("syncsStarted");
+    const hash = table.viewHash();
+    turn.out.sync(peer, { kind: "compare", hash, events: events.mark(), record: voice.record });
     return true;
   }
 
   failed(peer: Ix): void {
+    this.#deps.counters.add("syncsFailed");
     this.#inFlight.delete(peer);
+  }
+
+  /** How far the views of this agent and of the peers it asked agree. */
+  convergence(now: number): Convergence {
+    const forMs = now - this.#agreesSince;
+    return { agrees: this.#agrees, forMs, lastTookMs: this.#lastTookMs };
   }
 
   /** Takes the other side's answer. True when the exchange with it is complete. */
@@ -110,18 +128,23 @@ export class AntiEntropy {
     this.#inFlight.delete(from);
     switch (answer.kind) {
       case "same":
+        this.#deps.counters.add("syncsSame");
+        this.#agreed(turn, true);
         this.#calm();
         return true;
       case "digest":
-        return this.#exchange(turn, from, answer.digest);
+        this.#deps.counters.add("syncsDiffered");
+        return this.#exchange(turn, from, answer);
+      case "events":
+        return this.#exchangeEvents(turn, from, answer.told);
       case "busy":
         this.#deps.counters.add("syncsBusy");
-        this.#learnAll(turn, from, { records: answer.records, accusations: [] });
+        this.#learnAll(turn, from, { records: answer.records, accusations: [], events: [] });
         this.#hurry(turn);
         return false;
       case "records":
         // What is refused here, or there, will differ at each sync: no reason to hurry.
-        if (this.#learnAll(turn, from, answer) > 0) this.#hurry(turn);
+        if (this.#learnAll(turn, from, { ...answer, events: [] }) > 0) this.#hurry(turn);
         else this.#calm();
         return true;
     }
@@ -129,14 +152,8 @@ export class AntiEntropy {
 
   /** Answers a request of `from`. */
   answer(turn: Turn, from: Ix, request: SyncRequest): SyncAnswer {
-    const { table, directory, membership, self } = this.#deps;
-    if (request.kind === "compare") {
-      membership.learn(turn, request.record, from);
-      const hash = table.viewHash();
-      if (hash.high === request.hash.high && hash.low === request.hash.low) return { kind: "same" };
-      if (!this.#afford(turn, 13 * table.knownCount)) return this.#busy();
-      return { kind: "digest", digest: digestOf(table, this.#options.membersMax) };
-    }
+    const { directory, table, self } = this.#deps;
+    if (request.kind === "compare") return this.#compare(turn, from, request);
     this.#learnAll(turn, from, request);
     const asked = wanted(directory, request);
     if (!this.#afford(turn, 300 * asked.length)) return this.#busy();
@@ -146,13 +163,32 @@ export class AntiEntropy {
     };
   }
 
-  #exchange(turn: Turn, from: Ix, digest: Digest): boolean {
+  #compare(turn: Turn, from: Ix, asked: Extract<SyncRequest, { kind: "compare" }>): SyncAnswer {
+    const { table, membership, events } = this.#deps;
+    membership.learn(turn, asked.record, from);
+    events.witness(asked.events.clock);
+    const mark = events.mark();
+    const heardSame = mark.hash === asked.events.hash && mark.clock === asked.events.clock;
+    const told = { clock: mark.clock, events: heardSame ? [] : events.newest() };
+    const hash = table.viewHash();
+    if (hash.high !== asked.hash.high || hash.low !== asked.hash.low) {
+      if (!this.#afford(turn, 13 * table.knownCount)) return this.#busy();
+      const digest = digestOf(table, this.#options.membersMax);
+      return { kind: "digest", digest, told: heardSame ? null : told };
+    }
+    return heardSame ? { kind: "same" } : { kind: "events", told };
+  }
+
+  #exchange(turn: Turn, from: Ix, answer: Extract<SyncAnswer, { kind: "digest" }>): boolean {
     const { table, membership, self } = this.#deps;
-    const difference = compareViews(table, digest, (ix) => membership.isEvicted(ix));
-    if (isEmptyDifference(difference)) {
+    const difference = compareViews(table, answer.digest, (ix) => membership.isEvicted(ix));
+    const { missing } = this.#hearAll(turn, from, answer.told);
+    if (isEmptyDifference(difference) && missing.length === 0) {
+      this.#agreed(turn, true);
       this.#calm();
       return true;
     }
+    this.#agreed(turn, isEmptyDifference(difference));
     for (const { member, incarnation } of difference.accused) {
       membership.accuse(turn, { kind: "suspect", member, incarnation, from, refused: false });
     }
@@ -162,8 +198,52 @@ export class AntiEntropy {
     const records = offer.records;
     const all = [...offer.accusations, ...accusations];
     this.#inFlight.set(from, turn.now);
-    turn.out.sync(from, { kind: "exchange", wantMembers, wantKeys, records, accusations: all });
+    turn.out.sync(from, {
+      ...{ kind: "exchange", wantMembers, wantKeys, records },
+      ...{ accusations: all, events: missing },
+    });
     return false;
+  }
+
+  /** Views agree, and only what was told differs. */
+  #exchangeEvents(turn: Turn, from: Ix, told: EventsTold): boolean {
+    this.#deps.counters.add("syncsSame");
+    this.#agreed(turn, true);
+    const { missing, news } = this.#hearAll(turn, from, told);
+    if (missing.length > 0) {
+      this.#inFlight.set(from, turn.now);
+      const none = { wantMembers: [], wantKeys: [], records: [], accusations: [] };
+      turn.out.sync(from, { kind: "exchange", ...none, events: missing });
+      return false;
+    }
+    if (news > 0) this.#hurry(turn);
+    else this.#calm();
+    return true;
+  }
+
+  /** Hears what the other side told; `missing`: what it has not heard, as far as one answer shows. */
+  #hearAll(
+    turn: Turn,
+    from: Ix,
+    told: EventsTold | null,
+  ): { readonly missing: readonly SignedEvent[]; readonly news: number } {
+    if (told === null) return { missing: [], news: 0 };
+    const { events } = this.#deps;
+    const before = events.newest();
+    events.witness(told.clock);
+    let news = 0;
+    for (const event of told.events) if (events.hear(turn, event, from)) news += 1;
+    const missing = before.filter(
+      (event) => !told.events.some((other) => isSameEvent(event, other)),
+    );
+    return { missing, news };
+  }
+
+  #agreed(turn: Turn, agrees: boolean): void {
+    if (this.#agrees === agrees) return;
+    if (agrees && this.#agrees === false) this.#lastTookMs = turn.now - this.#agreesSince;
+    this.#agrees = agrees;
+    this.#agreesSince = turn.now;
   }
 
   /** Number of records that were news. */
@@ -175,6 +255,7 @@ export class AntiEntropy {
     for (const accusation of told.accusations) {
       this.#deps.membership.accuse(turn, { ...accusation, kind: "suspect", refused: false });
     }
+    for (const event of told.events) this.#deps.events.hear(turn, event, from);
     return news;
   }
 

@@ -1,10 +1,11 @@
 /**
  * Rumours waiting to be sent, each at most `limit` times (memberlist's TransmitLimitedQueue). Order: fewest
  * transmissions first, then the largest, then the newest. A record replaces all that is queued about its member,
- * an accusation only another one: who does not know the record yet would not believe the accusation.
+ * an accusation only another one: who does not know the record yet would not believe the accusation. When too much
+ * waits, user events are given up first, and they leave last: membership is what keeps the cluster together.
  */
 import { assert } from "../../base/assert.ts";
-import { type Ix, type Rumour } from "./types.ts";
+import { type EventNotice, type Ix, type Rumour } from "./types.ts";
 
 interface Entry {
   readonly rumour: Rumour;
@@ -14,11 +15,17 @@ interface Entry {
   transmits: number;
 }
 
+/** User events that wait at most. */
+const queuedEventsMax = 128;
+
 export class BroadcastQueue {
   /** `#tiers[n]`: rumours sent n times, sorted by size and age. */
   readonly #tiers: Entry[][] = [];
-  readonly #byKey = new Map<Ix, Entry>();
+  readonly #eventTiers: Entry[][] = [];
+  /** Rumours about members by twice their index, accusations one above; events by negative numbers. */
+  readonly #byKey = new Map<number, Entry>();
   #nextId = 1;
+  #events = 0;
 
   get size(): number {
     return this.#byKey.size;
@@ -29,15 +36,18 @@ export class BroadcastQueue {
   }
 
   /** Queues `rumour`, in place of what it makes obsolete. */
-  push(subject: Ix, rumour: Rumour, bytes: number): void {
+  push(subject: Ix, rumour: Exclude<Rumour, EventNotice>, bytes: number): void {
     const accuses = rumour.kind !== "alive";
     if (accuses) this.#forget(accusationKey(subject));
     else this.drop(subject);
-    const key = accuses ? accusationKey(subject) : recordKey(subject);
-    const entry: Entry = { rumour, key, bytes, id: this.#nextId, transmits: 0 };
-    this.#nextId += 1;
-    this.#byKey.set(key, entry);
-    this.#insert(entry);
+    this.#add(accuses ? accusationKey(subject) : recordKey(subject), rumour, bytes);
+  }
+
+  /** Queues a user event: beside all others, as none makes another one obsolete. */
+  pushEvent(notice: EventNotice, bytes: number): void {
+    this.#events += 1;
+    this.#add(-this.#nextId, notice, bytes);
+    if (this.#events > queuedEventsMax) this.#giveUp(this.#eventTiers, this.size - 1);
   }
 
   /** Forgets all that is queued about a member. */
@@ -46,16 +56,12 @@ export class BroadcastQueue {
     this.#forget(accusationKey(subject));
   }
 
-  /** Gives up the most sent rumours until at most `capacity` are left. */
-  trim(capacity: number): void {
-    for (let tier = this.#tiers.length - 1; this.size > capacity && tier >= 0; tier -= 1) {
-      const entries = this.#tiers[tier] ?? [];
-      while (this.size > capacity) {
-        const entry = entries.pop();
-        if (entry === undefined) break;
-        this.#byKey.delete(entry.key);
-      }
-    }
+  /** Gives up rumours until at most `capacity` are left: events first, then the most sent. Returns how many. */
+  trim(capacity: number): number {
+    const before = this.size;
+    this.#giveUp(this.#eventTiers, capacity);
+    this.#giveUp(this.#tiers, capacity);
+    return before - this.size;
   }
 
   /**
@@ -71,24 +77,49 @@ export class BroadcastQueue {
       if (entry.transmits < limit) {
         this.#insert(entry);
       } else {
-        this.#byKey.delete(entry.key);
+        this.#drop(entry);
         if (entry.rumour.kind === "alive") finished.push(entry.key / 2);
       }
     }
     return finished;
   }
 
+  #add(key: number, rumour: Rumour, bytes: number): void {
+    const entry: Entry = { rumour, key, bytes, id: this.#nextId, transmits: 0 };
+    this.#nextId += 1;
+    this.#byKey.set(key, entry);
+    this.#insert(entry);
+  }
+
+  /** From the most sent down, the smallest and oldest of each tier first. */
+  #giveUp(tiers: readonly Entry[][], capacity: number): void {
+    for (let tier = tiers.length - 1; this.size > capacity && tier >= 0; tier -= 1) {
+      const entries = tiers[tier] ?? [];
+      while (this.size > capacity) {
+        const entry = entries.pop();
+        if (entry === undefined) break;
+        this.#drop(entry);
+      }
+    }
+  }
+
+  #drop(entry: Entry): void {
+    this.#byKey.delete(entry.key);
+    if (entry.key < 0) this.#events -= 1;
+  }
+
   #forget(key: number): void {
     const entry = this.#byKey.get(key);
     if (entry === undefined) return;
-    this.#byKey.delete(key);
+    this.#drop(entry);
     this.#remove(entry);
   }
 
   #choose(room: number): readonly Entry[] {
     const taken: Entry[] = [];
     let left = room;
-    for (const tier of this.#tiers) {
+    const tiers = this.#events === 0 ? this.#tiers : [...this.#tiers, ...this.#eventTiers];
+    for (const tier of tiers) {
       let at = firstFitting(tier, left);
       for (let entry = tier[at]; entry !== undefined; entry = tier[at]) {
         left -= entry.bytes;
@@ -99,14 +130,19 @@ export class BroadcastQueue {
     return taken;
   }
 
+  #tiersOf(entry: Entry): Entry[][] {
+    return entry.key < 0 ? this.#eventTiers : this.#tiers;
+  }
+
   #insert(entry: Entry): void {
-    while (this.#tiers.length <= entry.transmits) this.#tiers.push([]);
-    const tier = this.#tiers[entry.transmits] ?? [];
+    const tiers = this.#tiersOf(entry);
+    while (tiers.length <= entry.transmits) tiers.push([]);
+    const tier = tiers[entry.transmits] ?? [];
     tier.splice(rank(tier, entry), 0, entry);
   }
 
   #remove(entry: Entry): void {
-    const tier = this.#tiers[entry.transmits] ?? [];
+    const tier = this.#tiersOf(entry)[entry.transmits] ?? [];
     const at = rank(tier, entry);
     assert(tier[at] === entry, "a queued rumour is found where its order puts it");
     tier.splice(at, 1);

@@ -4,6 +4,7 @@
  */
 import { type Random } from "../../base/random.ts";
 import { type GossipOptions } from "../options.ts";
+import { type Convergence, type GossipHealth, type LaneName } from "../ports.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
 import { Awareness } from "./awareness.ts";
 import { BroadcastQueue } from "./broadcast-queue.ts";
@@ -23,6 +24,7 @@ import { Sequence } from "./sequence.ts";
 import { transmitLimit } from "./suspicion.ts";
 import { Suspicions } from "./suspicions.ts";
 import { Upkeep } from "./upkeep.ts";
+import { UserEvents } from "./user-events.ts";
 import {
   type Input,
   type Ix,
@@ -52,6 +54,8 @@ export interface CoreStart {
   readonly self: Ix;
   /** The first record, with an incarnation above those of earlier lives. */
   readonly record: SelfRecord;
+  /** The event clock of earlier lives: what is not above it was delivered. */
+  readonly eventClock?: number;
   /** Members that are taken for alive without being spread: a cluster that starts as one, in simulations. */
   readonly members?: readonly SignedRecord[];
 }
@@ -74,6 +78,7 @@ export class GossipCore {
   readonly #contacts: Contacts;
   readonly #frames: FrameBuilder;
   readonly #upkeep: Upkeep;
+  readonly #events: UserEvents;
   #farewellSpread = false;
   #wantedVersion = -1;
 
@@ -100,6 +105,7 @@ export class GossipCore {
       ...{ queue: this.#queue, overlay: this.#overlay, awareness: this.#awareness },
       ...{ suspicions: this.#suspicions, counters: this.counters },
       sequence: new Sequence(random.below(0x1_0000_0000)),
+      usualLane: (ix: Ix): LaneName => this.#usualLane(ix),
     };
     const lhaProbe = options.lifeguard.probe;
     this.#voice = new SelfVoice(start.record, { ...shared, lhaProbe }, now);
@@ -110,7 +116,9 @@ export class GossipCore {
     this.#prober = new Prober(options, { ...shared, membership }, now);
     this.#relay = new Relay(options, shared);
     this.#gossiper = new Gossiper(options, { ...shared, membership }, now);
-    this.#sync = new AntiEntropy(options, { ...shared, membership, voice: this.#voice }, now);
+    this.#events = new UserEvents({ clock: start.eventClock ?? 0 }, { ...shared, membership });
+    const told = { voice: this.#voice, events: this.#events };
+    this.#sync = new AntiEntropy(options, { ...shared, ...told, membership }, now);
     this.#contacts = new Contacts(options, random);
     this.#upkeep = new Upkeep(
       options,
@@ -171,9 +179,18 @@ export class GossipCore {
     return this.#membership.isEvicted(ix);
   }
 
-  health(): { readonly score: number; readonly queue: number; readonly members: number } {
+  get eventClock(): number {
+    return this.#events.clock;
+  }
+
+  convergence(now: number): Convergence {
+    return this.#sync.convergence(now);
+  }
+
+  health(): GossipHealth {
     return {
       score: this.#awareness.score,
+      degraded: this.#voice.record.body.degraded,
       queue: this.#queue.size,
       members: this.table.upCount,
     };
@@ -183,7 +200,7 @@ export class GossipCore {
     switch (input.kind) {
       case "frame":
         if (this.#membership.isEvicted(input.from)) return;
-        for (const message of input.frame) this.#receive(turn, input.from, message);
+        for (const message of input.frame) this.#receive(turn, input, message);
         return;
       case "syncAnswer":
         if (this.#sync.handle(turn, input.from, input.answer)) this.#contacts.remove(input.from);
@@ -201,6 +218,9 @@ export class GossipCore {
         return;
       case "describe":
         this.#voice.say(turn, input.change);
+        return;
+      case "tell":
+        this.#events.tell(turn, input.name, input.payload);
         return;
       case "contact":
         for (const ix of input.peers) this.#contact(turn, ix);
@@ -224,15 +244,18 @@ export class GossipCore {
     this.#contacts.add(ix, turn.now);
   }
 
-  #receive(turn: Turn, from: Ix, message: Message): void {
+  #receive(turn: Turn, by: { readonly from: Ix; readonly lane: LaneName }, message: Message): void {
+    const { from } = by;
     switch (message.kind) {
       case "ping":
-        if (message.target === this.#self) {
-          this.#acknowledge(turn, from, message.seq);
-        } else this.counters.add("misdirected");
+        if (message.target === this.#self) this.#acknowledge(turn, by, message.seq);
+        else this.counters.add("misdirected");
         return;
       case "ack":
-        if (!this.#prober.ack(turn, message.seq, from)) this.#relay.ack(turn, message.seq);
+        if (!this.#prober.ack(turn, message.seq, by)) this.#relay.ack(turn, message.seq);
+        return;
+      case "event":
+        this.#events.hear(turn, message.event, from);
         return;
       case "pingRequest":
         if (message.target >= 0 && message.target !== this.#self) {
@@ -253,11 +276,18 @@ export class GossipCore {
   }
 
   /** One who pings lives: if it counts as suspect or failed here, it hears so and can refute at once. */
-  #acknowledge(turn: Turn, from: Ix, seq: number): void {
+  #acknowledge(turn: Turn, by: { from: Ix; lane: LaneName }, seq: number): void {
     const ack = { kind: "ack", seq } as const;
-    const accusation = this.#options.lifeguard.buddy ? this.#membership.against(from) : null;
+    const accusation = this.#options.lifeguard.buddy ? this.#membership.against(by.from) : null;
     const first = accusation === null ? [ack] : [ack, accusation];
-    turn.out.frame(from, this.#frames.build(...first));
+    // On the lane that asked: the answer tells that this lane works both ways.
+    turn.out.frame(by.from, this.#frames.build(...first), by.lane);
+  }
+
+  #usualLane(ix: Ix): LaneName {
+    const both =
+      this.#voice.record.body.datagrams && this.table.record(ix)?.body.datagrams === true;
+    return both ? "udp" : "stream";
   }
 
   #leave(turn: Turn): void {
@@ -295,6 +325,7 @@ export class GossipCore {
       if (before === Status.none) this.#prober.newcomer(ix);
     }
     if (wasUp && !isUp) this.#overlay.down(ix);
+    if (after === Status.none) this.#prober.forget(ix);
     if (after === Status.failed) this.#gossiper.failed(ix);
   }
 }

@@ -60,7 +60,8 @@ export class Gossiper {
     for (const target of this.#targets(turn)) {
       if (queue.size === 0) return;
       const accusation = this.#options.lifeguard.buddy ? membership.against(target) : null;
-      turn.out.frame(target, accusation === null ? frames.build() : frames.build(accusation));
+      const frame = accusation === null ? frames.build() : frames.build(accusation);
+      turn.out.frame(target, frame, "usual");
     }
   }
 

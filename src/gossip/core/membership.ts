@@ -14,6 +14,7 @@ import { type SelfVoice } from "./self-voice.ts";
 import { accusationBytes, messageBytes } from "./sizes.ts";
 import { suspicionBounds } from "./suspicion.ts";
 import { type Suspicions } from "./suspicions.ts";
+import { Tombstones } from "./tombstones.ts";
 import {
   type Accusation,
   type Ix,
@@ -42,10 +43,14 @@ export interface MembershipDependencies {
   readonly onStatus: (ix: Ix, before: StatusCode, after: StatusCode) => void;
 }
 
+/** A good-bye of somebody not known yet is remembered so long: his older record may still be on its way. */
+const earlyGoodbyeMs = 300_000;
+
 export class Membership {
   readonly #options: GossipOptions;
   readonly #deps: MembershipDependencies;
   readonly #evicted = new Set<Ix>();
+  readonly #tombstones = new Tombstones();
 
   constructor(options: GossipOptions, dependencies: MembershipDependencies) {
     this.#options = options;
@@ -66,10 +71,18 @@ export class Membership {
     const status = ix < 0 ? Status.none : table.status(ix);
     const known = { status, incarnation: ix < 0 ? 0 : table.incarnation(ix) };
     if (!recordIsNews(known, incarnation)) return false;
+    if (status === Status.none && this.#tombstones.covers(ix, incarnation, turn.now)) {
+      this.#deps.counters.add("tombstoned");
+      return false;
+    }
     if (!this.#isAcceptable(record, status, carrier)) return false;
     const at = ix < 0 ? directory.intern(id) : ix;
     if (at < 0) {
       this.#deps.counters.add("membersFull");
+      return false;
+    }
+    if (status === Status.none && record.body.leaving) {
+      this.#tombstones.set(at, incarnation, turn.now + earlyGoodbyeMs);
       return false;
     }
     this.#apply(turn, at, record);
@@ -139,6 +152,8 @@ export class Membership {
     suspicions.cancel(ix);
     const before = table.status(ix);
     if (before === Status.none) return;
+    const until = turn.now + Math.max(this.#options.reapFailedMs, this.#options.reapLeftMs);
+    this.#tombstones.set(ix, table.incarnation(ix), until);
     table.forget(ix, turn.now);
     this.#deps.onStatus(ix, before, Status.none);
     turn.out.event("reap", ix);
@@ -148,7 +163,6 @@ export class Membership {
     const { directory, table, authority, policy, counters } = this.#deps;
     const { body } = record;
     if (status === Status.none) {
-      if (body.leaving) return false;
       if (table.knownCount >= this.#options.membersMax) {
         counters.add("membersFull");
         return false;
@@ -170,6 +184,7 @@ export class Membership {
   #apply(turn: Turn, ix: Ix, record: SignedRecord): void {
     const { table, suspicions } = this.#deps;
     const before = table.status(ix);
+    this.#countFalseAlarm(before, table.record(ix), record);
     const changed = describes(table.record(ix), record);
     suspicions.cancel(ix);
     table.setRecord(ix, record);
@@ -186,6 +201,14 @@ export class Membership {
     if (changed && before !== Status.none && after === Status.alive) turn.out.event("update", ix);
   }
 
+  /** Somebody who was accused lives: the same life of his shows that it was wrong. */
+  #countFalseAlarm(status: StatusCode, before: SignedRecord | null, after: SignedRecord): void {
+    if (before?.body.bootId !== after.body.bootId) return;
+    const { counters } = this.#deps;
+    if (status === Status.suspect) counters.add("falseSuspicions");
+    if (status === Status.failed) counters.add("falseFailures");
+  }
+
   #suspect(turn: Turn, accusation: Accusation): void {
     const { table, suspicions } = this.#deps;
     const { member, from } = accusation;
@@ -196,6 +219,7 @@ export class Membership {
       bounds: suspicionBounds(this.#options, table.upCount),
       refusedNeeded: Math.max(1, Math.min(2, others)),
     });
+    this.#deps.counters.add("suspicions");
     if (accusation.refused) suspicions.refused(turn.now, member, from);
     table.setStatus(member, Status.suspect, turn.now);
     this.#deps.onStatus(member, Status.alive, Status.suspect);
@@ -214,6 +238,7 @@ export class Membership {
   #fail(turn: Turn, accusation: Accusation): void {
     const { table, suspicions } = this.#deps;
     const { member } = accusation;
+    this.#deps.counters.add("failures");
     suspicions.cancel(member);
     const before = table.status(member);
     table.setStatus(member, Status.failed, turn.now);
@@ -223,10 +248,11 @@ export class Membership {
   }
 
   #spread(subject: Ix, rumour: Accusation | { kind: "alive"; record: SignedRecord }): void {
-    const { queue, table } = this.#deps;
+    const { queue, table, counters } = this.#deps;
     const bytes = rumour.kind === "alive" ? messageBytes(rumour) : accusationBytes;
     queue.push(subject, rumour, bytes);
-    queue.trim(512 + 2 * table.knownCount);
+    const trimmed = queue.trim(512 + 2 * table.knownCount);
+    if (trimmed > 0) counters.add("queueTrimmed", trimmed);
   }
 }
 
@@ -240,6 +266,7 @@ function describes(before: SignedRecord | null, after: SignedRecord): boolean {
     a.name !== b.name ||
     a.bootId !== b.bootId ||
     a.degraded !== b.degraded ||
+    a.datagrams !== b.datagrams ||
     JSON.stringify(a.tags) !== JSON.stringify(b.tags)
   );
 }

@@ -3,7 +3,9 @@
  * silent, others are asked; when the interval ends without an ack, the member is suspected. A relay that is
  * healthy itself says nack in time, so missing nacks mean that this agent does not hear, not the target.
  */
+import { type LaneName } from "../ports.ts";
 import { type Awareness } from "./awareness.ts";
+import { type Counters } from "./counters.ts";
 import { type FrameBuilder } from "./frame-builder.ts";
 import { type Membership } from "./membership.ts";
 import { type MemberTable } from "./member-table.ts";
@@ -43,8 +45,13 @@ export interface ProberDependencies {
   readonly sequence: Sequence;
   readonly random: Random;
   readonly membership: Membership;
+  readonly counters: Counters;
+  /** The lane on which frames to this member travel when nothing else is asked for. */
+  readonly usualLane: (ix: Ix) => LaneName;
 }
 
+/** Probes in a row that only the other lane answered, before that is worth telling. */
+const asymmetryProbes = 3;
 /** Probes beside the periodic one, started by closed connections. */
 const extraProbesMax = 32;
 
@@ -56,6 +63,7 @@ export class Prober {
   #nextRound: number;
   #overlayVersion = -1;
   #subjects: ReadonlySet<Ix> = new Set();
+  readonly #otherLane = new Map<Ix, number>();
 
   constructor(options: ProberOptions, dependencies: ProberDependencies, now: number) {
     this.#options = options;
@@ -98,11 +106,12 @@ export class Prober {
   }
 
   /** True when `seq` was a probe of ours from `from`, or relayed for us. */
-  ack(turn: Turn, seq: number, from: Ix): boolean {
+  ack(turn: Turn, seq: number, by: { readonly from: Ix; readonly lane: LaneName }): boolean {
     const probe = this.#probes.find((other) => other.seq === seq);
     if (probe === undefined) return false;
     this.#remove(probe);
-    if (from === probe.target) turn.out.rtt(probe.target, turn.now - probe.sentAt);
+    this.#deps.counters.add("probesAcked");
+    if (by.from === probe.target) this.#heardOn(turn, probe, by.lane);
     if (this.#options.lifeguard.probe) this.#deps.awareness.change(-1);
     return true;
   }
@@ -112,20 +121,39 @@ export class Prober {
     if (probe !== undefined) probe.nacks += 1;
   }
 
+  /** A forgotten member: nothing is held against its lanes any more. */
+  forget(ix: Ix): void {
+    this.#otherLane.delete(ix);
+  }
+
+  #heardOn(turn: Turn, probe: Probe, lane: LaneName): void {
+    const { target } = probe;
+    turn.out.rtt(target, turn.now - probe.sentAt, lane);
+    if (probe.askAt !== Infinity || lane === this.#deps.usualLane(target)) {
+      this.#otherLane.delete(target);
+      return;
+    }
+    this.#deps.counters.add("probesOtherLane");
+    const inARow = (this.#otherLane.get(target) ?? 0) + 1;
+    this.#otherLane.set(target, inARow % asymmetryProbes);
+    if (inARow >= asymmetryProbes) turn.out.asymmetry(target, lane);
+  }
+
   #interval(): number {
     const { probeIntervalMs, lifeguard } = this.#options;
     return lifeguard.probe ? this.#deps.awareness.scale(probeIntervalMs) : probeIntervalMs;
   }
 
   #send(turn: Turn, target: Ix): void {
-    const { table, sequence, frames, membership } = this.#deps;
+    const { table, sequence, frames, membership, counters } = this.#deps;
+    counters.add("probesSent");
     const seq = sequence.next();
     const incarnation = table.incarnation(target);
     const ping = { kind: "ping", seq, target } as const;
     // Buddy (Lifeguard): a suspect hears of it with the first frame, so that it can refute at once.
     const accusation = this.#options.lifeguard.buddy ? membership.against(target) : null;
     const frame = accusation === null ? frames.build(ping) : frames.build(ping, accusation);
-    const sent = turn.out.frame(target, frame);
+    const sent = turn.out.frame(target, frame, "usual");
     this.#probes.push({
       seq,
       target,
@@ -140,25 +168,24 @@ export class Prober {
 
   #askOthers(turn: Turn, probe: Probe): void {
     probe.askAt = Infinity;
-    const { peers, table, frames } = this.#deps;
+    const { peers, table, frames, counters } = this.#deps;
     const healthy = (ix: Ix): boolean =>
       ix !== probe.target &&
       table.status(ix) === Status.alive &&
       table.record(ix)?.body.degraded !== true;
     for (const relay of peers.up(this.#options.indirectProbes, healthy)) {
       const request = { kind: "pingRequest", seq: probe.seq, target: probe.target } as const;
-      if (turn.out.frame(relay, frames.build(request))) probe.expectedNacks += 1;
+      counters.add("indirectAsked");
+      if (turn.out.frame(relay, frames.build(request), "usual")) probe.expectedNacks += 1;
     }
-    // And once more oneself: memberlist's second lane, for the frame that was merely lost.
-    turn.out.frame(
-      probe.target,
-      frames.build({ kind: "ping", seq: probe.seq, target: probe.target }),
-    );
+    // And once more oneself, on the other lane (memberlist's TCP ping): a lane alone may be cut or lossy.
+    const ping = { kind: "ping", seq: probe.seq, target: probe.target } as const;
+    turn.out.frame(probe.target, frames.build(ping), "other");
   }
 
   #fail(turn: Turn, probe: Probe): void {
     this.#remove(probe);
-    const { table, awareness, membership, self } = this.#deps;
+    const { table, awareness, membership, self, counters } = this.#deps;
     if (this.#options.lifeguard.probe) {
       const missed = probe.expectedNacks - probe.nacks;
       awareness.change(probe.expectedNacks > 0 ? Math.max(0, missed) : 1);
@@ -166,6 +193,7 @@ export class Prober {
       if (probe.askAt !== Infinity) return;
     }
     if (!table.isUp(probe.target)) return;
+    counters.add("probesFailed");
     const { target: member, incarnation } = probe;
     membership.accuse(turn, { kind: "suspect", member, incarnation, from: self, refused: false });
   }

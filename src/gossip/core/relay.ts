@@ -2,6 +2,7 @@
  * Probes on behalf of others. A relay that hears nothing from the target says nack at 80 % of the timeout
  * (Lifeguard §IV-A), so that the origin can tell a silent target from its own deafness.
  */
+import { type Counters } from "./counters.ts";
 import { type FrameBuilder } from "./frame-builder.ts";
 import { type Sequence } from "./sequence.ts";
 import { type Ix, type Turn } from "./types.ts";
@@ -21,6 +22,7 @@ export interface RelayOptions {
 export interface RelayDependencies {
   readonly frames: FrameBuilder;
   readonly sequence: Sequence;
+  readonly counters: Counters;
 }
 
 const relayedMax = 256;
@@ -30,12 +32,14 @@ export class Relay {
   readonly #options: RelayOptions;
   readonly #frames: FrameBuilder;
   readonly #sequence: Sequence;
+  readonly #counters: Counters;
   readonly #relayed = new Map<number, Relayed>();
 
   constructor(options: RelayOptions, dependencies: RelayDependencies) {
     this.#options = options;
     this.#frames = dependencies.frames;
     this.#sequence = dependencies.sequence;
+    this.#counters = dependencies.counters;
   }
 
   get nextDeadline(): number {
@@ -49,6 +53,7 @@ export class Relay {
   /** Probes `target` for `origin`. Beyond the limit the origin gets no answer, and asks others next time. */
   request(turn: Turn, origin: Ix, wanted: { readonly seq: number; readonly target: Ix }): void {
     if (this.#relayed.size >= relayedMax) return;
+    this.#counters.add("indirectServed");
     const seq = this.#sequence.next();
     this.#relayed.set(seq, {
       origin,
@@ -56,7 +61,8 @@ export class Relay {
       nackAt: turn.now + nackShare * this.#options.probeTimeoutMs,
       expiresAt: turn.now + this.#options.probeIntervalMs,
     });
-    turn.out.frame(wanted.target, this.#frames.build({ kind: "ping", seq, target: wanted.target }));
+    const ping = { kind: "ping", seq, target: wanted.target } as const;
+    turn.out.frame(wanted.target, this.#frames.build(ping), "usual");
   }
 
   /** An ack that arrives after the nack is still worth forwarding. */
@@ -65,7 +71,7 @@ export class Relay {
     if (relayed === undefined) return;
     this.#relayed.delete(seq);
     const ack = { kind: "ack", seq: relayed.originSeq } as const;
-    turn.out.frame(relayed.origin, this.#frames.build(ack));
+    turn.out.frame(relayed.origin, this.#frames.build(ack), "usual");
   }
 
   tick(turn: Turn): void {
@@ -73,7 +79,7 @@ export class Relay {
       if (turn.now >= relayed.nackAt) {
         relayed.nackAt = Infinity;
         const nack = { kind: "nack", seq: relayed.originSeq } as const;
-        turn.out.frame(relayed.origin, this.#frames.build(nack));
+        turn.out.frame(relayed.origin, this.#frames.build(nack), "usual");
       }
       if (turn.now >= relayed.expiresAt) this.#relayed.delete(seq);
     }

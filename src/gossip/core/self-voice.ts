@@ -29,6 +29,8 @@ export interface SelfVoiceDependencies {
 }
 
 const silenceMaxMs = 60_000;
+/** Beyond what records of one dead process, still on their way, can span. */
+const livingStep = 1024;
 
 export type SelfStatement = Partial<Omit<SelfRecord, "id" | "bootId" | "incarnation">>;
 
@@ -36,6 +38,7 @@ export class SelfVoice {
   readonly #deps: SelfVoiceDependencies;
   #record: SignedRecord;
   #outranked: SelfRecord | null = null;
+  #suspicious = false;
   #conflicts = 0;
   #silentUntil = -Infinity;
 
@@ -71,8 +74,8 @@ export class SelfVoice {
   }
 
   /**
-   * A record of this agent that came back to it. One from an earlier life is outranked; one that grows
-   * although it was outranked comes from a second process with the same key.
+   * A record of this agent that came back to it. One from an earlier life is outranked. When another of that life
+   * turns up it is outranked by far; one that is higher even so was made in answer, by a process that runs now.
    */
   hear(turn: Turn, record: SignedRecord): boolean {
     const { body } = record;
@@ -85,15 +88,21 @@ export class SelfVoice {
     }
     if (turn.now < this.#silentUntil) return false;
     const before = this.#outranked;
-    if (before?.bootId === body.bootId && body.incarnation > before.incarnation) {
-      this.#conflicts += 1;
-      // Two processes that outrank each other without pause would flood everybody.
-      this.#silentUntil = turn.now + Math.min(silenceMaxMs, 500 * 2 ** this.#conflicts);
-      turn.out.conflict(this.#conflicts);
-    }
+    const isAgain = before?.bootId === body.bootId && body.incarnation > before.incarnation;
+    if (isAgain && this.#suspicious) this.#conflict(turn, body);
+    this.#suspicious = isAgain;
     this.#outranked = body;
-    this.#sayAt(turn, { incarnation: body.incarnation + 1 });
+    this.#sayAt(turn, { incarnation: body.incarnation + (isAgain ? livingStep : 1) });
     return true;
+  }
+
+  /** Boot ids begin with the time of the start, so both processes agree which of them came later. */
+  #conflict(turn: Turn, other: SelfRecord): void {
+    this.#conflicts += 1;
+    this.#deps.counters.add("conflicts");
+    // Two processes that outrank each other without pause would flood everybody.
+    this.#silentUntil = turn.now + Math.min(silenceMaxMs, 500 * 2 ** this.#conflicts);
+    turn.out.conflict(this.#conflicts, this.#record.body.bootId > other.bootId);
   }
 
   #sayAt(turn: Turn, statement: SelfStatement & { readonly incarnation: number }): void {

@@ -1,5 +1,11 @@
 /** Sizes on the wire, so that the core can fill frames without encoding them. Bytes. */
-import { type Message, type SignedRecord, type SyncAnswer, type SyncRequest } from "./types.ts";
+import {
+  type Message,
+  type SignedEvent,
+  type SignedRecord,
+  type SyncAnswer,
+  type SyncRequest,
+} from "./types.ts";
 
 /** Protocol version and kind of content. */
 export const frameHeaderBytes = 1;
@@ -9,6 +15,11 @@ export const digestEntryBytes = 13;
 /** Length, body, signature. */
 export function recordBytes(record: SignedRecord): number {
   return 2 + record.bytes.length + record.signature.length;
+}
+
+/** Length, body, signature. */
+export function eventBytes(event: SignedEvent): number {
+  return 2 + event.bytes.length + event.signature.length;
 }
 
 export function messageBytes(message: Message): number {
@@ -24,13 +35,15 @@ export function messageBytes(message: Message): number {
       return accusationBytes;
     case "alive":
       return 1 + recordBytes(message.record);
+    case "event":
+      return 1 + eventBytes(message.event);
   }
 }
 
 export function syncRequestBytes(request: SyncRequest): number {
-  if (request.kind === "compare") return 2 + 8 + recordBytes(request.record);
+  if (request.kind === "compare") return 2 + 8 + 10 + recordBytes(request.record);
   const wants = 8 * (request.wantMembers.length + request.wantKeys.length);
-  return 14 + wants + listBytes(request);
+  return 18 + wants + listBytes(request) + eventsBytes(request.events);
 }
 
 export function syncAnswerBytes(answer: SyncAnswer): number {
@@ -38,12 +51,22 @@ export function syncAnswerBytes(answer: SyncAnswer): number {
     case "same":
       return 2;
     case "digest":
-      return 6 + digestEntryBytes * (answer.digest.members.length + answer.digest.unknown.length);
+      return (
+        7 +
+        digestEntryBytes * (answer.digest.members.length + answer.digest.unknown.length) +
+        (answer.told === null ? 0 : 10 + eventsBytes(answer.told.events))
+      );
+    case "events":
+      return 12 + eventsBytes(answer.told.events);
     case "busy":
       return 6 + answer.records.reduce((sum, record) => sum + recordBytes(record), 0);
     case "records":
       return 10 + listBytes(answer);
   }
+}
+
+function eventsBytes(events: readonly SignedEvent[]): number {
+  return events.reduce((sum, event) => sum + eventBytes(event), 0);
 }
 
 function listBytes(list: {

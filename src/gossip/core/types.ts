@@ -4,6 +4,7 @@
  * can be refuted by the accused with a higher incarnation.
  */
 import { type PeerId } from "../../base/ids.ts";
+import { type LaneName, type Via } from "../ports.ts";
 
 /** Dense index of a member in the Directory. -1: unknown. */
 export type Ix = number;
@@ -11,7 +12,7 @@ export type Ix = number;
 export const Status = { none: 0, alive: 1, suspect: 2, failed: 3, left: 4 } as const;
 export type StatusCode = (typeof Status)[keyof typeof Status];
 
-/** Protocol versions this code speaks. */
+/** Versions of the gossip protocol that this code speaks. */
 export const protocolMin = 1;
 export const protocolMax = 1;
 
@@ -26,6 +27,8 @@ export interface SelfRecord {
   readonly leaving: boolean;
   /** The member judges itself slow: do not ask it to probe others. */
   readonly degraded: boolean;
+  /** It takes datagrams at its address, beside streams. */
+  readonly datagrams: boolean;
   readonly name: string;
   readonly address: string;
   readonly tags: Readonly<Record<string, string>>;
@@ -34,6 +37,21 @@ export interface SelfRecord {
 /** `bytes` is the encoded body that `signature` covers. */
 export interface SignedRecord {
   readonly body: SelfRecord;
+  readonly bytes: Uint8Array;
+  readonly signature: Uint8Array;
+}
+
+/** Something an agent tells all others; never changed, only repeated. Lamport times have 48 bits. */
+export interface EventBody {
+  readonly ltime: number;
+  readonly origin: PeerId;
+  readonly name: string;
+  readonly payload: Uint8Array;
+}
+
+/** `bytes` is the encoded body that `signature` covers. */
+export interface SignedEvent {
+  readonly body: EventBody;
   readonly bytes: Uint8Array;
   readonly signature: Uint8Array;
 }
@@ -52,7 +70,12 @@ export interface AliveNotice {
   readonly record: SignedRecord;
 }
 
-export type Rumour = Accusation | AliveNotice;
+export interface EventNotice {
+  readonly kind: "event";
+  readonly event: SignedEvent;
+}
+
+export type Rumour = Accusation | AliveNotice | EventNotice;
 
 export type Message =
   | { readonly kind: "ping"; readonly seq: number; readonly target: Ix }
@@ -76,19 +99,40 @@ export interface ViewHash {
   readonly low: number;
 }
 
+/** The event clock, and a hash over the newest events: what tells two sides that they heard the same. */
+export interface EventMark {
+  readonly clock: number;
+  readonly hash: number;
+}
+
+/** The newest events that one side heard. */
+export interface EventsTold {
+  readonly clock: number;
+  readonly events: readonly SignedEvent[];
+}
+
 export type SyncRequest =
-  | { readonly kind: "compare"; readonly hash: ViewHash; readonly record: SignedRecord }
+  | {
+      readonly kind: "compare";
+      readonly hash: ViewHash;
+      readonly events: EventMark;
+      readonly record: SignedRecord;
+    }
   | {
       readonly kind: "exchange";
       readonly wantMembers: readonly Ix[];
       readonly wantKeys: readonly string[];
       readonly records: readonly SignedRecord[];
       readonly accusations: readonly Accusation[];
+      readonly events: readonly SignedEvent[];
     };
 
 export type SyncAnswer =
   | { readonly kind: "same" }
-  | { readonly kind: "digest"; readonly digest: Digest }
+  /** `told`: null when the asker's mark is the same. */
+  | { readonly kind: "digest"; readonly digest: Digest; readonly told: EventsTold | null }
+  /** The same members, other events. */
+  | { readonly kind: "events"; readonly told: EventsTold }
   /** Too many ask at once: a few members to ask instead. */
   | { readonly kind: "busy"; readonly records: readonly SignedRecord[] }
   | {
@@ -98,7 +142,12 @@ export type SyncAnswer =
     };
 
 export type Input =
-  | { readonly kind: "frame"; readonly from: Ix; readonly frame: Frame }
+  | {
+      readonly kind: "frame";
+      readonly from: Ix;
+      readonly frame: Frame;
+      readonly lane: LaneName;
+    }
   | { readonly kind: "syncAnswer"; readonly from: Ix; readonly answer: SyncAnswer }
   | { readonly kind: "syncFailed"; readonly from: Ix }
   | {
@@ -107,26 +156,34 @@ export type Input =
       readonly state: "open" | "closed" | "refused" | "timeout";
     }
   | { readonly kind: "describe"; readonly change: SelfChange }
+  | { readonly kind: "tell"; readonly name: string; readonly payload: Uint8Array }
   | { readonly kind: "contact"; readonly peers: readonly Ix[] }
   | { readonly kind: "leave" }
   | { readonly kind: "evict"; readonly member: Ix }
   | { readonly kind: "loopLag"; readonly worstMs: number };
 
-export type SelfChange = Partial<Pick<SelfRecord, "address" | "tags">>;
+export type SelfChange = Partial<Pick<SelfRecord, "address" | "tags" | "datagrams">>;
 
 export type CoreEventKind = "join" | "alive" | "suspect" | "failed" | "left" | "update" | "reap";
 
 /** Effects. The host carries them out at once and never calls the core back from inside. */
 export interface Outbox {
   /** False when the frame was dropped at once. */
-  frame(to: Ix, frame: Frame): boolean;
+  frame(to: Ix, frame: Frame, via: Via): boolean;
   /** The host answers each request with `syncAnswer` or `syncFailed`. */
   sync(to: Ix, request: SyncRequest): void;
   want(neighbours: readonly Ix[]): void;
   event(kind: CoreEventKind, member: Ix): void;
-  rtt(member: Ix, milliseconds: number): void;
-  /** This agent's own record with this incarnation came from another process: `count` times so far. */
-  conflict(count: number): void;
+  /** An own probe was answered. */
+  rtt(member: Ix, milliseconds: number, lane: LaneName): void;
+  /** Several probes in a row were answered on `lane` only, which is not the usual one of this member. */
+  asymmetry(member: Ix, lane: LaneName): void;
+  userEvent(event: EventBody): void;
+  /**
+   * Another process speaks with this agent's key, `count` times so far. `isLater`: this process started after it,
+   * so it is this one that should stop.
+   */
+  conflict(count: number, isLater: boolean): void;
   /** The good-bye was sent as often as a rumour may be sent. */
   farewellSpread(): void;
 }
@@ -141,6 +198,8 @@ export interface Turn {
 export interface RecordAuthority {
   seal(body: SelfRecord): SignedRecord;
   verify(record: SignedRecord): boolean;
+  sealEvent(body: EventBody): SignedEvent;
+  verifyEvent(event: SignedEvent): boolean;
 }
 
 /** Who may become a member: decided by the inventory, not by gossip. */

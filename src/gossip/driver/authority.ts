@@ -1,6 +1,13 @@
-/** Self-records signed with the agent's key. The context keeps a signature from meaning anything elsewhere. */
+/** Self-records and events signed with the agent's key. A context keeps a signature from meaning anything elsewhere. */
 import { type PeerId } from "../../base/ids.ts";
-import { type RecordAuthority, type SelfRecord, type SignedRecord } from "../core/types.ts";
+import {
+  type EventBody,
+  type RecordAuthority,
+  type SelfRecord,
+  type SignedEvent,
+  type SignedRecord,
+} from "../core/types.ts";
+import { encodeEventBody } from "../wire/event-codec.ts";
 import { encodeRecordBody } from "../wire/record-codec.ts";
 
 export interface Signer {
@@ -10,7 +17,9 @@ export interface Signer {
   verify(peer: PeerId, bytes: Uint8Array, signature: Uint8Array): boolean;
 }
 
-const context = new TextEncoder().encode("muster gossip self-record 1\0");
+const encoder = new TextEncoder();
+const recordContext = encoder.encode("muster gossip self-record 1\0");
+const eventContext = encoder.encode("muster gossip user event 1\0");
 
 export class SignatureAuthority implements RecordAuthority {
   readonly #signer: Signer;
@@ -21,15 +30,26 @@ export class SignatureAuthority implements RecordAuthority {
 
   seal(body: SelfRecord): SignedRecord {
     const bytes = encodeRecordBody(body);
-    return { body, bytes, signature: this.#signer.sign(inContext(bytes)) };
+    return { body, bytes, signature: this.#signer.sign(inContext(recordContext, bytes)) };
   }
 
   verify(record: SignedRecord): boolean {
-    return this.#signer.verify(record.body.id, inContext(record.bytes), record.signature);
+    const message = inContext(recordContext, record.bytes);
+    return this.#signer.verify(record.body.id, message, record.signature);
+  }
+
+  sealEvent(body: EventBody): SignedEvent {
+    const bytes = encodeEventBody(body);
+    return { body, bytes, signature: this.#signer.sign(inContext(eventContext, bytes)) };
+  }
+
+  verifyEvent(event: SignedEvent): boolean {
+    const message = inContext(eventContext, event.bytes);
+    return this.#signer.verify(event.body.origin, message, event.signature);
   }
 }
 
-function inContext(bytes: Uint8Array): Uint8Array {
+function inContext(context: Uint8Array, bytes: Uint8Array): Uint8Array {
   const message = new Uint8Array(context.length + bytes.length);
   message.set(context);
   message.set(bytes, context.length);

@@ -12,6 +12,7 @@ import {
   type SyncAnswer,
   type SyncRequest,
 } from "../core/types.ts";
+import { Mailbox } from "./mailbox.ts";
 
 export interface CoreHostDependencies {
   readonly core: GossipCore;
@@ -28,7 +29,7 @@ const lagReportedMs = 200;
 
 export class CoreHost {
   readonly #deps: CoreHostDependencies;
-  readonly #mailbox: Input[] = [];
+  readonly #mailbox = new Mailbox();
   #isBusy = false;
   #isStopped = false;
   /** A timer was late: inputs are collected, and judged together with it after one turn of the loop. */
@@ -46,7 +47,7 @@ export class CoreHost {
   /** Hands `input` over, or, without one, lets due timers run. */
   post(input: Input | null): void {
     if (this.#isStopped) return;
-    if (input !== null) this.#mailbox.push(input);
+    if (input !== null && this.#mailbox.put(input)) this.#deps.core.counters.add("inboundOverload");
     if (!this.#isBusy && !this.#isYielding) this.#drain();
   }
 
@@ -63,6 +64,10 @@ export class CoreHost {
     }
   }
 
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
   stop(): void {
     this.#isStopped = true;
     this.#cancel();
@@ -73,8 +78,8 @@ export class CoreHost {
     this.#isBusy = true;
     try {
       do {
-        core.step(clock.monotonicMs(), this.#mailbox.splice(0), outbox);
-      } while (this.#mailbox.length > 0);
+        core.step(clock.monotonicMs(), this.#mailbox.takeAll(), outbox);
+      } while (!this.#mailbox.isEmpty);
     } finally {
       this.#isBusy = false;
     }
@@ -112,7 +117,7 @@ export class CoreHost {
     this.#worstLagMs = Math.max(this.#worstLagMs, lag);
     if (now < this.#lagWindowEnd) return;
     if (this.#worstLagMs > lagReportedMs) {
-      this.#mailbox.push({ kind: "loopLag", worstMs: this.#worstLagMs });
+      this.#mailbox.put({ kind: "loopLag", worstMs: this.#worstLagMs });
     }
     this.#worstLagMs = 0;
     this.#lagWindowEnd = now + lagWindowMs;

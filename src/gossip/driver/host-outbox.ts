@@ -1,20 +1,28 @@
 /** Carries the core's effects out: frames and syncs to the transport, events to a list handed out later. */
 import { type Background } from "../../base/background.ts";
-import { abortReason } from "../../base/clock.ts";
+import { abortReason, type Clock } from "../../base/clock.ts";
 import { errorMessage } from "../../base/errors.ts";
 import { type Logger } from "../../base/logger.ts";
 import { type Directory } from "../core/directory.ts";
 import {
   type CoreEventKind,
+  type EventBody,
   type Frame,
   type Input,
   type Ix,
   type Outbox,
   type SyncRequest,
 } from "../core/types.ts";
-import { type GossipTransport, type MemberEvent } from "../ports.ts";
+import {
+  type GossipTransport,
+  type LaneName,
+  type MemberEvent,
+  type UserEvent,
+  type Via,
+} from "../ports.ts";
 import { encodeFrame } from "../wire/frame-codec.ts";
 import { decodeSyncAnswer, encodeSyncRequest } from "../wire/sync-codec.ts";
+import { RateLimit } from "./inbound-guard.ts";
 import { type MemberViews } from "./member-views.ts";
 
 export interface HostOutboxDependencies {
@@ -25,12 +33,23 @@ export interface HostOutboxDependencies {
   readonly logger: Logger;
   readonly post: (input: Input) => void;
   readonly farewellSpread: () => void;
+  readonly clock: Clock;
+  /** Another process has this agent's key; `isLater`: this one is to stop. */
+  readonly conflict: (isLater: boolean) => void;
+}
+
+/** Events for the rest of the agent, in the order in which they happened. */
+export interface Happened {
+  readonly members: readonly MemberEvent[];
+  readonly user: readonly UserEvent[];
 }
 
 export class HostOutbox implements Outbox {
   readonly #syncTimeoutMs: number;
   readonly #deps: HostOutboxDependencies;
+  readonly #asymmetryLog = new RateLimit({ periodMs: 60_000 });
   #events: MemberEvent[] = [];
+  #userEvents: UserEvent[] = [];
 
   constructor(options: { readonly syncTimeoutMs: number }, dependencies: HostOutboxDependencies) {
     this.#syncTimeoutMs = options.syncTimeoutMs;
@@ -38,15 +57,16 @@ export class HostOutbox implements Outbox {
   }
 
   /** Events since the last call. */
-  takeEvents(): readonly MemberEvent[] {
-    const events = this.#events;
+  takeEvents(): Happened {
+    const happened = { members: this.#events, user: this.#userEvents };
     this.#events = [];
-    return events;
+    this.#userEvents = [];
+    return happened;
   }
 
-  frame(to: Ix, frame: Frame): boolean {
+  frame(to: Ix, frame: Frame, via: Via): boolean {
     const { directory, transport } = this.#deps;
-    return transport.sendFrame(directory.id(to), encodeFrame(directory, frame));
+    return transport.sendFrame(directory.id(to), encodeFrame(directory, frame), via);
   }
 
   sync(to: Ix, request: SyncRequest): void {
@@ -64,25 +84,45 @@ export class HostOutbox implements Outbox {
     const { directory, views, transport } = this.#deps;
     if (kind === "reap") {
       views.forget(ix);
+      transport.setDatagrams(directory.id(ix), null);
       this.#events.push({ kind, id: directory.id(ix) });
       return;
     }
     const member = views.at(ix);
     if (member === null) return;
     // Before any frame goes to it: the transport dials what it knows.
-    if (kind !== "left" && kind !== "failed") transport.setAddress(member.id, member.address);
+    if (kind !== "left" && kind !== "failed") {
+      transport.setAddress(member.id, member.address);
+      transport.setDatagrams(member.id, member.datagrams ? member.bootId : null);
+    }
     this.#events.push({ kind, member });
   }
 
-  rtt(ix: Ix, milliseconds: number): void {
-    this.#deps.views.rtt(ix, milliseconds);
+  rtt(ix: Ix, milliseconds: number, lane: LaneName): void {
+    this.#deps.views.rtt(ix, milliseconds, lane);
   }
 
-  conflict(count: number): void {
+  asymmetry(ix: Ix, lane: LaneName): void {
+    const { directory, logger, clock } = this.#deps;
+    const count = this.#asymmetryLog.take(clock.monotonicMs());
+    if (count === 0) return;
+    const advice =
+      lane === "stream"
+        ? "a member answers over streams but not over datagrams: let UDP pass on the peer port, both ways"
+        : "a member answers over datagrams but not over streams: let TCP pass on the peer port, both ways";
+    logger.warn({ peer: directory.id(ix), lane, count }, advice);
+  }
+
+  userEvent({ name, payload, origin, ltime }: EventBody): void {
+    this.#userEvents.push({ name, payload, origin, ltime });
+  }
+
+  conflict(count: number, isLater: boolean): void {
     this.#deps.logger.error(
-      { count },
+      { count, isLater },
       "another process runs with this agent's key: stop one of them, or give it a key of its own",
     );
+    this.#deps.conflict(isLater);
   }
 
   farewellSpread(): void {

@@ -5,6 +5,7 @@ import { type Logger } from "../../base/logger.ts";
 import { type GossipCore } from "../core/core.ts";
 import { type Directory } from "../core/directory.ts";
 import { type Ix } from "../core/types.ts";
+import { type LaneName } from "../ports.ts";
 import { decodeFrame } from "../wire/frame-codec.ts";
 import { decodeSyncRequest, encodeSyncAnswer } from "../wire/sync-codec.ts";
 import { type CoreHost } from "./core-host.ts";
@@ -31,19 +32,19 @@ export class Inbound {
     this.#deps = dependencies;
   }
 
-  frame(peer: PeerId, bytes: Uint8Array): void {
+  frame(peer: PeerId, bytes: Uint8Array, lane: LaneName): void {
     const { directory, host } = this.#deps;
     const from = this.#admit(peer);
     if (from < 0) return;
     const frame = bytes.length > this.#frameBytes ? null : decodeFrame(directory, bytes);
     if (frame === null) this.#bad(peer, bytes.length);
-    else host.post({ kind: "frame", from, frame });
+    else host.post({ kind: "frame", from, frame, lane });
   }
 
   /** An empty answer refuses: the asker's decoder takes it as a failed sync. */
   sync(peer: PeerId, bytes: Uint8Array): Uint8Array {
     const { directory, host } = this.#deps;
-    const from = this.#admit(peer);
+    const from = host.isStopped ? -1 : this.#admit(peer);
     if (from < 0) return nothing;
     const request = decodeSyncRequest(directory, bytes);
     if (request === null) {
@@ -59,7 +60,10 @@ export class Inbound {
     if (admittance === "cut") {
       logger.warn({ peer }, "peer floods this agent with gossip, ignoring it for a minute");
     }
-    if (admittance !== "pass") return -1;
+    if (admittance !== "pass") {
+      core.counters.add("inboundFlood");
+      return -1;
+    }
     const ix = directory.intern(peer);
     return ix >= 0 && !core.isEvicted(ix) ? ix : -1;
   }
@@ -67,6 +71,7 @@ export class Inbound {
   #bad(peer: PeerId, bytes: number): void {
     const now = this.#deps.clock.monotonicMs();
     this.#guard.badFrame(peer, now);
+    this.#deps.core.counters.add("inboundMalformed");
     const count = this.#badLog.take(now);
     if (count > 0) {
       this.#deps.logger.warn({ peer, bytes, count }, "malformed gossip received, dropping it");

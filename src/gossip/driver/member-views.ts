@@ -3,7 +3,7 @@ import { type PeerId } from "../../base/ids.ts";
 import { type Directory } from "../core/directory.ts";
 import { type MemberTable } from "../core/member-table.ts";
 import { type Ix, Status, type StatusCode } from "../core/types.ts";
-import { type MemberStatus, type MemberView } from "../ports.ts";
+import { type LaneName, type MemberStatus, type MemberView } from "../ports.ts";
 
 const smoothing = 1 / 8;
 
@@ -11,14 +11,16 @@ export class MemberViews {
   readonly #directory: Directory;
   readonly #table: MemberTable;
   readonly #rttMs = new Map<Ix, number>();
+  readonly #lanes = new Map<Ix, LaneName>();
 
   constructor(directory: Directory, table: MemberTable) {
     this.#directory = directory;
     this.#table = table;
   }
 
-  /** Smoothed like TCP's round-trip time (RFC 6298). */
-  rtt(ix: Ix, milliseconds: number): void {
+  /** A probe was answered. Smoothed like TCP's round-trip time (RFC 6298). */
+  rtt(ix: Ix, milliseconds: number, lane: LaneName): void {
+    this.#lanes.set(ix, lane);
     const before = this.#rttMs.get(ix);
     const after =
       before === undefined ? milliseconds : before + (milliseconds - before) * smoothing;
@@ -27,6 +29,7 @@ export class MemberViews {
 
   forget(ix: Ix): void {
     this.#rttMs.delete(ix);
+    this.#lanes.delete(ix);
   }
 
   find(id: PeerId): MemberView | null {
@@ -38,10 +41,13 @@ export class MemberViews {
     const record = this.#table.record(ix);
     const status = statusName(this.#table.status(ix));
     if (record === null || status === null) return null;
-    const { id, name, address, incarnation, bootId, tags } = record.body;
+    const { id, name, address, incarnation, bootId, tags, degraded, datagrams } = record.body;
+    const protocol = { min: record.body.protocolMin, max: record.body.protocolMax };
     const rttMs = this.#rttMs.get(ix) ?? null;
+    const lane = this.#lanes.get(ix) ?? null;
     const since = this.#table.since(ix);
-    return { id, name, address, status, incarnation, bootId, rttMs, tags, since };
+    const measured = { rttMs, lane, degraded, datagrams, protocol };
+    return { id, name, address, status, incarnation, bootId, tags, since, ...measured };
   }
 
   all(): readonly MemberView[] {

@@ -10,6 +10,7 @@ import { type PeerId } from "../../base/ids.ts";
 import { type Logger } from "../../base/logger.ts";
 import { type Random } from "../../base/random.ts";
 import { GossipCore } from "../core/core.ts";
+import { Counters } from "../core/counters.ts";
 import { Directory } from "../core/directory.ts";
 import {
   type Input,
@@ -18,13 +19,18 @@ import {
   type SelfChange,
   type SelfRecord,
 } from "../core/types.ts";
+import { gossipError } from "../errors.ts";
 import { checkGossipOptions, type GossipOptions } from "../options.ts";
 import {
+  type GossipHealth,
   type GossipNode,
+  type GossipStats,
   type GossipTransport,
   type MemberEvent,
   type MemberView,
+  type UserEvent,
 } from "../ports.ts";
+import { checkEventContent } from "../wire/event-codec.ts";
 import { encodeRecordBody } from "../wire/record-codec.ts";
 import { SignatureAuthority, type Signer } from "./authority.ts";
 import { CoreHost } from "./core-host.ts";
@@ -41,7 +47,7 @@ export interface GossipNodeOptions {
   /** `host:port` at which others reach this agent. */
   readonly address: string;
   readonly tags: Readonly<Record<string, string>>;
-  /** 32 hexadecimal digits, new at each start. */
+  /** 32 hexadecimal digits, new at each start; they sort by the time of the start (`newBootId`). */
   readonly bootId: string;
   readonly protocol: GossipOptions;
 }
@@ -54,6 +60,8 @@ export interface GossipNodeDependencies extends Signer {
   readonly snapshotFile: SnapshotFile;
   /** What this replica of the inventory says; it may lag. */
   readonly isMember: (peer: PeerId) => boolean;
+  /** Another process, started before this one, runs with this agent's key. This one has stopped to gossip. */
+  readonly onDoubled: () => void;
 }
 
 export function createGossipNode(
@@ -78,6 +86,7 @@ class GossipDriver implements GossipNode {
   readonly #deps: GossipNodeDependencies;
   readonly #directory: Directory;
   readonly #listeners = new Set<(event: MemberEvent) => void>();
+  readonly #userListeners = new Set<(event: UserEvent) => void>();
   readonly #contacts = new Map<PeerId, string>();
   readonly #evicted = new Set<PeerId>();
   #description: Required<SelfChange>;
@@ -87,7 +96,7 @@ class GossipDriver implements GossipNode {
   constructor(options: GossipNodeOptions, dependencies: GossipNodeDependencies) {
     this.#options = options;
     this.#deps = dependencies;
-    this.#description = { address: options.address, tags: options.tags };
+    this.#description = { address: options.address, tags: options.tags, datagrams: false };
     const { membersMax, rings } = options.protocol;
     this.#directory = new Directory({ capacity: 2 * membersMax, rings }, memberKey);
   }
@@ -145,6 +154,25 @@ class GossipDriver implements GossipNode {
     this.#describe({ address });
   }
 
+  setDatagrams(taken: boolean): void {
+    if (this.#description.datagrams !== taken) this.#describe({ datagrams: taken });
+  }
+
+  userEvent(name: string, payload: Uint8Array): void {
+    checkEventContent(name, payload);
+    const { core } = this.#running ?? { core: null };
+    const refused = core?.counters.get("eventsRefused");
+    this.#post({ kind: "tell", name, payload: Uint8Array.from(payload) });
+    if (core !== null && core.counters.get("eventsRefused") === refused) return;
+    const reason = core === null ? "this agent does not gossip now" : "it tells too many at once";
+    throw gossipError("GOSSIP_EVENT_REFUSED", `Cannot tell event "${name}": ${reason}; try again`);
+  }
+
+  onUserEvent(listener: (event: UserEvent) => void): () => void {
+    this.#userListeners.add(listener);
+    return () => this.#userListeners.delete(listener);
+  }
+
   evict(id: PeerId): void {
     if (id === this.#options.id || this.#evicted.has(id)) return;
     this.#evicted.add(id);
@@ -162,8 +190,20 @@ class GossipDriver implements GossipNode {
     cancel();
   }
 
-  health(): { readonly score: number; readonly queue: number; readonly members: number } {
-    return this.#running?.core.health() ?? { score: 0, queue: 0, members: 0 };
+  health(): GossipHealth {
+    return this.#running?.core.health() ?? { score: 0, degraded: false, queue: 0, members: 0 };
+  }
+
+  stats(): GossipStats {
+    const core = this.#running?.core;
+    const { clock, transport } = this.#deps;
+    return {
+      health: this.health(),
+      counters: (core?.counters ?? new Counters()).all(),
+      lanes: transport.lanes(),
+      clocks: { incarnation: core?.incarnation ?? 0, event: core?.eventClock ?? 0 },
+      convergence: core?.convergence(clock.monotonicMs()) ?? neverConverged,
+    };
   }
 
   #build(keeper: SnapshotKeeper, snapshot: Snapshot | null): Running {
@@ -181,16 +221,24 @@ class GossipDriver implements GossipNode {
         now: clock.monotonicMs(),
         self: directory.intern(this.#options.id),
         record: this.#firstRecord(snapshot),
+        eventClock: snapshot?.eventClock ?? 0,
       },
     );
     const views = new MemberViews(directory, core.table);
     const background = new Background(logger);
     const outbox = new HostOutbox(protocol, {
-      ...{ directory, transport, views, background, logger },
+      ...{ directory, transport, views, background, logger, clock },
       post: (input) => this.#post(input),
       farewellSpread: () => this.#farewell?.(),
+      conflict: (isLater) => {
+        if (isLater) this.#fallSilent();
+      },
     });
-    const settled = (): void => this.#publish(outbox.takeEvents());
+    const settled = (): void => {
+      const { members, user } = outbox.takeEvents();
+      this.#publish(members, this.#listeners, (event) => event.kind);
+      this.#publish(user, this.#userListeners, (event) => event.name);
+    };
     const host = new CoreHost({ core, clock, outbox, settled });
     this.#listen(new Inbound(protocol, { directory, clock, logger, host, core }));
     return { core, host, views, keeper, background };
@@ -205,8 +253,8 @@ class GossipDriver implements GossipNode {
 
   #listen(inbound: Inbound): void {
     const { transport } = this.#deps;
-    transport.onFrame((from, frame) => {
-      if (this.#running !== null) inbound.frame(from, frame);
+    transport.onFrame((from, frame, lane) => {
+      if (this.#running !== null) inbound.frame(from, frame, lane);
     });
     transport.onSync((from, request) =>
       this.#running === null ? new Uint8Array(0) : inbound.sync(from, request),
@@ -255,13 +303,22 @@ class GossipDriver implements GossipNode {
     this.#running?.host.post(input);
   }
 
-  #publish(events: readonly MemberEvent[]): void {
+  #fallSilent(): void {
+    this.#running?.host.stop();
+    this.#deps.onDoubled();
+  }
+
+  #publish<Event>(
+    events: readonly Event[],
+    listeners: ReadonlySet<(event: Event) => void>,
+    nameOf: (event: Event) => string,
+  ): void {
     for (const event of events) {
-      for (const listener of [...this.#listeners]) {
+      for (const listener of [...listeners]) {
         try {
           listener(event);
         } catch (error) {
-          const data = { event: event.kind, error: errorMessage(error) };
+          const data = { event: nameOf(event), error: errorMessage(error) };
           this.#deps.logger.error(data, "listener of membership events failed");
         }
       }
@@ -271,12 +328,15 @@ class GossipDriver implements GossipNode {
   #snapshot(): Snapshot {
     const { id, bootId } = this.#options;
     const core = this.#running?.core;
-    if (core === undefined) return { incarnation: 0, bootId, members: [] };
+    if (core === undefined) return { incarnation: 0, bootId, eventClock: 0, members: [] };
     const near = new Set(core.neighbours.map((ix) => this.#directory.id(ix)));
     const others = this.members().filter((member) => member.id !== id);
-    return snapshotOf(others, { near, incarnation: core.incarnation, bootId });
+    const { incarnation, eventClock } = core;
+    return snapshotOf(others, { near, incarnation, bootId, eventClock });
   }
 }
+
+const neverConverged = { agrees: null, forMs: 0, lastTookMs: null };
 
 /** The first 8 bytes of SHA-256 of the peer id. */
 function memberKey(id: PeerId): Uint8Array {

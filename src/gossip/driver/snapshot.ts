@@ -1,8 +1,9 @@
 /**
- * What an agent must remember to rejoin without seeds: its own incarnation, and where it met others. Failed
+ * What an agent must remember to rejoin without seeds: its own clocks, and where it met others. Failed
  * members are kept as well, or a cluster that went down together would never find itself again.
  */
 import { asPeerId, type PeerId } from "../../base/ids.ts";
+import { ltimeMax } from "../core/user-events.ts";
 import { type MemberView } from "../ports.ts";
 import { isJsonObject, type Json } from "../../base/json.ts";
 
@@ -14,6 +15,8 @@ export interface SnapshotMember {
 export interface Snapshot {
   readonly incarnation: number;
   readonly bootId: string;
+  /** Lamport time of the newest user event: older ones are not delivered again. */
+  readonly eventClock: number;
   readonly members: readonly SnapshotMember[];
 }
 
@@ -30,7 +33,7 @@ export function snapshotText(snapshot: Snapshot): string {
 export function parseSnapshot(text: string): Snapshot | null {
   const value = parseJson(text);
   if (!isJsonObject(value) || value["format"] !== format) return null;
-  const { incarnation, bootId, members } = value;
+  const { incarnation, bootId, members, eventClock } = value;
   if (typeof incarnation !== "number" || !Number.isInteger(incarnation) || incarnation < 0) {
     return null;
   }
@@ -38,6 +41,7 @@ export function parseSnapshot(text: string): Snapshot | null {
   return {
     incarnation,
     bootId,
+    eventClock: isClock(eventClock) ? eventClock : 0,
     members: members.flatMap(parseMember).slice(0, snapshotMembersMax),
   };
 }
@@ -54,7 +58,7 @@ export function firstIncarnation(snapshot: Snapshot | null, wallMs: number): num
 /** Chooses what to remember: neighbours, then other members that are up, then those that failed last. */
 export function snapshotOf(
   others: readonly MemberView[],
-  self: { near: ReadonlySet<PeerId>; incarnation: number; bootId: string },
+  self: Omit<Snapshot, "members"> & { readonly near: ReadonlySet<PeerId> },
 ): Snapshot {
   const rank = (member: MemberView): number => {
     if (member.status === "failed") return 2;
@@ -65,7 +69,13 @@ export function snapshotOf(
     .sort((a, b) => rank(a) - rank(b) || b.since - a.since)
     .slice(0, snapshotMembersMax)
     .map(({ id, address }) => ({ id, address }));
-  return { incarnation: self.incarnation, bootId: self.bootId, members };
+  const { incarnation, bootId, eventClock } = self;
+  return { incarnation, bootId, eventClock, members };
+}
+
+/** A snapshot of an older version has none; a clock beyond its 48 bits is damage. */
+function isClock(value: Json | undefined): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= ltimeMax;
 }
 
 function parseMember(value: Json): SnapshotMember[] {

@@ -43,6 +43,12 @@ export class ByteReader {
     return at < 0 ? 0 : this.#view.getUint32(at);
   }
 
+  /** 48 bits, which a number holds exactly. */
+  u48(): number {
+    const high = this.u16();
+    return high * 0x1_0000_0000 + this.u32();
+  }
+
   /** A copy, so that it does not keep the whole frame alive. */
   bytes(count: number): Uint8Array {
     const at = this.#take(count);

@@ -26,6 +26,11 @@ export class ByteWriter {
     this.#view.setUint32(at, value);
   }
 
+  u48(value: number): void {
+    this.u16(Math.floor(value / 0x1_0000_0000));
+    this.u32(value % 0x1_0000_0000);
+  }
+
   bytes(value: Uint8Array): void {
     const at = this.#take(value.length);
     this.#bytes.set(value, at);

@@ -1,12 +1,13 @@
 /**
  * Frames: version 1, then messages of one kind byte each (big-endian): ping 1, ack 2, ping request 3, nack 4,
- * suspect 5, suspect after a refused re-dial 6, failed 7, alive 8. Members are named by 8-byte keys. Decoding
+ * suspect 5, suspect after a refused re-dial 6, failed 7, alive 8, user event 9. Members are named by 8-byte keys. Decoding
  * is strict and never throws; messages about members that this agent does not know are skipped.
  */
 import { type Directory } from "../core/directory.ts";
 import { type Accusation, type Frame, type Ix, type Message } from "../core/types.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
+import { readEvent, writeEvent } from "./event-codec.ts";
 import { readRecord, writeRecord } from "./record-codec.ts";
 
 const version = 1;
@@ -20,6 +21,7 @@ const kinds = {
   refused: 6,
   failed: 7,
   alive: 8,
+  event: 9,
 } as const;
 
 export function encodeFrame(directory: Directory, frame: Frame): Uint8Array {
@@ -63,6 +65,10 @@ function writeMessage(writer: ByteWriter, directory: Directory, message: Message
       writer.u8(kinds.alive);
       writeRecord(writer, message.record);
       return;
+    case "event":
+      writer.u8(kinds.event);
+      writeEvent(writer, message.event);
+      return;
   }
 }
 
@@ -88,6 +94,10 @@ function readMessage(reader: ByteReader, directory: Directory): Message | "unkno
     case kinds.alive: {
       const record = readRecord(reader);
       return record === null ? null : { kind: "alive", record };
+    }
+    case kinds.event: {
+      const event = readEvent(reader);
+      return event === null ? null : { kind: "event", event };
     }
     default:
       return null;

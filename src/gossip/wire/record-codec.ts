@@ -12,6 +12,7 @@ export const signatureBytes = 64;
 const format = 1;
 const flagLeaving = 1;
 const flagDegraded = 2;
+const flagDatagrams = 4;
 const idBytesMax = 64;
 const nameBytesMax = 63;
 const addressBytesMax = 255;
@@ -31,7 +32,11 @@ export function encodeRecordBody(body: SelfRecord): Uint8Array {
   for (let at = 0; at < 32; at += 2) writer.u8(Number.parseInt(body.bootId.slice(at, at + 2), 16));
   writer.u8(body.protocolMin);
   writer.u8(body.protocolMax);
-  writer.u8((body.leaving ? flagLeaving : 0) | (body.degraded ? flagDegraded : 0));
+  writer.u8(
+    (body.leaving ? flagLeaving : 0) |
+      (body.degraded ? flagDegraded : 0) |
+      (body.datagrams ? flagDatagrams : 0),
+  );
   writer.text8(body.id);
   writer.text8(body.name);
   writer.text8(body.address);
@@ -58,7 +63,8 @@ export function decodeRecordBody(bytes: Uint8Array): SelfRecord | null {
   if (!isIdText(id) || !isPlainText(name) || !isPlainText(address)) return null;
   const leaving = (flags & flagLeaving) !== 0;
   const degraded = (flags & flagDegraded) !== 0;
-  const flagged = { leaving, degraded, protocolMin, protocolMax };
+  const datagrams = (flags & flagDatagrams) !== 0;
+  const flagged = { leaving, degraded, datagrams, protocolMin, protocolMax };
   return { id, incarnation, bootId, name, address, tags, ...flagged };
 }
 
@@ -120,11 +126,11 @@ function limit(what: string, text: string, bytesMax: number): void {
   throw gossipError("GOSSIP_RECORD_TOO_LARGE", message, { what, bytes, limit: bytesMax });
 }
 
-function isIdText(text: string): boolean {
+export function isIdText(text: string): boolean {
   return /^[A-Za-z0-9._-]{1,64}$/.test(text);
 }
 
 /** No control characters: names of members end up on terminals. */
-function isPlainText(text: string): boolean {
+export function isPlainText(text: string): boolean {
   return !/\p{Cc}/u.test(text);
 }

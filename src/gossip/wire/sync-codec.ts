@@ -6,19 +6,23 @@ import { type Directory } from "../core/directory.ts";
 import {
   type Accusation,
   type Digest,
+  type EventsTold,
+  type SignedEvent,
   type SignedRecord,
   Status,
   type SyncAnswer,
   type SyncRequest,
 } from "../core/types.ts";
+import { syncEventsMax } from "../core/user-events.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { readAccusation, readKeyText, writeAccusation, writeKey } from "./frame-codec.ts";
+import { eventBytesMin, readEvent, writeEvent } from "./event-codec.ts";
 import { readRecord, writeRecord } from "./record-codec.ts";
 
 const version = 1;
 const requestKinds = { compare: 1, exchange: 2 } as const;
-const answerKinds = { same: 1, digest: 2, busy: 3, records: 4 } as const;
+const answerKinds = { same: 1, digest: 2, busy: 3, records: 4, events: 5 } as const;
 /** Largest request or answer that is looked at. */
 export const syncBytesMax = 4 * 1024 * 1024;
 const recordBytesMin = 2 + 26 + 64;
@@ -30,6 +34,8 @@ export function encodeSyncRequest(directory: Directory, request: SyncRequest): U
   if (request.kind === "compare") {
     writer.u32(request.hash.high);
     writer.u32(request.hash.low);
+    writer.u48(request.events.clock);
+    writer.u32(request.events.hash);
     writeRecord(writer, request.record);
     return writer.finish();
   }
@@ -41,6 +47,7 @@ export function encodeSyncRequest(directory: Directory, request: SyncRequest): U
   }
   writeRecords(writer, request.records);
   writeAccusations(writer, directory, request.accusations);
+  writeEvents(writer, request.events);
   return writer.finish();
 }
 
@@ -51,8 +58,9 @@ export function decodeSyncRequest(directory: Directory, bytes: Uint8Array): Sync
   const kind = reader.u8();
   if (kind === requestKinds.compare) {
     const hash = { high: reader.u32(), low: reader.u32() };
+    const events = { clock: reader.u48(), hash: reader.u32() };
     const record = readRecord(reader);
-    return record === null || !reader.isComplete ? null : { kind: "compare", hash, record };
+    return record === null || !reader.isComplete ? null : { kind: "compare", hash, events, record };
   }
   if (kind !== requestKinds.exchange) return null;
   const wantMembers: number[] = [];
@@ -62,15 +70,21 @@ export function decodeSyncRequest(directory: Directory, bytes: Uint8Array): Sync
   }
   const records = readRecords(reader);
   const accusations = readAccusations(reader, directory);
-  if (records === null || !reader.isComplete) return null;
-  return { kind: "exchange", wantMembers, wantKeys: [], records, accusations };
+  const events = readEvents(reader);
+  if (records === null || events === null || !reader.isComplete) return null;
+  return { kind: "exchange", wantMembers, wantKeys: [], records, accusations, events };
 }
 
 export function encodeSyncAnswer(directory: Directory, answer: SyncAnswer): Uint8Array {
   const writer = new ByteWriter(512);
   writer.u8(version);
   writer.u8(answerKinds[answer.kind]);
-  if (answer.kind === "digest") writeDigest(writer, directory, answer.digest);
+  if (answer.kind === "digest") {
+    writeDigest(writer, directory, answer.digest);
+    writer.u8(answer.told === null ? 0 : 1);
+    if (answer.told !== null) writeTold(writer, answer.told);
+  }
+  if (answer.kind === "events") writeTold(writer, answer.told);
   if (answer.kind === "busy" || answer.kind === "records") writeRecords(writer, answer.records);
   if (answer.kind === "records") writeAccusations(writer, directory, answer.accusations);
   return writer.finish();
@@ -89,7 +103,14 @@ function readAnswer(reader: ByteReader, directory: Directory): SyncAnswer | null
   if (kind === answerKinds.same) return { kind: "same" };
   if (kind === answerKinds.digest) {
     const digest = readDigest(reader, directory);
-    return digest === null ? null : { kind: "digest", digest };
+    if (digest === null) return null;
+    if (reader.u8() === 0) return { kind: "digest", digest, told: null };
+    const told = readTold(reader);
+    return told === null ? null : { kind: "digest", digest, told };
+  }
+  if (kind === answerKinds.events) {
+    const told = readTold(reader);
+    return told === null ? null : { kind: "events", told };
   }
   if (kind !== answerKinds.busy && kind !== answerKinds.records) return null;
   const records = readRecords(reader);
@@ -147,6 +168,35 @@ function readRecords(reader: ByteReader): SignedRecord[] | null {
     records.push(record);
   }
   return records;
+}
+
+function writeTold(writer: ByteWriter, told: EventsTold): void {
+  writer.u48(told.clock);
+  writeEvents(writer, told.events);
+}
+
+function readTold(reader: ByteReader): EventsTold | null {
+  const clock = reader.u48();
+  const events = readEvents(reader);
+  return events === null ? null : { clock, events };
+}
+
+function writeEvents(writer: ByteWriter, events: readonly SignedEvent[]): void {
+  writer.u32(events.length);
+  for (const event of events) writeEvent(writer, event);
+}
+
+/** More than a sync ever carries is malformed. */
+function readEvents(reader: ByteReader): SignedEvent[] | null {
+  const events: SignedEvent[] = [];
+  const count = reader.count(eventBytesMin);
+  if (count > syncEventsMax) return null;
+  for (let left = count; left > 0; left -= 1) {
+    const event = readEvent(reader);
+    if (event === null) return null;
+    events.push(event);
+  }
+  return events;
 }
 
 function writeAccusations(

@@ -3,6 +3,7 @@ import { GossipCore } from "../../../src/gossip/core/core.ts";
 import { messageBytes, syncAnswerBytes, syncRequestBytes } from "../../../src/gossip/core/sizes.ts";
 import {
   type CoreEventKind,
+  type EventBody,
   type Frame,
   type Input,
   type Outbox,
@@ -35,6 +36,8 @@ export class SimNode implements Outbox {
   #life = 0;
   wantCount = 0;
   farewellAt = Infinity;
+  /** User events as they were delivered. */
+  readonly heard: EventBody[] = [];
 
   constructor(sim: Simulation, ix: number) {
     this.#sim = sim;
@@ -68,6 +71,8 @@ export class SimNode implements Outbox {
         authority: {
           seal: (body) => this.#sim.seal(body),
           verify: (signed) => this.#sim.isGenuine(signed),
+          sealEvent: (body) => this.#sim.sealEvent(body),
+          verifyEvent: (signed) => this.#sim.isGenuine(signed),
         },
         policy: { mayJoin: () => true },
       },
@@ -158,6 +163,14 @@ export class SimNode implements Outbox {
     // Round-trip times are of no interest here: the network is ours.
   }
 
+  asymmetry(): void {
+    // There is one lane here.
+  }
+
+  userEvent(event: EventBody): void {
+    this.heard.push(event);
+  }
+
   conflict(): void {
     // Seen through the events of the experiments that provoke it.
   }
@@ -178,7 +191,7 @@ export class SimNode implements Outbox {
     const arrived = codec ? decodeFrame(directory, encodeFrame(directory, frame)) : frame;
     if (arrived === null) throw new Error("a frame did not survive its own codec");
     this.#sim.after(network.latencyMs(), () => {
-      if (peer.isUp) peer.post({ kind: "frame", from: this.ix, frame: arrived });
+      if (peer.isUp) peer.post({ kind: "frame", lane: "stream", from: this.ix, frame: arrived });
       else if (peer.#process === "killed") {
         this.#sim.after(network.latencyMs(), () => this.connection(to, "refused"));
       }

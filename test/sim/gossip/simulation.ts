@@ -8,11 +8,14 @@ import { type Random, seededRandom } from "../../../src/base/random.ts";
 import { Directory, mix32 } from "../../../src/gossip/core/directory.ts";
 import {
   type CoreEventKind,
+  type EventBody,
   type Frame,
   type SelfRecord,
+  type SignedEvent,
   type SignedRecord,
 } from "../../../src/gossip/core/types.ts";
 import { type GossipOptions, lanOptions } from "../../../src/gossip/options.ts";
+import { encodeEventBody } from "../../../src/gossip/wire/event-codec.ts";
 import { encodeRecordBody } from "../../../src/gossip/wire/record-codec.ts";
 import { EventQueue } from "./event-queue.ts";
 import { lanNetwork, Network, type NetworkOptions } from "./network.ts";
@@ -89,7 +92,12 @@ export class Simulation {
     return { body, bytes, signature: checksumSignature(bytes) };
   }
 
-  isGenuine(record: SignedRecord): boolean {
+  sealEvent(body: EventBody): SignedEvent {
+    const bytes = encodeEventBody(body);
+    return { body, bytes, signature: checksumSignature(bytes) };
+  }
+
+  isGenuine(record: SignedRecord | SignedEvent): boolean {
     const expected = checksumSignature(record.bytes);
     return expected.every((byte, at) => record.signature[at] === byte);
   }
@@ -101,7 +109,7 @@ export class Simulation {
       address: `10.0.${ix >> 8}.${ix & 255}:7946`,
       incarnation: startSeconds,
       bootId: ix.toString(16).padStart(32, "0"),
-      ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false },
+      ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false, datagrams: false },
       tags: { role: "worker" },
       ...changes,
     };

@@ -11,6 +11,7 @@ import {
   peer,
   setRevision,
 } from "../../support/inventory.ts";
+import { memberView } from "../../support/member-view.ts";
 
 const it = suite("api resources");
 const json = { "content-type": "application/json" };
@@ -34,17 +35,8 @@ const namesOf = ({ items }: Listing) => items.map(({ name }) => name);
 
 it("shows the cluster at a glance", async () => {
   const world = new ApiWorld();
-  world.members = ["n1", "n2"].map((name) => ({
-    id: peer(name),
-    name,
-    address: "10.0.0.1:7700",
-    status: "alive",
-    incarnation: 3,
-    bootId: "b",
-    rttMs: 0.4,
-    tags: { role: "x" },
-    since: 1,
-  }));
+  const parts = { incarnation: 3, rttMs: 0.4, tags: { role: "x" } };
+  world.members = ["n1", "n2"].map((name) => memberView({ id: peer(name), name, ...parts }));
   const { json: status } = await world.get("/v1/status");
   assert.equal(status["cluster"], { id: "cluster-1", name: "test", generation: 1 });
   assert.is(status["node"], "n1");

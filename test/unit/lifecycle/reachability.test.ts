@@ -8,6 +8,7 @@ import { type PeerId } from "../../../src/base/ids.ts";
 import { cluster, peer } from "../../support/inventory.ts";
 import { Replica } from "../../support/replica.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
+import { memberView } from "../../support/member-view.ts";
 
 const it = suite("lifecycle: reachability");
 
@@ -33,17 +34,8 @@ class Fleet {
 
   set(name: string, status: MemberStatus, parts: { readonly address?: string } = {}): void {
     const before = this.members.get(peer(name));
-    const member: MemberView = {
-      id: peer(name),
-      name,
-      address: parts.address ?? before?.address ?? "",
-      status,
-      incarnation: 1,
-      bootId: "b",
-      rttMs: 1,
-      tags: {},
-      since: this.now,
-    };
+    const address = parts.address ?? before?.address ?? "";
+    const member = memberView({ id: peer(name), name, address, status, since: this.now });
     this.members.set(member.id, member);
     this.policy.note({ kind: status, member }, this.now);
   }
@@ -224,17 +216,7 @@ it("one entry carries at most 512 changes, and the rest follows", () => {
     id: peer(`m${i}`),
     reachability: "unreachable" as const,
   }));
-  const alive = (id: PeerId): MemberView => ({
-    id,
-    name: "m",
-    address: "",
-    status: "alive",
-    incarnation: 1,
-    bootId: "",
-    rttMs: null,
-    tags: {},
-    since: 0,
-  });
+  const alive = (id: PeerId): MemberView => memberView({ id, name: "m", address: "" });
   const plan = policy.plan({ now: 1, nodes, member: alive, healthScore: 0 });
   assert.is(plan.changes.length, 512);
   assert.is(plan.wakeAt, 1);
@@ -250,19 +232,15 @@ it("only the leader reports, one entry per interval", async () => {
     {
       ...replica.deps,
       gossip: {
-        member: (id) => ({
-          id,
-          name: id,
-          address: replica.inventory.view.nodeById(id)?.address ?? "",
-          status: status.get(id) ?? "alive",
-          incarnation: 1,
-          bootId: "",
-          rttMs: 1,
-          tags: {},
-          since: 0,
-        }),
+        member: (id) =>
+          memberView({
+            id,
+            name: id,
+            address: replica.inventory.view.nodeById(id)?.address ?? "",
+            status: status.get(id) ?? "alive",
+          }),
         onEvent: () => () => {},
-        health: () => ({ score: 0, queue: 0, members: 3 }),
+        health: () => ({ score: 0, degraded: false, queue: 0, members: 3 }),
       },
     },
   );

@@ -112,7 +112,7 @@ export function fuzz(seed: number, steps: number): { decoded: number; refused: n
     if (frame === null) outcome.refused += 1;
     else {
       outcome.decoded += 1;
-      victim.post({ kind: "frame", from: 1 + random.below(29), frame });
+      victim.post({ kind: "frame", lane: "stream", from: 1 + random.below(29), frame });
     }
     if (step % 100 === 0) sim.runUntil(sim.now + random.float() * 2000);
     const { core } = victim;
@@ -187,7 +187,9 @@ export function lateGoodbye(nodes: number, seed: number): { passedOn: number; ba
   sim.onFrame = (frame) => {
     passedOn += frame.filter((m) => m.kind === "alive" && m.record === goodbye).length;
   };
-  sim.node(0).post({ kind: "frame", from: 2, frame: [{ kind: "alive", record: goodbye }] });
+  sim
+    .node(0)
+    .post({ kind: "frame", lane: "stream", from: 2, frame: [{ kind: "alive", record: goodbye }] });
   sim.runUntil(20_000);
   const backAlive = sim.up.every((node) => node.core.table.status(1) === Status.alive);
   return { passedOn, backAlive };

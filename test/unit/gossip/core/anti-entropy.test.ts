@@ -15,11 +15,17 @@ function digest(...rows: readonly (readonly [number, number, number])[]): Digest
   };
 }
 
+const noEvents = { clock: 0, hash: 0 };
+
 /** Starts a sync with m1 and answers it with `theirs`; returns what the core asks next. */
 function exchange(lone: LoneCore, theirs: Digest): SyncRequest | undefined {
   lone.give({ kind: "contact", peers: [1] });
   lone.syncs.splice(0);
-  lone.give({ kind: "syncAnswer", from: 1, answer: { kind: "digest", digest: theirs } });
+  lone.give({
+    kind: "syncAnswer",
+    from: 1,
+    answer: { kind: "digest", digest: theirs, told: null },
+  });
   return lone.syncs.at(-1)?.request;
 }
 
@@ -33,7 +39,9 @@ it("stops after eight bytes when both views are the same", () => {
   const twin = new LoneCore();
   const hash = twin.core.table.viewHash();
   const record = twin.recordOf(1);
-  assert.equal(lone.answer(1, { kind: "compare", hash, record }), { kind: "same" });
+  assert.equal(lone.answer(1, { kind: "compare", hash, events: noEvents, record }), {
+    kind: "same",
+  });
 });
 
 it("gives different hashes for different incarnations, deaths and good-byes", () => {
@@ -124,7 +132,7 @@ it("only suspects whom an exchange accuses", () => {
   const lone = new LoneCore({ members: 2 });
   const accusation = { member: 2, incarnation: firstIncarnation, from: 1, refused: false };
   lone.answer(1, {
-    ...{ kind: "exchange", wantMembers: [], wantKeys: [], records: [] },
+    ...{ kind: "exchange", wantMembers: [], wantKeys: [], records: [], events: [] },
     accusations: [{ kind: "failed", ...accusation }],
   });
   assert.is(lone.status(2), "suspect");
@@ -139,7 +147,7 @@ it("refutes when the other side's digest holds it for failed", () => {
 it("hands out the records it is asked for", () => {
   const lone = new LoneCore({ members: 3 });
   const answer = lone.answer(1, {
-    ...{ kind: "exchange", wantMembers: [2], records: [], accusations: [] },
+    ...{ kind: "exchange", wantMembers: [2], records: [], accusations: [], events: [] },
     wantKeys: [lone.directory.key(3), "0000000000000000"],
   });
   assert.is(answer.kind, "records");
@@ -153,7 +161,7 @@ it("hands out the records it is asked for", () => {
 it("sends askers to others when too many ask at once", () => {
   const lone = new LoneCore({ members: 20 });
   const record = lone.recordOf(30);
-  const compare = { kind: "compare", hash: { high: 1, low: 1 }, record } as const;
+  const compare = { kind: "compare", hash: { high: 1, low: 1 }, events: noEvents, record } as const;
   let busy = 0;
   for (let ask = 0; ask < 20_000; ask += 1) {
     const answer = lone.answer(1, compare);
@@ -194,7 +202,7 @@ it("does not hurry when a sync brings only what it must refuse", () => {
       const theirs = { ...digest(...known), unknown: ["00000000000000aa"] };
       lone.give(
         request.kind === "compare"
-          ? { kind: "syncAnswer", from: to, answer: { kind: "digest", digest: theirs } }
+          ? { kind: "syncAnswer", from: to, answer: { kind: "digest", digest: theirs, told: null } }
           : {
               kind: "syncAnswer",
               from: to,

@@ -6,6 +6,7 @@ import { seededRandom } from "../../../../src/base/random.ts";
 import { BroadcastQueue } from "../../../../src/gossip/core/broadcast-queue.ts";
 import {
   type Accusation,
+  type AliveNotice,
   type Rumour,
   type SelfRecord,
 } from "../../../../src/gossip/core/types.ts";
@@ -14,10 +15,10 @@ const it = suite("gossip/broadcast-queue");
 
 const body: SelfRecord = {
   ...{ id: asPeerId("m1"), incarnation: 2, bootId: "", name: "m1", address: "", tags: {} },
-  ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false },
+  ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false, datagrams: false },
 };
 const nothing = new Uint8Array(0);
-const alive: Rumour = { kind: "alive", record: { body, bytes: nothing, signature: nothing } };
+const alive: AliveNotice = { kind: "alive", record: { body, bytes: nothing, signature: nothing } };
 
 function about(member: number, incarnation = 1): Accusation {
   return { kind: "suspect", member, incarnation, from: 0, refused: false };
@@ -26,7 +27,7 @@ function about(member: number, incarnation = 1): Accusation {
 function taken(queue: BroadcastQueue, room: number, limit = 10): number[] {
   const frame: Rumour[] = [];
   queue.fill(frame, room, limit);
-  return frame.map((rumour) => (rumour.kind === "alive" ? -1 : rumour.member));
+  return frame.map((rumour) => ("member" in rumour ? rumour.member : -1));
 }
 
 it("sends the least sent first, then the largest, then the newest", () => {

@@ -6,17 +6,21 @@ import { GossipCore } from "../../../../src/gossip/core/core.ts";
 import { Directory } from "../../../../src/gossip/core/directory.ts";
 import {
   type CoreEventKind,
+  type EventBody,
   type Frame,
   type Input,
   type Message,
   type Outbox,
   type SelfRecord,
+  type SignedEvent,
   type SignedRecord,
   Status,
   type SyncAnswer,
   type SyncRequest,
 } from "../../../../src/gossip/core/types.ts";
 import { type GossipOptions, lanOptions } from "../../../../src/gossip/options.ts";
+import { type LaneName, type Via } from "../../../../src/gossip/ports.ts";
+import { encodeEventBody } from "../../../../src/gossip/wire/event-codec.ts";
 import { encodeRecordBody } from "../../../../src/gossip/wire/record-codec.ts";
 
 export interface LoneCoreOptions {
@@ -25,6 +29,8 @@ export interface LoneCoreOptions {
   readonly protocol?: Partial<GossipOptions>;
   readonly mayJoin?: (subject: PeerId, carrier: PeerId) => boolean;
   readonly seed?: number;
+  /** Of this start of m0. */
+  readonly bootId?: string;
 }
 
 export const firstIncarnation = 100;
@@ -32,11 +38,14 @@ export const firstIncarnation = 100;
 export class LoneCore implements Outbox {
   readonly directory: Directory;
   readonly core: GossipCore;
-  readonly frames: { to: number; frame: Frame }[] = [];
+  readonly frames: { to: number; frame: Frame; via: Via }[] = [];
   readonly syncs: { to: number; request: SyncRequest }[] = [];
   readonly events: string[] = [];
   wanted: readonly number[] = [];
   conflicts = 0;
+  isLater = false;
+  readonly told: EventBody[] = [];
+  readonly asymmetries: string[] = [];
   farewells = 0;
   /** What `frame` returns: whether the transport takes frames. */
   takesFrames = true;
@@ -44,6 +53,7 @@ export class LoneCore implements Outbox {
 
   constructor(options: LoneCoreOptions = {}) {
     const { members = 5, protocol = {}, mayJoin = () => true, seed = 1 } = options;
+    const own = options.bootId === undefined ? {} : { bootId: options.bootId };
     this.directory = new Directory({ capacity: 1000, rings: 10 }, (id) =>
       createHash("sha256").update(id).digest(),
     );
@@ -57,10 +67,10 @@ export class LoneCore implements Outbox {
       {
         directory: this.directory,
         random: seededRandom(seed),
-        authority: { seal, verify: (record) => sameBytes(record.signature, sign(record.bytes)) },
+        authority: { seal, verify: isGenuine, sealEvent, verifyEvent: isGenuine },
         policy: { mayJoin },
       },
-      { now: 0, self: 0, record: this.recordOf(0).body, members: records },
+      { now: 0, self: 0, record: this.recordOf(0, own).body, members: records },
     );
   }
 
@@ -70,7 +80,7 @@ export class LoneCore implements Outbox {
       id: asPeerId(name),
       incarnation: firstIncarnation,
       bootId: ix.toString(16).padStart(32, "0"),
-      ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false },
+      ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false, datagrams: false },
       ...{ name, address: `${name}:7946`, tags: {} },
       ...changes,
     });
@@ -81,7 +91,7 @@ export class LoneCore implements Outbox {
   }
 
   hear(from: number, ...frame: Message[]): void {
-    this.give({ kind: "frame", from, frame });
+    this.give({ kind: "frame", lane: "stream", from, frame });
   }
 
   accuse(kind: "suspect" | "failed", member: number, from: number, refused = false): void {
@@ -131,8 +141,8 @@ export class LoneCore implements Outbox {
     return this.core.answer(this.now, { from, request }, this);
   }
 
-  frame(to: number, frame: Frame): boolean {
-    this.frames.push({ to, frame });
+  frame(to: number, frame: Frame, via: Via): boolean {
+    this.frames.push({ to, frame, via });
     return this.takesFrames;
   }
 
@@ -152,8 +162,17 @@ export class LoneCore implements Outbox {
     // The driver's tests look at round-trip times.
   }
 
-  conflict(count: number): void {
+  asymmetry(member: number, lane: LaneName): void {
+    this.asymmetries.push(`m${member} ${lane}`);
+  }
+
+  userEvent(event: EventBody): void {
+    this.told.push(event);
+  }
+
+  conflict(count: number, isLater: boolean): void {
     this.conflicts = count;
+    this.isLater = isLater;
   }
 
   farewellSpread(): void {
@@ -171,6 +190,15 @@ function isKind<K extends Message["kind"]>(
 export function seal(body: SelfRecord): SignedRecord {
   const bytes = encodeRecordBody(body);
   return { body, bytes, signature: sign(bytes) };
+}
+
+export function sealEvent(body: EventBody): SignedEvent {
+  const bytes = encodeEventBody(body);
+  return { body, bytes, signature: sign(bytes) };
+}
+
+function isGenuine(signed: SignedRecord | SignedEvent): boolean {
+  return sameBytes(signed.signature, sign(signed.bytes));
 }
 
 function sign(bytes: Uint8Array): Uint8Array {

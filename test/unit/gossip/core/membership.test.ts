@@ -119,7 +119,12 @@ it("neither keeps nor answers an evicted member", () => {
   lone.hear(1, { kind: "alive", record: lone.recordOf(3, { incarnation: 500 }) });
   assert.is(lone.status(3), "none");
   const record = lone.recordOf(3, { incarnation: 600 });
-  const request = { kind: "compare", hash: { high: 0, low: 0 }, record } as const;
+  const request = {
+    kind: "compare",
+    hash: { high: 0, low: 0 },
+    events: { clock: 0, hash: 0 },
+    record,
+  } as const;
   assert.equal(lone.answer(3, request), { kind: "busy", records: [] });
 });
 
@@ -204,8 +209,50 @@ it("tells when a second process speaks with its key, and does not shout it down 
     lone.hear(1, { kind: "alive", record });
     lone.now += 10;
   }
-  assert.ok(lone.conflicts >= 1);
-  assert.ok(lone.core.incarnation < firstIncarnation + 20, `${lone.core.incarnation}`);
+  assert.ok(lone.conflicts >= 1 && lone.conflicts <= 6, `${lone.conflicts} conflicts`);
+  assert.ok(lone.core.incarnation < firstIncarnation + 20_000, `${lone.core.incarnation}`);
+  assert.not(lone.isLater);
+});
+
+it("is the one to stop when the other process with its key started earlier", () => {
+  const verdicts = ["0".repeat(32), "f".repeat(32)].map((bootId) => {
+    const lone = new LoneCore({ bootId: "8".repeat(32) });
+    for (let round = 0; round < 3; round += 1) {
+      const incarnation = lone.core.incarnation + 1;
+      lone.hear(1, { kind: "alive", record: lone.recordOf(0, { incarnation, bootId }) });
+    }
+    return [lone.conflicts, lone.isLater];
+  });
+  assert.equal(verdicts, [
+    [1, true],
+    [1, false],
+  ]);
+});
+
+it("takes several records of one dead process for what they are", () => {
+  const lone = new LoneCore();
+  const bootId = "e".repeat(32);
+  for (const incarnation of [500, 510, 511, 900]) {
+    lone.hear(1, { kind: "alive", record: lone.recordOf(0, { incarnation, bootId }) });
+  }
+  assert.is(lone.conflicts, 0);
+  assert.ok(lone.core.incarnation > 900);
+});
+
+it("does not let a member that was reaped, or said good-bye, rise from an older record", () => {
+  const lone = new LoneCore({ protocol: { reapFailedMs: 60_000, reapLeftMs: 60_000 } });
+  const old = lone.recordOf(1);
+  lone.hear(1, { kind: "alive", record: lone.recordOf(1, { incarnation: 102, leaving: true }) });
+  lone.advance(90_000, lone.answering());
+  assert.is(lone.status(1), "none");
+  lone.hear(2, { kind: "alive", record: old });
+  lone.hear(2, { kind: "alive", record: lone.recordOf(9, { incarnation: 7, leaving: true }) });
+  lone.hear(2, { kind: "alive", record: lone.recordOf(9, { incarnation: 6 }) });
+  assert.equal([lone.status(1), lone.status(9)], ["none", "none"]);
+  assert.is(lone.core.counters.get("tombstoned"), 2);
+  lone.hear(2, { kind: "alive", record: lone.recordOf(1, { incarnation: 103 }) });
+  lone.hear(2, { kind: "alive", record: lone.recordOf(9, { incarnation: 8 }) });
+  assert.equal([lone.status(1), lone.status(9)], ["alive", "alive"]);
 });
 
 it("does not answer a forged record of itself", () => {

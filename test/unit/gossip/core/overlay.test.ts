@@ -47,7 +47,13 @@ class Cluster {
 
 function record(ix: number, directory: Directory): SignedRecord {
   const id = directory.id(ix);
-  const flags = { protocolMin: 1, protocolMax: 1, leaving: false, degraded: false };
+  const flags = {
+    protocolMin: 1,
+    protocolMax: 1,
+    leaving: false,
+    degraded: false,
+    datagrams: false,
+  };
   const body = { id, incarnation: 1, bootId: "", name: id, address: "", tags: {}, ...flags };
   return { body, bytes: new Uint8Array(0), signature: new Uint8Array(0) };
 }

@@ -10,10 +10,16 @@ import { type Message } from "../../../../src/gossip/core/types.ts";
 import { CoreHost } from "../../../../src/gossip/driver/core-host.ts";
 import { createGossipNode } from "../../../../src/gossip/driver/node.ts";
 import { localOptions } from "../../../../src/gossip/options.ts";
-import { type GossipNode, type GossipTransport } from "../../../../src/gossip/ports.ts";
+import {
+  type GossipNode,
+  type GossipTransport,
+  type LaneName,
+  type LaneStats,
+} from "../../../../src/gossip/ports.ts";
 import { encodeFrame } from "../../../../src/gossip/wire/frame-codec.ts";
+import { idleLane } from "../../../../src/p2p/lane-meter.ts";
 import { VirtualClock } from "../../../support/virtual-clock.ts";
-import { LoneCore } from "../core/lone-core.ts";
+import { LoneCore, sealEvent } from "../core/lone-core.ts";
 import { MemorySnapshot, testSignature } from "./gossip-agents.ts";
 
 const it = suite("gossip/border");
@@ -21,12 +27,12 @@ const it = suite("gossip/border");
 class HandTransport implements GossipTransport {
   readonly addresses: string[] = [];
   readonly syncs: PeerId[] = [];
-  frame: (from: PeerId, frame: Uint8Array) => void = () => {};
+  frame: (from: PeerId, frame: Uint8Array, lane: LaneName) => void = () => {};
 
   sendFrame(): boolean {
     return false;
   }
-  onFrame(receive: (from: PeerId, frame: Uint8Array) => void): void {
+  onFrame(receive: (from: PeerId, frame: Uint8Array, lane: LaneName) => void): void {
     this.frame = receive;
   }
   sync(to: PeerId): Promise<Uint8Array> {
@@ -41,6 +47,12 @@ class HandTransport implements GossipTransport {
   }
   setAddress(peer: PeerId, address: string): void {
     this.addresses.push(`${peer} ${address}`);
+  }
+  setDatagrams(): void {
+    // It has no second lane.
+  }
+  lanes(): Readonly<Record<LaneName, LaneStats>> {
+    return { stream: idleLane, udp: idleLane };
   }
   want(): void {
     // No connection ever opens.
@@ -68,6 +80,7 @@ async function start(): Promise<{
       sign: (bytes) => testSignature(id, bytes),
       verify: () => true,
       isMember: () => true,
+      onDoubled: () => {},
     },
   );
   await node.start(new AbortController().signal);
@@ -87,7 +100,11 @@ it("makes the address of each member that it learns known to the transport", asy
   const { node, transport, clock } = await start();
   const lone = new LoneCore();
   const record = lone.recordOf(3, { address: "m3.example:7946" });
-  transport.frame(asPeerId("b"), encodeFrame(lone.directory, [{ kind: "alive", record }]));
+  transport.frame(
+    asPeerId("b"),
+    encodeFrame(lone.directory, [{ kind: "alive", record }]),
+    "stream",
+  );
   await clock.advance(1);
   assert.equal(transport.addresses, ["m3 m3.example:7946"]);
   assert.is(node.member(asPeerId("m3"))?.status, "alive");
@@ -98,7 +115,11 @@ it("refuses frames above the limit, whatever is in them", async () => {
   const { node, transport, warnings } = await start();
   const lone = new LoneCore();
   const alive = { kind: "alive", record: lone.recordOf(3) } as const;
-  transport.frame(asPeerId("b"), encodeFrame(lone.directory, Array<Message>(20).fill(alive)));
+  transport.frame(
+    asPeerId("b"),
+    encodeFrame(lone.directory, Array<Message>(20).fill(alive)),
+    "stream",
+  );
   assert.is(node.member(asPeerId("m3")), null);
   assert.equal(warnings, ["malformed gossip received, dropping it"]);
   await node.stop();
@@ -116,7 +137,12 @@ it("looks for an ack that has arrived before it judges a probe whose timer came 
     localOptions,
     {
       ...{ directory, random: seededRandom(1), policy: { mayJoin: () => true } },
-      authority: { seal: (body) => ({ ...lone.recordOf(0), body }), verify: () => true },
+      authority: {
+        seal: (body) => ({ ...lone.recordOf(0), body }),
+        verify: () => true,
+        sealEvent,
+        verifyEvent: () => true,
+      },
     },
     { now: 0, self, record: lone.recordOf(0).body, members: [lone.recordOf(1)] },
   );
@@ -128,7 +154,7 @@ it("looks for an ack that has arrived before it judges a probe whose timer came 
     setTimer: (ms: number, callback: () => void) => {
       // The loop goes on after a late timer: first it reads the ack, then it runs the next timer.
       if (stalledMs > 0)
-        host.post({ kind: "frame", from: 1, frame: [{ kind: "ack", seq: seq() }] });
+        host.post({ kind: "frame", lane: "stream", from: 1, frame: [{ kind: "ack", seq: seq() }] });
       return clock.setTimer(ms, callback);
     },
   };

@@ -27,6 +27,10 @@ export interface TestAgent {
   readonly events: MemberEvent[];
   /** `level message` of everything logged above debug. */
   readonly log: string[];
+  /** User events as `NAME from ORIGIN`. */
+  readonly told: string[];
+  /** Its own name, once another process with its key is known to be the older one. */
+  readonly doubled: string[];
 }
 
 /** Stands in for Ed25519: whoever knows the peer id can sign, which no test here abuses. */
@@ -55,6 +59,8 @@ export class GossipAgents {
     if (options.admitted !== false) this.admitted.add(name);
     const snapshot = options.snapshot ?? new MemorySnapshot();
     const log: string[] = [];
+    const doubled: string[] = [];
+    const told: string[] = [];
     const node = createGossipNode(
       {
         ...{ id, name, address: options.address ?? `${name}:7946`, tags: {} },
@@ -71,12 +77,14 @@ export class GossipAgents {
           Buffer.compare(testSignature(peer, bytes), signature) === 0,
         snapshotFile: snapshot,
         isMember: (peer) => this.admitted.has(peer),
+        onDoubled: () => doubled.push(name),
       },
     );
     const events: MemberEvent[] = [];
     node.onEvent((event) => events.push(event));
+    node.onUserEvent((event) => told.push(`${event.name} from ${event.origin}`));
     await node.start(new AbortController().signal);
-    const agent = { node, snapshot, events, log };
+    const agent = { node, snapshot, events, log, told, doubled };
     this.running.set(name, agent);
     return agent;
   }

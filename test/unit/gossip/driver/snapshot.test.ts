@@ -12,19 +12,19 @@ import {
 } from "../../../../src/gossip/driver/snapshot.ts";
 import { snapshotFile } from "../../../../src/gossip/driver/snapshot-file.ts";
 import { type MemberStatus, type MemberView } from "../../../../src/gossip/ports.ts";
+import { memberView } from "../../../support/member-view.ts";
 
 const it = suite("gossip/snapshot");
 
 const snapshot = {
   incarnation: 12,
   bootId: "ab",
+  eventClock: 7,
   members: [{ id: asPeerId("b"), address: "b:1" }],
 };
 
 function view(name: string, status: MemberStatus, since = 0): MemberView {
-  const id = asPeerId(name);
-  const rest = { incarnation: 1, bootId: "", rttMs: null, tags: {} };
-  return { id, name, status, since, address: `${name}:1`, ...rest };
+  return memberView({ id: asPeerId(name), name, status, since, address: `${name}:1` });
 }
 
 it("reads back what it wrote", () => {
@@ -56,7 +56,7 @@ it("prefers neighbours, then members that are up, then those that failed last; n
     view("near", "suspect", 1),
   ];
   const near = new Set([asPeerId("near")]);
-  const { members } = snapshotOf(others, { near, incarnation: 1, bootId: "" });
+  const { members } = snapshotOf(others, { near, incarnation: 1, bootId: "", eventClock: 0 });
   assert.equal(
     members.map(({ id }) => String(id)),
     ["near", "far", "failed-now", "failed-long-ago"],

@@ -15,7 +15,9 @@ import {
 import {
   type Frame,
   type Message,
+  type EventBody,
   type SelfRecord,
+  type SignedEvent,
   type SignedRecord,
   type SyncAnswer,
   type SyncRequest,
@@ -26,6 +28,7 @@ import {
   encodeRecordBody,
   recordBodyBytesMax,
 } from "../../../../src/gossip/wire/record-codec.ts";
+import { encodeEventBody } from "../../../../src/gossip/wire/event-codec.ts";
 import {
   decodeSyncAnswer,
   decodeSyncRequest,
@@ -44,7 +47,7 @@ const body: SelfRecord = {
   id: asPeerId("12D3KooWExampleExampleExampleExampleExampleExample12"),
   incarnation: 4_000_000_000,
   bootId: "00112233445566778899aabbccddeeff",
-  ...{ protocolMin: 1, protocolMax: 3, leaving: true, degraded: true },
+  ...{ protocolMin: 1, protocolMax: 3, leaving: true, degraded: true, datagrams: true },
   name: "schlüssel-3",
   address: "node-3.example.org:7946",
   tags: { role: "storage", zone: "a/b", empty: "" },
@@ -53,6 +56,17 @@ const body: SelfRecord = {
 function signed(record: SelfRecord = body): SignedRecord {
   return { body: record, bytes: encodeRecordBody(record), signature: new Uint8Array(64).fill(9) };
 }
+
+function told(content: EventBody): SignedEvent {
+  return { body: content, bytes: encodeEventBody(content), signature: new Uint8Array(64).fill(7) };
+}
+
+const payload = Uint8Array.from([0, 255, 10]);
+const event = told({ ltime: 2 ** 48 - 1, origin: body.id, name: "déploiement", payload });
+const largest = told({
+  ...{ ltime: 1, origin: asPeerId("p".repeat(64)), name: "n".repeat(64) },
+  payload: new Uint8Array(448),
+});
 
 const suspicion = { member: 3, incarnation: 7, from: 4, refused: false } as const;
 const messages: readonly Message[] = [
@@ -64,15 +78,23 @@ const messages: readonly Message[] = [
   { kind: "suspect", ...suspicion, refused: true },
   { kind: "failed", ...suspicion },
   { kind: "alive", record: signed() },
+  { kind: "event", event },
+  { kind: "event", event: largest },
 ];
 const requests: readonly SyncRequest[] = [
-  { kind: "compare", hash: { high: 1, low: 0xffffffff }, record: signed() },
+  {
+    kind: "compare",
+    hash: { high: 1, low: 0xffffffff },
+    events: { clock: 2 ** 40, hash: 5 },
+    record: signed(),
+  },
   {
     kind: "exchange",
     wantMembers: [1, 2],
     wantKeys: [],
     records: [signed(), signed({ ...body, tags: {} })],
     accusations: [{ kind: "failed", ...suspicion }],
+    events: [event, largest],
   },
 ];
 const answers: readonly SyncAnswer[] = [
@@ -85,7 +107,17 @@ const answers: readonly SyncAnswer[] = [
       states: Uint8Array.from(Array.from({ length: 50 }, (_, ix) => 1 + (ix % 4))),
       unknown: [],
     },
+    told: null,
   },
+  {
+    kind: "digest",
+    digest: {
+      ...{ members: new Int32Array(0), incarnations: new Uint32Array(0), unknown: [] },
+      states: new Uint8Array(0),
+    },
+    told: { clock: 2 ** 33, events: [largest] },
+  },
+  { kind: "events", told: { clock: 9, events: [event] } },
   { kind: "busy", records: [signed()] },
   { kind: "records", records: [signed()], accusations: [{ kind: "failed", ...suspicion }] },
 ];
@@ -131,7 +163,10 @@ it("keeps members it cannot name as keys to ask for, unless they are dead", () =
   assert.is(answer.digest.unknown.length, 26);
   assert.is(answer.digest.unknown[0], directory.key(0));
   const request = { wantMembers: [], wantKeys: answer.digest.unknown, records: [] } as const;
-  const bytes = encodeSyncRequest(other, { kind: "exchange", ...request, accusations: [] });
+  const bytes = encodeSyncRequest(other, {
+    ...{ kind: "exchange", ...request },
+    ...{ accusations: [], events: [] },
+  });
   const asked = decodeSyncRequest(directory, bytes);
   assert.is(asked?.kind === "exchange" ? asked.wantMembers.length : 0, 26);
 });
@@ -143,7 +178,7 @@ it("skips messages about members that it does not know", () => {
   const bytes = encodeFrame(directory, messages);
   assert.equal(
     decodeFrame(other, bytes)?.map(({ kind }) => kind),
-    ["ack", "nack", "alive"],
+    ["ack", "nack", "alive", "event", "event"],
   );
 });
 
