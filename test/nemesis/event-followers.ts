@@ -1,0 +1,156 @@
+/**
+ * One reader per agent follows the events from the first to the last, resuming where it was when its stream breaks.
+ * Whatever happened meanwhile, all have read the same: each committed change once, in the order of the log, and an
+ * event for every acknowledged write.
+ */
+import http from "node:http";
+import { delay, systemClock } from "../../src/base/clock.ts";
+import { type TestAgent } from "../support/agents.ts";
+import { until } from "../support/until.ts";
+import { type Journal } from "./journal.ts";
+
+export interface EventLine {
+  readonly index: number;
+  readonly seq: number;
+  readonly type: string;
+  readonly subject: string;
+}
+
+const resumeMs = 200;
+
+export class EventFollower {
+  readonly agent: TestAgent;
+  readonly events: EventLine[] = [];
+  readonly problems: string[] = [];
+  readonly #since: number;
+  readonly #stop = new AbortController();
+  readonly #done: Promise<void>;
+
+  /** Reads events after index `since`. */
+  constructor(agent: TestAgent, since: number) {
+    this.agent = agent;
+    this.#since = since;
+    this.#done = this.#follow();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#done;
+  }
+
+  async reached(index: number): Promise<void> {
+    const what = `${this.agent.name} has streamed the events up to ${index}`;
+    await until({ what }, () => (this.events.at(-1)?.index ?? 0) >= index);
+  }
+
+  async #follow(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await this.#read().catch(() => undefined);
+      await delay(systemClock, resumeMs);
+    }
+  }
+
+  #read(): Promise<void> {
+    const last = this.events.at(-1);
+    const since = last === undefined ? `${this.#since}` : `${last.index}.${last.seq}`;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const request = http.request({
+      socketPath: this.agent.socket,
+      path: `/v1/events?follow=true&since=${since}`,
+      agent: false,
+      signal: this.#stop.signal,
+    });
+    request.on("error", reject);
+    request.on("response", (response) => {
+      response.on("error", reject);
+      response.on("close", resolve);
+      if (response.statusCode === 200) {
+        let rest = "";
+        response.setEncoding("utf8").on("data", (text: string) => {
+          const lines = (rest + text).split("\n");
+          // A stream that is cut may end within a line: what is not whole was not read.
+          rest = lines.pop() ?? "";
+          for (const line of lines) this.#take(line);
+        });
+        return;
+      }
+      // Not ready yet, or events that are no longer kept: the latter is a hole.
+      if (response.statusCode === 422)
+        this.problems.push(`${this.agent.name}: events were trimmed`);
+      response.resume();
+    });
+    request.end();
+    return promise;
+  }
+
+  #take(line: string): void {
+    // A heartbeat is an empty line.
+    if (line === "") return;
+    const event = JSON.parse(line) as EventLine;
+    const last = this.events.at(-1);
+    if (last !== undefined && !isAfter(event, last)) {
+      this.problems.push(
+        `${this.agent.name} streamed event ${place(event)} after ${place(last)}: twice, or out of order`,
+      );
+      return;
+    }
+    this.events.push(event);
+  }
+}
+
+function isAfter(a: EventLine, b: EventLine): boolean {
+  return a.index > b.index || (a.index === b.index && a.seq > b.seq);
+}
+
+const place = ({ index, seq }: EventLine): string => `${index}.${seq}`;
+const same = (a: EventLine, b: EventLine): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/** All streams, up to index `end`, must be one and the same. */
+export function compareStreams(
+  followers: readonly EventFollower[],
+  end: number,
+): readonly string[] {
+  const problems = followers.flatMap((follower) => follower.problems);
+  const upTo = (follower: EventFollower): readonly EventLine[] =>
+    follower.events.filter(({ index }) => index <= end);
+  const [first, ...rest] = followers;
+  if (first === undefined) return problems;
+  const reference = upTo(first);
+  for (const follower of rest) {
+    const events = upTo(follower);
+    const at = reference.findIndex((event, i) => !events[i] || !same(event, events[i]));
+    if (at < 0 && events.length === reference.length) continue;
+    const where = at < 0 ? reference.length : at;
+    const shown = [reference[where], events[where]].map((event) => JSON.stringify(event));
+    problems.push(
+      `${first.agent.name} streamed ${reference.length} events and ${follower.agent.name} ${events.length}; ` +
+        `they part at number ${where}: ${shown.join(" and ")}`,
+    );
+  }
+  return problems;
+}
+
+/** Every acknowledged write has its event, at its version; there are no more events than writes that may have been. */
+export function compareWithWrites(
+  events: readonly EventLine[],
+  journal: Journal,
+): readonly string[] {
+  const problems: string[] = [];
+  const bySubject = Map.groupBy(events, ({ subject }) => subject);
+  for (const [subject, { acknowledged, unknown }] of journal.writes) {
+    const seen = bySubject.get(subject) ?? [];
+    const indexes = new Set(seen.map(({ index }) => index));
+    for (const { version } of acknowledged) {
+      if (version !== null && !indexes.has(version)) {
+        problems.push(`No event of the write of ${subject} that was acknowledged as ${version}`);
+      }
+    }
+    if (seen.length < acknowledged.length || seen.length > acknowledged.length + unknown) {
+      problems.push(
+        `${subject} has ${seen.length} events for ${acknowledged.length} acknowledged writes ` +
+          `and ${unknown} of unknown outcome`,
+      );
+    }
+  }
+  return problems;
+}

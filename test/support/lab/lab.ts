@@ -1,0 +1,113 @@
+/**
+ * A cluster of agents on hosts of their own, and all that can be done to them. Everything a lab made is gone when
+ * it is disposed; what a killed run left is removed before the next lab is built.
+ */
+import { shuffle, type Random } from "../../../src/base/random.ts";
+import { type TestAgent, TestCluster } from "../agents.ts";
+import { LabAgent } from "./agent.ts";
+import { killNow, ownPrefix, removeClockMemory, removeOrphans } from "./owner.ts";
+import { run } from "./command.ts";
+import { LabNetwork } from "./network.ts";
+import { type Cut } from "./partitions.ts";
+
+export interface LabOptions {
+  readonly size: number;
+  readonly args?: readonly string[];
+  /** Agents get a disk of so many megabytes in memory; else they share the machine's. */
+  readonly diskMegabytes?: number;
+  /** Agents get a wall clock that can be set. */
+  readonly clocks?: boolean;
+}
+
+export class Lab implements AsyncDisposable {
+  readonly cluster: TestCluster;
+  readonly agents: readonly LabAgent[];
+  readonly #network: LabNetwork;
+
+  private constructor(cluster: TestCluster, agents: readonly LabAgent[], network: LabNetwork) {
+    this.cluster = cluster;
+    this.agents = agents;
+    this.#network = network;
+  }
+
+  static async start(options: LabOptions): Promise<Lab> {
+    await removeOrphans();
+    const names = Array.from({ length: options.size }, (_, i) => `n${i + 1}`);
+    const network = await LabNetwork.create(names);
+    const agents: LabAgent[] = [];
+    const create = async (name: string, folder: string): Promise<LabAgent> => {
+      const agent = new LabAgent(name, folder, network);
+      agents.push(agent);
+      if (options.clocks === true) agent.giveClock();
+      if (options.diskMegabytes !== undefined) await agent.giveDisk(options.diskMegabytes);
+      return agent;
+    };
+    try {
+      const args = options.args ?? [];
+      const prefix = ownPrefix();
+      const cluster = await TestCluster.start({ size: names.length, args, create, prefix });
+      return new Lab(cluster, agents, network);
+    } catch (error) {
+      await tearDown(agents, network);
+      throw error;
+    }
+  }
+
+  get names(): readonly string[] {
+    return this.agents.map(({ name }) => name);
+  }
+
+  agent(name: string): LabAgent {
+    const found = this.agents.find((agent) => agent.name === name);
+    if (found === undefined) throw new Error(`No agent ${name}`);
+    return found;
+  }
+
+  async leader(but?: TestAgent): Promise<LabAgent> {
+    return this.agent((await this.cluster.leader(but)).name);
+  }
+
+  /** The names in an order drawn from `random`, with `first` (if given) in front. */
+  shuffled(random: Random, first?: string): readonly string[] {
+    const rest = shuffle(
+      this.names.filter((name) => name !== first),
+      random,
+    );
+    return first === undefined ? rest : [first, ...rest];
+  }
+
+  async cut(cuts: readonly Cut[]): Promise<void> {
+    await this.#network.cut(cuts);
+  }
+
+  /** Every fault is undone and every agent runs. Data that was damaged stays damaged. */
+  async heal(): Promise<void> {
+    await this.cut([]);
+    for (const agent of this.agents) {
+      await agent.stopTracing();
+      await agent.freeDisk();
+      agent.signal("SIGCONT");
+      if (!agent.running) this.cluster.restart(agent);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const agent of this.agents) await agent.kill("SIGKILL");
+    for (const agent of this.agents) await agent.removeDisk();
+    await this.cluster[Symbol.asyncDispose]();
+    await tearDown([], this.#network);
+  }
+}
+
+async function tearDown(agents: readonly LabAgent[], network: LabNetwork): Promise<void> {
+  for (const agent of agents) {
+    await agent.kill("SIGKILL");
+    await agent.removeDisk();
+  }
+  for (const host of network.hosts) {
+    const pids = await run("ip", ["netns", "pids", network.namespace(host)]).catch(() => "");
+    for (const pid of pids.split("\n").filter(Boolean)) killNow(Number(pid));
+  }
+  await network[Symbol.asyncDispose]();
+  removeClockMemory();
+}
