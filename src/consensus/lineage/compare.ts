@@ -12,6 +12,10 @@
  * - Otherwise both went on: *diverged*. The winner is the greatest by W1 (end in c), W0, W2, W3, W4, all taken from
  *   the first generation after c, so that the order is the same whichever two of many branches meet. A side that
  *   still has a leader with a quorum in c is greater than every end: it can commit more at any moment.
+ *
+ * Two things lie outside that order, and every meeting ends one lineage, so neither can make a chase without end: a
+ * member that has not received all of its generation answers for the generation, and a tail is merged although its
+ * end is the greater one, for one late write must not outweigh a day of the survivor's.
  */
 import { assert, must } from "../../base/assert.ts";
 import { type Index, type NodeId, type Term } from "../core/types.ts";
@@ -72,6 +76,8 @@ function sideOf(who: Who, hello: LineageHello, common: Generation): Side | null 
     return { who, left, end, commit: hello.commit, leader: hello.leader, chains };
   }
   if (left.parent !== common.id) return null;
+  // A survivor that lagged may still hold entries that its generation does not: only what is committed counts.
+  for (const index of chains.keys()) if (index > hello.commit) chains.delete(index);
   for (const { forkIndex, forkChain } of after) chains.set(forkIndex, forkChain);
   return { who, left, end: kept(after), commit: keptCommit(after), leader: null, chains };
 }
