@@ -1,0 +1,332 @@
+/** Who may go on without a quorum, and when: the rows of the failure matrix that survivor mode decides. */
+import * as fc from "fast-check";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import {
+  emptyConfiguration,
+  simpleConfiguration,
+} from "../../../../src/consensus/core/configuration.ts";
+import { hasQuorum } from "../../../../src/consensus/core/quorum.ts";
+import { type Configuration } from "../../../../src/consensus/core/types.ts";
+import { forceConfiguration } from "../../../../src/consensus/lineage/force.ts";
+import {
+  bootstrapGeneration,
+  childGeneration,
+} from "../../../../src/consensus/lineage/generation.ts";
+import { planSurvivors } from "../../../../src/consensus/lineage/survivor-plan.ts";
+import {
+  type ExitStatement,
+  type Generation,
+  type LineagePromise,
+  type SurvivorPlan,
+  type SurvivorPolicy,
+  type Survey,
+} from "../../../../src/consensus/lineage/types.ts";
+
+const it = suite("lineage: survivor plan");
+const root = bootstrapGeneration("c");
+const timers = { silenceMs: 30_000, coldMs: 120_000 };
+const hour = 3_600_000;
+const two = simpleConfiguration(["a", "b"]);
+const three = simpleConfiguration(["a", "b", "c"]);
+const five = simpleConfiguration(["a", "b", "c", "d", "e"]);
+
+/** A member that is up for long, saw everybody, and whose peers outside `twoWay` are silent for `ms`. */
+function survey(
+  from: string,
+  twoWay: readonly string[],
+  configuration: Configuration,
+  ms: number,
+  change: Partial<Survey> = {},
+): Survey {
+  const others = configuration.sets.flat().filter((id) => id !== from && !twoWay.includes(id));
+  return {
+    ...{ from, generation: { n: 1, id: root.id }, promise: null, configuration, twoWay },
+    ...{ lastTerm: 3, lastIndex: 100, commit: 100, leaderLast: 100 },
+    silentMs: Object.fromEntries(others.map((id) => [id, ms])),
+    ...{ outlived: others, proofs: [], chains: [[100, "x"]] },
+    ...{ storageOk: true, hasCarrier: true, upMs: hour },
+    ...change,
+  };
+}
+
+interface Asked {
+  readonly policy?: SurvivorPolicy;
+  readonly operator?: boolean;
+  readonly hold?: boolean;
+}
+
+function plan(surveys: readonly Survey[], asked: Asked = {}): SurvivorPlan {
+  const { policy = "silence", operator = false, hold = false } = asked;
+  const self = surveys[0]?.from ?? "";
+  return planSurvivors(surveys, self, { policy, timers }, { operator, hold });
+}
+
+const exit = (change: Partial<ExitStatement> = {}): ExitStatement => ({
+  ...{ node: "a", nonce: "1", generation: { n: 1, id: root.id }, voters: ["a", "b"], term: 3 },
+  ...{ lastTerm: 3, lastIndex: 100, chain: "x" },
+  ...change,
+});
+const exited = (change: Partial<ExitStatement> = {}): Survey =>
+  survey("b", [], two, 2000, { proofs: [{ kind: "exit", node: "a", statement: exit(change) }] });
+const cold = { outlived: [], upMs: 50_000 };
+
+const rows: readonly (readonly [string, SurvivorPlan, Partial<SurvivorPlan>])[] = [
+  [
+    "2→1, the leader's host dies: waits for silence",
+    plan([survey("b", [], two, 12_000)]),
+    { act: false, waitMs: 18_000, kind: "forced-auto" },
+  ],
+  [
+    "2→1, the leader's host dies: acts after it",
+    plan([survey("b", [], two, 30_000)]),
+    { act: true, survivors: ["b"], best: "b", outlived: true, missingAtMost: 0, waitMs: null },
+  ],
+  [
+    "2→1, the leader's process crashes: the attested exit is a proof",
+    plan([exited()], { policy: "proof" }),
+    { act: true, kind: "forced-proof", missingAtMost: 0 },
+  ],
+  [
+    "an attested exit with entries that the survivor lacks is none",
+    plan([exited({ lastIndex: 101 })], { policy: "proof" }),
+    { act: false, kind: "forced-auto", waitMs: null },
+  ],
+  [
+    "an attested exit with another log is none",
+    plan([exited({ chain: "y" })], { policy: "proof" }),
+    { act: false },
+  ],
+  [
+    "an attested exit of a leader that had evicted the survivor is none",
+    plan([exited({ voters: ["a"] })], { policy: "proof" }),
+    { act: false },
+  ],
+  [
+    "an attested exit of another generation is none",
+    plan([exited({ generation: { n: 2, id: "f" } })], { policy: "proof" }),
+    { act: false },
+  ],
+  [
+    "2→1, the leader was fenced",
+    plan([survey("b", [], two, 100, { proofs: [{ kind: "fence", node: "a", generation: root }] })]),
+    { act: true, kind: "forced-proof" },
+  ],
+  [
+    "who left for another generation need not be silent, but may have acknowledged more",
+    plan([
+      survey("b", [], two, 0, { proofs: [{ kind: "departed", node: "a", generation: root }] }),
+    ]),
+    { act: true, kind: "forced-auto" },
+  ],
+  [
+    "3 nodes, 2 die together",
+    plan([survey("c", [], three, 31_000, { lastIndex: 97, leaderLast: 99 })]),
+    { act: true, survivors: ["c"], missingAtMost: 2, majorityOfAll: false },
+  ],
+  [
+    "5 nodes, partition 2/3: the majority elects",
+    plan(["a", "b", "c"].map((id) => survey(id, ["a", "b", "c"], five, hour))),
+    { act: false, waitMs: null },
+  ],
+  [
+    "5 nodes, partition 2/3: the minority goes on after silence, from the better log",
+    plan([
+      survey("d", ["e"], five, 40_000, { lastTerm: 2, lastIndex: 400 }),
+      survey("e", ["d"], five, 35_000),
+    ]),
+    { act: true, survivors: ["d", "e"], best: "e", kind: "forced-auto" },
+  ],
+  [
+    "one of the silent is still heard by somebody of the group",
+    plan([survey("d", ["e"], five, 40_000), survey("e", ["d", "a"], five, 40_000)]),
+    { act: false, waitMs: 30_000 },
+  ],
+  [
+    "all power-cycled, all return: they elect",
+    plan(["a", "b", "c"].map((id) => survey(id, ["a", "b", "c"], three, 0, cold))),
+    { act: false, waitMs: null },
+  ],
+  [
+    "all power-cycled, only one returns: waits for the others",
+    plan([survey("a", [], three, 50_000, cold)]),
+    { act: false, waitMs: 70_000, outlived: false },
+  ],
+  [
+    "all power-cycled, only one returns: goes on after the cold wait, and says so",
+    plan([survey("a", [], three, 120_000, { ...cold, upMs: 120_000 })]),
+    { act: true, outlived: false, kind: "forced-auto" },
+  ],
+  [
+    "a cold start under proof waits for the operator",
+    plan([survey("a", [], three, hour, { ...cold, upMs: hour })], { policy: "proof" }),
+    { act: false, waitMs: null },
+  ],
+  [
+    "one that just started does not shorten what the other knows",
+    plan([
+      survey("d", ["e"], five, 40_000),
+      survey("e", ["d"], five, 5000, { outlived: [], upMs: 5000 }),
+    ]),
+    { act: true, outlived: true },
+  ],
+  [
+    "without a carrier the wait is doubled",
+    plan([survey("b", [], two, 40_000, { hasCarrier: false })]),
+    { act: false, waitMs: 20_000 },
+  ],
+  [
+    "survivor.auto off",
+    plan([survey("b", [], two, hour)], { policy: "off" }),
+    { act: false, waitMs: null },
+  ],
+  [
+    "survivor.hold",
+    plan([survey("b", [], two, hour)], { hold: true }),
+    { act: false, waitMs: null },
+  ],
+  [
+    "the operator waits for nothing",
+    plan([survey("b", [], two, 10)], { policy: "off", hold: true, operator: true }),
+    { act: true, kind: "forced-operator" },
+  ],
+  [
+    "the operator cannot force beside a quorum",
+    plan([survey("a", ["b"], three, 10), survey("b", ["a"], three, 10)], { operator: true }),
+    { act: false },
+  ],
+  [
+    "a damaged log never goes on, whoever asks",
+    plan([survey("b", [], two, hour, { storageOk: false })], { operator: true }),
+    { act: false },
+  ],
+  [
+    "a survivor with a damaged log is left out",
+    plan([
+      survey("d", ["e"], five, hour),
+      survey("e", ["d"], five, hour, { storageOk: false, lastIndex: 900 }),
+    ]),
+    { survivors: ["d"], best: "d" },
+  ],
+  [
+    "one-way contact is none",
+    plan([survey("d", ["e"], five, hour), survey("e", [], five, hour)]),
+    { survivors: ["d"] },
+  ],
+];
+
+for (const [title, made, expected] of rows) {
+  it(title, () => assert.equal({ ...made, ...expected }, made));
+}
+
+const accepted = (id: string): LineagePromise => {
+  const child: Generation = { ...root, id, n: 2, parent: root.id, kind: "forced-auto" };
+  const ballot = { counter: 1, node: "d" };
+  return { parent: root.id, ballot, accepted: { ballot, child } };
+};
+
+it("finishes a child that a survivor accepted, and separates those that accepted different ones", () => {
+  const mates = ["d", "e"];
+  const half = plan([
+    survey("d", mates, five, hour, { promise: accepted("x") }),
+    survey("e", mates, five, hour),
+  ]);
+  assert.is(half.finish?.id, "x");
+  const torn = plan([
+    survey("d", mates, five, hour, { promise: accepted("x") }),
+    survey("e", mates, five, hour, { promise: accepted("y") }),
+  ]);
+  assert.is(torn.survivors.length, 1);
+});
+
+it("does not count on votes that were promised away", () => {
+  const all = ["a", "b", "c"];
+  const promise = { parent: root.id, ballot: { counter: 1, node: "a" }, accepted: null };
+  const made = plan(all.map((id) => survey(id, all, three, 0, id === "c" ? {} : { promise })));
+  assert.ok(made.act);
+  assert.equal(made.lost, []);
+  assert.is(made.kind, "forced-proof");
+});
+
+const names = ["a", "b", "c", "d", "e", "f", "g"];
+const world = fc.record({
+  voters: fc.shuffledSubarray(names, { minLength: 1, maxLength: 5 }),
+  links: fc.array(fc.tuple(fc.constantFrom(...names), fc.constantFrom(...names)), {
+    maxLength: 60,
+  }),
+  logs: fc.array(fc.tuple(fc.nat(3), fc.nat(5)), { minLength: 7, maxLength: 7 }),
+  operator: fc.boolean(),
+  ms: fc.constantFrom(0, 29_999, 30_000, hour),
+});
+
+it("all who have the same surveys make the same plan, within its rules", () => {
+  const property = fc.property(world, ({ voters, links, logs, operator, ms }) => {
+    const configuration = {
+      ...emptyConfiguration,
+      sets: [[...voters].sort()],
+      standbys: names.filter((id) => !voters.includes(id)),
+    };
+    const surveys = names.map((id, i) => {
+      const twoWay = [...new Set(links.filter(([from]) => from === id).map(([, to]) => to))];
+      const [lastTerm = 0, lastIndex = 0] = logs[i] ?? [];
+      return survey(id, twoWay, configuration, ms, { lastTerm, lastIndex });
+    });
+    const made = surveys.map(({ from }) =>
+      planSurvivors(surveys, from, { policy: "silence", timers }, { operator, hold: false }),
+    );
+    const [first] = made;
+    if (first === undefined) return false;
+    for (const other of made) assert.equal(other, first);
+    const group = surveys.filter(({ from }) => first.survivors.includes(from));
+    const linked = (a: Survey, b: Survey): boolean => a === b || a.twoWay.includes(b.from);
+    assert.ok(
+      group.every((a) => group.every((b) => linked(a, b))),
+      "all can talk to each other",
+    );
+    const rank = (one: Survey): number => one.lastTerm * 1000 + one.lastIndex;
+    const best = group.find(({ from }) => from === first.best);
+    assert.is(rank(best ?? group[0] ?? survey("", [], two, 0)), Math.max(...surveys.map(rank)));
+    const quorum = hasQuorum(configuration.sets, (id) => first.survivors.includes(id));
+    if (quorum) assert.is(first.act, false);
+    else if (operator) assert.is(first.act, true);
+    return true;
+  });
+  fc.assert(property, { numRuns: 300 });
+});
+
+it("makes a child and its configuration from a plan", () => {
+  const made = plan([survey("d", ["e"], five, hour), survey("e", ["d"], five, hour)]);
+  const fork = { index: 100, term: 3, chain: "x", commit: 120 };
+  const child = childGeneration(made, fork, { id: "0".repeat(32), at: 5 });
+  assert.equal(child, {
+    ...{ n: 2, id: "0".repeat(32), parent: root.id, kind: "forced-auto", at: 5 },
+    ...{ forkIndex: 100, forkTerm: 3, forkChain: "x", legitCommit: 100, members: ["d", "e"] },
+    ...{ coordinator: "d", lost: ["a", "b", "c"], outlived: true, missingAtMost: 0 },
+  });
+  const forced = forceConfiguration(five, child.members, "d", 101);
+  assert.equal(forced, {
+    ...{ index: 101, sets: [["d", "e"]], standbys: [], standbysNext: [], observers: [] },
+    ...{ lost: ["a", "b", "c"], autoLeave: false },
+  });
+});
+
+it("lets an odd number of at most five vote, the best log among them", () => {
+  const many = { ...five, standbys: ["f", "g"], observers: ["h", "i", "j", "k", "l", "m"] };
+  const all = [...names, "h", "i", "j", "k", "l", "m"];
+  const forced = forceConfiguration(many, all, "m", 7);
+  assert.equal(forced.sets, [["a", "b", "c", "d", "m"]]);
+  assert.equal(forced.standbys, ["e", "f", "g", "h", "i"]);
+  assert.equal(forced.observers, ["j", "k", "l"]);
+  const sizes = [1, 2, 3, 4].map((n) => forceConfiguration(many, all.slice(0, n), "a", 7));
+  assert.equal(
+    sizes.map(({ sets, standbys }) => [sets[0]?.length, standbys.length]),
+    [
+      [1, 0],
+      [2, 0],
+      [3, 0],
+      [3, 1],
+    ],
+  );
+});
+
+it.run();
