@@ -109,6 +109,11 @@ export const commandShapes: { readonly [T in CommandType]: Shape<Body<T>> } = {
     ttlMs: nullable(natural),
   }),
   "token.revoke": object<Body<"token.revoke">>({ id: text, ...expected }),
+  "keyring.change": object<Body<"keyring.change">>({
+    step: oneOf("create", "install", "use", "remove"),
+    key: natural,
+    secret: nullable(text),
+  }),
   "config.source": object<Body<"config.source">>({ source, ...expected }),
   "config.refresh": object<Body<"config.refresh">>({}),
   "config.fetched": object<Body<"config.fetched">>({ request: natural, source, result: fetched }),

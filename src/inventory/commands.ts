@@ -85,6 +85,13 @@ export type Command =
       readonly ttlMs: number | null;
     }
   | ({ readonly type: "token.revoke"; readonly id: string } & Expect)
+  /** One step of the key ring of gossip's datagrams; `secret` (64 hex digits) comes with a new key. */
+  | {
+      readonly type: "keyring.change";
+      readonly step: "create" | "install" | "use" | "remove";
+      readonly key: number;
+      readonly secret: string | null;
+    }
   | ({
       readonly type: "config.source";
       readonly source: { readonly url: string; readonly ref: string | null };

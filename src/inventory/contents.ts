@@ -1,5 +1,6 @@
 /** The tables behind the state, one per prefix, and the indexes over them: what a restore replaces as a whole. */
 import { type PeerId } from "../base/ids.ts";
+import { type KeyringRecord } from "./keyring.ts";
 import { type KeyPrefix } from "./keys.ts";
 import {
   type DeletedRecord,
@@ -47,6 +48,7 @@ function emptyTables() {
     event: new SortedTable<readonly EventRecord[]>(),
     idem: new SortedTable<IdempotencyRecord>(),
     session: new SortedTable<SessionRecord>(),
+    keyring: new SortedTable<KeyringRecord>(),
     deleted: new SortedTable<DeletedRecord>(),
     generation: new SortedTable<GenerationRecord>(),
     merge: new SortedTable<MergeRecord>(),

@@ -22,6 +22,7 @@ export const recordClasses = {
   event: "A", //    event/INDEX          -> EventRecord[] of that entry
   idem: "A", //     idem/KEY             -> remembered answer of a write with an Idempotency-Key
   session: "A", //  session/PEERID       -> exactly-once window of one agent
+  keyring: "S", //  keyring              -> KeyringRecord: keys of gossip's datagrams
   deleted: "G", //  deleted/PREFIX/ID    -> when a var, role or token was deleted
   generation: "A", // generation/ID      -> GenerationRecord of a forced generation
   merge: "A", //    merge/GENERATION     -> MergeRecord: what was taken over from it

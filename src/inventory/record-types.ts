@@ -4,6 +4,7 @@
  */
 import { type KeyPrefix } from "./keys.ts";
 import { type CommandResult } from "./commands.ts";
+import { type KeyringRecord } from "./keyring.ts";
 import {
   type DeletedRecord,
   type GenerationRecord,
@@ -66,6 +67,7 @@ export interface RecordTypes {
   event: readonly EventRecord[];
   idem: IdempotencyRecord;
   session: SessionRecord;
+  keyring: KeyringRecord;
   deleted: DeletedRecord;
   generation: GenerationRecord;
   merge: MergeRecord;

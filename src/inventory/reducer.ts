@@ -12,6 +12,7 @@ import { forgetHandlers } from "./reduce-forget.ts";
 import { indexText } from "./record-types.ts";
 import { jobHandlers } from "./reduce-jobs.ts";
 import { jobNodeHandlers } from "./reduce-job-nodes.ts";
+import { keyringHandlers } from "./keyring.ts";
 import { limits } from "./limits.ts";
 import { memberHandlers } from "./reduce-members.ts";
 import { nodeHandlers } from "./reduce-nodes.ts";
@@ -25,6 +26,7 @@ const handlers: Handlers<CommandType> = {
   ...forgetHandlers,
   ...jobHandlers,
   ...jobNodeHandlers,
+  ...keyringHandlers,
   ...memberHandlers,
   ...nodeHandlers,
   ...runHandlers,

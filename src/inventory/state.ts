@@ -5,6 +5,7 @@
  */
 import { type PeerId } from "../base/ids.ts";
 import { Contents } from "./contents.ts";
+import { type KeyringRecord } from "./keyring.ts";
 import { type KeyPrefix, recordClasses } from "./keys.ts";
 import {
   type IdempotencyRecord,
@@ -177,6 +178,10 @@ export class InventoryState implements InventoryView {
 
   config(): ConfigRecord {
     return this.get("config", "") ?? noConfig;
+  }
+
+  keyring(): KeyringRecord | null {
+    return this.get("keyring", "");
   }
 
   revision(commit: string): RevisionRecord | null {

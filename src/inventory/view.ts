@@ -4,6 +4,7 @@
  */
 import { type PeerId } from "../base/ids.ts";
 import { type CommandResult } from "./commands.ts";
+import { type KeyringRecord } from "./keyring.ts";
 import { type GenerationRecord, type JournalRecord, type MergeRecord } from "./lineage-records.ts";
 import {
   type ClusterRecord,
@@ -44,6 +45,8 @@ export interface InventoryView {
   roles(): readonly RoleRecord[];
   settings(): SettingsRecord;
   config(): ConfigRecord;
+  /** Null until an agent takes datagrams. Its secrets leave the agent in datagrams' keys only. */
+  keyring(): KeyringRecord | null;
   revision(commit: string): RevisionRecord | null;
   revisions(): readonly RevisionRecord[];
   job(id: string): JobRecord | null;
