@@ -30,10 +30,12 @@ export interface LifecycleDeps {
 const localPolicy = {
   holdMs: 500,
   settleMs: 1000,
+  maxSettleMs: 5000,
   missingMs: 5000,
   quietMs: 200,
   batchWaitMs: 2000,
-  massHoldMs: 5000,
+  massWindowMs: 5000,
+  maxDoubtMs: 10_000,
   maxHoldMs: 5000,
 };
 
@@ -67,7 +69,7 @@ export function createLifecycle(
       { self, watchIntervalMs: options.configWatchMs },
       { ...leaderDeps, repository },
     ),
-    new ReachabilityReporter({ policy }, { ...leaderDeps, gossip: cluster.gossip }),
+    new ReachabilityReporter({ policy }, { ...leaderDeps, self, gossip: cluster.gossip }),
     new RunReconciler(
       { self },
       { ...leaderDeps, propose: asNode, engine: runs, ensureBundle, vars },

@@ -120,6 +120,8 @@ export interface GossipNode extends Service {
   /** Members this agent knows, itself included, sorted by name. */
   members(): readonly MemberView[];
   member(id: PeerId): MemberView | null;
+  /** The members this agent probes and is probed by, as the overlay is now. */
+  neighbours(): readonly PeerId[];
   onEvent(listener: (event: MemberEvent) => void): () => void;
   /**
    * Tells all members, at least once each while they are up; name and payload have at most 512 bytes together.

@@ -33,6 +33,8 @@ import {
 export type CommandOf<T extends CommandType> = Extract<Command, { readonly type: T }>;
 type Body<T extends CommandType> = Omit<CommandOf<T>, "type">;
 
+type Doubt = NonNullable<CommandOf<"node.reachability">["doubt"]>;
+
 const expected: { readonly ifVersion: Shape<Expect["ifVersion"]> } = {
   ifVersion: optional(natural),
 };
@@ -81,6 +83,12 @@ export const commandShapes: { readonly [T in CommandType]: Shape<Body<T>> } = {
         id: peerId,
         reachability: oneOf(...reachabilities),
         address: optional(text),
+      }),
+    ),
+    doubt: optional(
+      object<Doubt>({
+        observer: peerId,
+        cause: nullable(object<NonNullable<Doubt["cause"]>>({ reason: text, message: text })),
       }),
     ),
   }),

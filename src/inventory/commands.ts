@@ -5,9 +5,9 @@
  */
 import { type Json, type JsonObject } from "../base/json.ts";
 import { type PeerId } from "../base/ids.ts";
+import { type Condition } from "./conditions.ts";
 import {
   type ClusterRecord,
-  type Condition,
   type CurrentRun,
   type Facts,
   type FinishedRun,
@@ -50,6 +50,11 @@ export type Command =
         readonly reachability: Reachability;
         readonly address?: string;
       }[];
+      /** Why the leader holds losses back, as a condition of its node; null: it does not any more. */
+      readonly doubt?: {
+        readonly observer: PeerId;
+        readonly cause: { readonly reason: string; readonly message: string } | null;
+      };
     }
   | {
       readonly type: "node.facts";

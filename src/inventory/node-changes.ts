@@ -1,5 +1,6 @@
 /** Changes of a node that several commands make: each writes the record, its history and its event. */
-import { type Condition, type HistoryRecord, type NodeRecord, type Phase } from "./records.ts";
+import { type Condition } from "./conditions.ts";
+import { type HistoryRecord, type NodeRecord, type Phase } from "./records.ts";
 import { type Draft } from "./draft.ts";
 import { indexText } from "./record-types.ts";
 import { limits } from "./limits.ts";

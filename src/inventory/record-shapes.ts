@@ -1,8 +1,8 @@
 /** Shapes of the parts of records that travel inside commands. */
 import { type PeerId } from "../base/ids.ts";
 import { type JsonObject } from "../base/json.ts";
+import { type Condition, conditionTypes } from "./conditions.ts";
 import {
-  type Condition,
   type CurrentRun,
   type Facts,
   type FinishedRun,
@@ -13,7 +13,6 @@ import {
   type RunRef,
   type Settings,
   type Strategy,
-  conditionTypes,
   phases,
 } from "./records.ts";
 import {

@@ -5,6 +5,7 @@
  */
 import { type Json, type JsonObject } from "../base/json.ts";
 import { type PeerId } from "../base/ids.ts";
+import { type Condition } from "./conditions.ts";
 
 export const phases = [
   "discovered",
@@ -50,19 +51,6 @@ export interface Facts {
   readonly virtualization: string;
   readonly agentVersion: string;
   readonly pythonPath: string | null;
-}
-
-export const conditionTypes = ["Configured", "NameConflict", "Quarantined"] as const;
-export type ConditionType = (typeof conditionTypes)[number];
-/** `Configured` is True, Drifted, Broken or Unknown; the other conditions are True while they hold. */
-export type ConditionStatus = "True" | "Drifted" | "Broken" | "Unknown" | "False";
-
-export interface Condition {
-  readonly type: ConditionType;
-  readonly status: ConditionStatus;
-  readonly reason: string;
-  readonly message: string;
-  readonly since: number;
 }
 
 /** `node/NAME`: what is observed of a machine, and where it is in its life. Class N (node-owned). */

@@ -1,7 +1,8 @@
 /** The work of a job on one node: it begins with a legal move of the node's phase, and ends with one. */
 import { type CommandType } from "./commands.ts";
 import { type CommandOf } from "./command-shapes.ts";
-import { type Condition, type JobNode, type JobRecord, type NodeRecord } from "./records.ts";
+import { type Condition } from "./conditions.ts";
+import { type JobNode, type JobRecord, type NodeRecord } from "./records.ts";
 import { type Draft } from "./draft.ts";
 import { type Handlers, type Outcome, type Refusal, done, invalid, refuse } from "./outcome.ts";
 import {

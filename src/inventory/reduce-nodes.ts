@@ -20,7 +20,15 @@ import {
   versionRefusal,
 } from "./outcome.ts";
 import { addHistory, setCondition, updateNode } from "./node-changes.ts";
-import { checkJson, checkLabel, checkNames, checkText, checkVars, firstProblem } from "./names.ts";
+import {
+  checkJson,
+  checkLabel,
+  checkName,
+  checkNames,
+  checkText,
+  checkVars,
+  firstProblem,
+} from "./names.ts";
 import { limits } from "./limits.ts";
 import { nodeVersion } from "./node-version.ts";
 import { setAddress } from "./reduce-members.ts";
@@ -43,13 +51,36 @@ function changeReachability(draft: Draft, command: CommandOf<"node.reachability"
   if (command.changes.length > most) {
     return refuse("LIMIT", `${command.changes.length} changes in one entry; at most ${most}`);
   }
-  const problem = firstProblem(command.changes, ({ address }) =>
-    checkText("address", address ?? "", limits.addressLength),
-  );
+  const problem =
+    firstProblem(command.changes, ({ address }) =>
+      checkText("address", address ?? "", limits.addressLength),
+    ) ?? doubtProblem(command.doubt);
   if (problem !== null) return invalid("change reachability", problem);
   let changed = 0;
   for (const change of command.changes) if (observe(draft, change)) changed += 1;
+  if (command.doubt !== undefined) markDoubt(draft, command.doubt);
   return done({ changed });
+}
+
+type Doubt = NonNullable<CommandOf<"node.reachability">["doubt"]>;
+
+function doubtProblem(doubt: Doubt | undefined): string | null {
+  const cause = doubt?.cause ?? null;
+  if (cause === null) return null;
+  return (
+    checkName("reason", cause.reason) ?? checkText("message", cause.message, limits.textLength)
+  );
+}
+
+/** The condition is on the node of the leader that doubts, and goes from that of any leader before. */
+function markDoubt(draft: Draft, { observer, cause }: Doubt): void {
+  const type = "MembershipUncertain";
+  for (const { id, name } of draft.view.nodes()) {
+    const isDoubting = id === observer && cause !== null;
+    const status = isDoubting ? "True" : "False";
+    const { reason, message } = isDoubting ? cause : { reason: "Certain", message: "" };
+    setCondition(draft, name, { type, status, reason, message });
+  }
 }
 
 /** False when nothing changed: unknown and evicted agents, and views that are no news. */

@@ -6,9 +6,9 @@
  */
 import { formatDuration } from "../base/duration.ts";
 import { type Command } from "../inventory/commands.ts";
+import { type Condition } from "../inventory/conditions.ts";
 import {
   type ActionName,
-  type Condition,
   type FinishedRun,
   type JobNode,
   type JobRecord,

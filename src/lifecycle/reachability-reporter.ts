@@ -4,9 +4,17 @@
  * looked at anew.
  */
 import { type Service } from "../base/service.ts";
-import { type GossipNode } from "../gossip/ports.ts";
+import { type GossipNode, type GossipStats } from "../gossip/ports.ts";
+import { type PeerId } from "../base/ids.ts";
+import { type Command } from "../inventory/commands.ts";
+import { conditionOf } from "../inventory/node-changes.ts";
+import { type Doubt } from "./leader-doubt.ts";
 import { type LeaderDeps } from "./ports.ts";
-import { type ReachabilityOptions, ReachabilityPolicy } from "./reachability.ts";
+import {
+  type ReachabilityOptions,
+  type ReachabilityPlan,
+  ReachabilityPolicy,
+} from "./reachability.ts";
 import { TurnLoop } from "./turn-loop.ts";
 
 export interface ReporterOptions {
@@ -28,8 +36,13 @@ export const defaultReporterOptions: ReporterOptions = {
 };
 
 export interface ReporterDeps extends LeaderDeps {
-  readonly gossip: Pick<GossipNode, "member" | "onEvent" | "health">;
+  readonly self: PeerId;
+  readonly gossip: Pick<GossipNode, "member" | "onEvent" | "health" | "neighbours"> & {
+    stats(): Pick<GossipStats, "convergence">;
+  };
 }
+
+type Report = Extract<Command, { readonly type: "node.reachability" }>;
 
 export class ReachabilityReporter implements Service {
   readonly name = "reachability-reporter";
@@ -39,7 +52,6 @@ export class ReachabilityReporter implements Service {
   readonly #loop: TurnLoop;
   readonly #unsubscribe: (() => void)[] = [];
   #isCurrent = false;
-  #uncertain: string | null = null;
   #nextEntryAt = 0;
 
   constructor(options: Partial<ReporterOptions>, deps: ReporterDeps) {
@@ -50,11 +62,6 @@ export class ReachabilityReporter implements Service {
       { name: this.name, gapMs: 50, retryMs: 1000 },
       { clock: deps.clock, logger: deps.logger, turn: () => this.#turn() },
     );
-  }
-
-  /** Why losses are held back at the moment, for `muster status`; null when they are not. */
-  get uncertain(): string | null {
-    return this.#uncertain;
   }
 
   start(): Promise<void> {
@@ -102,13 +109,15 @@ export class ReachabilityReporter implements Service {
       nodes: view.nodes(),
       member: (id) => gossip.member(id),
       healthScore: gossip.health().score,
+      neighbours: gossip.neighbours(),
+      viewAgrees: gossip.stats().convergence.agrees === true,
     });
-    this.#noteDoubt(plan.uncertain);
     const untilDue = plan.wakeAt === null ? Infinity : Math.max(0, plan.wakeAt - now);
-    if (plan.changes.length === 0) return Math.min(this.#options.sweepMs, untilDue);
+    const report = this.#reportOf(plan);
+    if (report === null) return Math.min(this.#options.sweepMs, untilDue);
     if (now < this.#nextEntryAt) return this.#nextEntryAt - now;
     this.#nextEntryAt = now + this.#options.intervalMs;
-    const answer = await this.#deps.propose({ type: "node.reachability", changes: plan.changes });
+    const answer = await this.#deps.propose(report);
     if (!answer.ok) {
       const { code, message } = answer;
       this.#deps.logger.warn({ code, message }, "a change of reachability was refused");
@@ -116,10 +125,35 @@ export class ReachabilityReporter implements Service {
     return this.#options.intervalMs;
   }
 
-  #noteDoubt(uncertain: string | null): void {
-    if (uncertain !== null && this.#uncertain === null) {
-      this.#deps.logger.warn({ reason: uncertain }, "lost nodes are not reported yet");
+  /** What to write; null when the inventory has it all. */
+  #reportOf(plan: ReachabilityPlan): Report | null {
+    const cause = this.#newDoubt(plan);
+    const { changes } = plan;
+    if (cause !== undefined) {
+      const doubt = { observer: this.#deps.self, cause };
+      return { type: "node.reachability", changes, doubt };
     }
-    this.#uncertain = uncertain;
+    return changes.length === 0 ? null : { type: "node.reachability", changes };
+  }
+
+  /** A doubt to raise, null to withdraw the one there is, undefined to leave things as they are. */
+  #newDoubt({
+    doubt,
+    wakeAt,
+  }: ReachabilityPlan): Pick<Doubt, "reason" | "message"> | null | undefined {
+    const { view, self, logger } = this.#deps;
+    const raised = view.nodes().flatMap((node) => {
+      const condition = conditionOf(node, "MembershipUncertain");
+      return condition === null ? [] : [{ id: node.id, reason: condition.reason }];
+    });
+    if (doubt !== null) {
+      const isRaised = raised.some(({ id, reason }) => id === self && reason === doubt.reason);
+      if (isRaised) return undefined;
+      const { reason, message } = doubt;
+      logger.warn({ reason: message }, "lost nodes are not reported yet");
+      return { reason, message };
+    }
+    // Losses that are still waiting may be doubted yet: a new leader does not withdraw the last one's word at once.
+    return raised.length > 0 && wakeAt === null ? null : undefined;
   }
 }

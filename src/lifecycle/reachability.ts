@@ -1,27 +1,21 @@
 /**
  * From gossip's view to the inventory's: which nodes to call reachable, unreachable or left. Good
- * news counts at once. Bad news must hold: against a rumour (hold), against a flap (the hold
- * doubles with each), against half a view (settling time of a new leader), and against a leader
- * that is itself cut off (mass loss, poor health). Losses wait a moment for each other, so that a
- * dead rack is one entry. Pure: all time comes from the caller.
+ * news counts at once. Bad news must hold: against a rumour and against flaps (flap-damping.ts),
+ * against half a view (settling time of a new leader), and against a leader that is itself cut off
+ * or unwell (leader-doubt.ts). Losses wait a moment for each other, so that a dead rack is one
+ * entry. Pure: all time comes from the caller.
  */
 import { type PeerId } from "../base/ids.ts";
 import { type MemberEvent, type MemberView } from "../gossip/ports.ts";
 import { type NodeRecord, type Reachability } from "../inventory/records.ts";
+import { FlapDamping, type FlapDampingOptions } from "./flap-damping.ts";
+import { type Doubt, LeaderDoubt, type LeaderDoubtOptions } from "./leader-doubt.ts";
 
-export interface ReachabilityOptions {
-  /** A member must have been failed this long. */
-  readonly holdMs: number;
-  /**
-   * A hold that flaps doubled never gets longer than this, and is forgotten after `calmMs` without
-   * a flap.
-   */
-  readonly maxHoldMs: number;
-  readonly calmMs: number;
-  /** A return within this time of the failure counts as a flap. */
-  readonly flapMs: number;
-  /** A new leader proposes no loss before this. */
+export interface ReachabilityOptions extends FlapDampingOptions, LeaderDoubtOptions {
+  /** A new leader proposes no loss before this, and its view agreed with another's once. */
   readonly settleMs: number;
+  /** It does not wait longer for that agreement: the longest suspicion, by when it knows itself. */
+  readonly maxSettleMs: number;
   /** A node that gossip does not know at all is lost after this. */
   readonly missingMs: number;
   /**
@@ -29,12 +23,6 @@ export interface ReachabilityOptions {
    */
   readonly quietMs: number;
   readonly batchWaitMs: number;
-  /** More than this share, and at least so many nodes, failing together hold for `massHoldMs`. */
-  readonly massShare: number;
-  readonly massNodes: number;
-  readonly massHoldMs: number;
-  /** Gossip's health score from which the leader's own view is in doubt. */
-  readonly doubtScore: number;
   readonly maxChanges: number;
 }
 
@@ -44,13 +32,15 @@ export const defaultReachabilityOptions: ReachabilityOptions = {
   calmMs: 600_000,
   flapMs: 60_000,
   settleMs: 5000,
+  maxSettleMs: 90_000,
   missingMs: 20_000,
   quietMs: 2000,
   batchWaitMs: 15_000,
-  massShare: 0.3,
-  massNodes: 5,
-  massHoldMs: 60_000,
   doubtScore: 4,
+  maxDoubtMs: 300_000,
+  massShare: 0.3,
+  massWindowMs: 60_000,
+  massNodes: 5,
   maxChanges: 512,
 };
 
@@ -64,7 +54,12 @@ export interface ReachabilityInput {
   readonly now: number;
   readonly nodes: readonly NodeRecord[];
   readonly member: (id: PeerId) => MemberView | null;
+  /** Lifeguard's score of this agent. */
   readonly healthScore: number;
+  /** The members this agent probes and is probed by. */
+  readonly neighbours: readonly PeerId[];
+  /** A whole exchange of views with another member found no difference. */
+  readonly viewAgrees: boolean;
 }
 
 export interface ReachabilityPlan {
@@ -72,7 +67,7 @@ export interface ReachabilityPlan {
   /** Monotonic time at which to plan again without any event; null when nothing is pending. */
   readonly wakeAt: number | null;
   /** Why losses are held back although they are old enough, or null. */
-  readonly uncertain: string | null;
+  readonly doubt: Doubt | null;
 }
 
 interface Loss {
@@ -81,23 +76,25 @@ interface Loss {
   readonly dueAt: number;
 }
 
-interface FlapRecord {
-  failedAt: number;
-  holdMs: number;
-  flappedAt: number;
+interface Findings {
+  readonly gains: readonly ReachabilityChange[];
+  readonly losses: readonly Loss[];
+  readonly newestTrouble: number;
+  readonly doubt: Doubt | null;
 }
-
-/** Members whose flaps are remembered at most; the longest unchanged are dropped first. */
-const maxFlapRecords = 10_000;
 
 export class ReachabilityPolicy {
   readonly #options: ReachabilityOptions;
-  readonly #flaps = new Map<PeerId, FlapRecord>();
+  readonly #flaps: FlapDamping;
+  readonly #doubt: LeaderDoubt;
   readonly #missingSince = new Map<PeerId, number>();
   #leaderSince: number | null = null;
+  #hasAgreed = false;
 
   constructor(options: Partial<ReachabilityOptions> = {}) {
     this.#options = { ...defaultReachabilityOptions, ...options };
+    this.#flaps = new FlapDamping(this.#options);
+    this.#doubt = new LeaderDoubt(this.#options);
   }
 
   get isLeading(): boolean {
@@ -107,28 +104,32 @@ export class ReachabilityPolicy {
   /** Every agent notes events, so that a new leader knows who flaps. */
   note(event: MemberEvent, now: number): void {
     if (event.kind === "reap") {
-      this.#flaps.delete(event.id);
+      this.#flaps.forget(event.id);
       return;
     }
     const id = event.member.id;
-    if (event.kind === "failed") this.#noteFailure(id, now);
-    else if (event.kind === "alive" || event.kind === "join") this.#noteReturn(id, now);
+    if (event.kind === "failed") this.#flaps.failed(id, now);
+    else if (event.kind === "alive" || event.kind === "join") this.#flaps.returned(id, now);
   }
 
   /** Leadership began (or ended, with null): the settling time starts again. */
   setLeaderSince(now: number | null): void {
     this.#leaderSince = now;
+    this.#hasAgreed = false;
     this.#missingSince.clear();
   }
 
   plan(input: ReachabilityInput): ReachabilityPlan {
-    if (this.#leaderSince === null) return { changes: [], wakeAt: null, uncertain: null };
+    if (this.#leaderSince === null) return { changes: [], wakeAt: null, doubt: null };
+    this.#hasAgreed ||= input.viewAgrees;
     const gains: ReachabilityChange[] = [];
     const losses: Loss[] = [];
+    const failedSince = new Map<PeerId, number>();
     let newestTrouble = -Infinity;
     for (const node of input.nodes) {
       const member = input.member(node.id);
       if (member !== null) this.#missingSince.delete(node.id);
+      if (member?.status === "failed") failedSince.set(node.id, member.since);
       const gain = gainOf(node, member);
       if (gain !== null) gains.push(gain);
       const loss = this.#lossOf(node, member, input.now);
@@ -138,92 +139,60 @@ export class ReachabilityPolicy {
         newestTrouble = Math.max(newestTrouble, member.since);
       }
     }
-    return this.#decide(input, { gains, losses, newestTrouble });
+    const doubt = this.#doubt.assess({ ...input, nodeCount: input.nodes.length, failedSince });
+    return this.#decide(input.now, { gains, losses, newestTrouble, doubt });
   }
 
-  #decide(
-    input: ReachabilityInput,
-    found: {
-      readonly gains: readonly ReachabilityChange[];
-      readonly losses: readonly Loss[];
-      readonly newestTrouble: number;
-    },
-  ): ReachabilityPlan {
-    const { now } = input;
-    const uncertain = this.#doubt(input, found.losses);
-    const guardMs = uncertain === null ? 0 : this.#options.massHoldMs;
-    const changes: ReachabilityChange[] = [...found.gains];
+  #decide(now: number, { gains, losses, newestTrouble, doubt }: Findings): ReachabilityPlan {
+    const { quietMs, maxChanges } = this.#options;
+    const changes: ReachabilityChange[] = [...gains];
+    const togetherAt = this.#togetherAt(losses);
     let wakeAt = Infinity;
     let held = false;
-    for (const loss of found.losses) {
-      const quietAt = Math.min(
-        found.newestTrouble + this.#options.quietMs,
-        loss.dueAt + this.#options.batchWaitMs,
-      );
-      const guardedUntil = loss.since + guardMs;
-      const dueAt = Math.max(loss.dueAt, quietAt, guardedUntil);
-      held ||= guardedUntil > now && loss.dueAt <= now;
+    for (const loss of losses) {
+      const { together, latest } = togetherAt(loss);
+      const settledAt = Math.max(together, newestTrouble + quietMs);
+      const readyAt = Math.max(loss.dueAt, Math.min(settledAt, latest));
+      const doubtedUntil = doubt?.until(loss.since) ?? -Infinity;
+      held ||= doubtedUntil > now && loss.dueAt <= now;
+      const dueAt = Math.max(readyAt, doubtedUntil);
       if (dueAt <= now) changes.push({ id: loss.id, reachability: "unreachable" });
       else wakeAt = Math.min(wakeAt, dueAt);
     }
-    if (changes.length > this.#options.maxChanges) wakeAt = now;
+    if (changes.length > maxChanges) wakeAt = now;
     return {
-      changes: changes.slice(0, this.#options.maxChanges),
+      changes: changes.slice(0, maxChanges),
       wakeAt: wakeAt === Infinity ? null : wakeAt,
-      uncertain: held ? uncertain : null,
+      doubt: held ? doubt : null,
+    };
+  }
+
+  /**
+   * Losses that are due within `batchWaitMs` of each other go together, when the last of them is due. One that flaps
+   * hold back for longer does not hold back the others.
+   */
+  #togetherAt(losses: readonly Loss[]): (loss: Loss) => { together: number; latest: number } {
+    const { batchWaitMs } = this.#options;
+    const sorted = losses.map(({ dueAt }) => dueAt).sort((a, b) => a - b);
+    return ({ dueAt }) => {
+      const first = sorted.find((due) => due > dueAt - batchWaitMs) ?? dueAt;
+      const latest = first + batchWaitMs;
+      return { together: sorted.findLast((due) => due <= latest) ?? dueAt, latest };
     };
   }
 
   #lossOf(node: NodeRecord, member: MemberView | null, now: number): Loss | null {
     if (node.reachability !== "reachable") return null;
-    const settledAt = (this.#leaderSince ?? now) + this.#options.settleMs;
+    const { settleMs, maxSettleMs, missingMs } = this.#options;
+    const settledAt = (this.#leaderSince ?? now) + (this.#hasAgreed ? settleMs : maxSettleMs);
     if (member === null) {
       const since = this.#missingSince.get(node.id) ?? now;
       this.#missingSince.set(node.id, since);
-      return { id: node.id, since, dueAt: Math.max(settledAt, since + this.#options.missingMs) };
+      return { id: node.id, since, dueAt: Math.max(settledAt, since + missingMs) };
     }
     if (member.status !== "failed") return null;
-    const dueAt = Math.max(settledAt, member.since + this.#holdOf(node.id, now));
+    const dueAt = Math.max(settledAt, member.since + this.#flaps.holdOf(node.id, now));
     return { id: node.id, since: member.since, dueAt };
-  }
-
-  /** Why the leader should doubt its own eyes. */
-  #doubt(input: ReachabilityInput, losses: readonly Loss[]): string | null {
-    if (losses.length === 0) return null;
-    if (input.healthScore >= this.#options.doubtScore) {
-      return `this leader's own gossip health is poor (score ${input.healthScore})`;
-    }
-    const { massNodes, massShare } = this.#options;
-    if (losses.length >= massNodes && losses.length > massShare * input.nodes.length) {
-      return `${losses.length} of ${input.nodes.length} nodes failed together`;
-    }
-    return null;
-  }
-
-  #holdOf(id: PeerId, now: number): number {
-    const record = this.#flaps.get(id);
-    if (record === undefined) return this.#options.holdMs;
-    const calm = now - Math.max(record.flappedAt, record.failedAt) > this.#options.calmMs;
-    return calm ? this.#options.holdMs : record.holdMs;
-  }
-
-  #noteFailure(id: PeerId, now: number): void {
-    const holdMs = this.#holdOf(id, now);
-    const flappedAt = this.#flaps.get(id)?.flappedAt ?? -Infinity;
-    this.#flaps.delete(id);
-    this.#flaps.set(id, { failedAt: now, holdMs, flappedAt });
-    if (this.#flaps.size <= maxFlapRecords) return;
-    const oldest = this.#flaps.keys().next();
-    if (oldest.done !== true) this.#flaps.delete(oldest.value);
-  }
-
-  #noteReturn(id: PeerId, now: number): void {
-    const record = this.#flaps.get(id);
-    if (record === undefined || now - record.failedAt > this.#options.flapMs) return;
-    record.holdMs = Math.min(this.#options.maxHoldMs, record.holdMs * 2);
-    record.flappedAt = now;
-    // One failure makes one flap, however often its end is reported.
-    record.failedAt = -Infinity;
   }
 }
 

@@ -1,7 +1,8 @@
 /** Arbitrary commands over a few names, so that they meet: most of them legal now and then. */
 import fc from "fast-check";
 import { type Command, type Envelope } from "../../src/inventory/commands.ts";
-import { conditionTypes, jobActions, phases, reachabilities } from "../../src/inventory/records.ts";
+import { conditionTypes } from "../../src/inventory/conditions.ts";
+import { jobActions, phases, reachabilities } from "../../src/inventory/records.ts";
 import {
   commit,
   facts,

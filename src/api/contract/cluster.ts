@@ -28,6 +28,17 @@ export const statusSchema = Type.Object({
   voters: Type.Array(votingPeer),
   standbys: Type.Array(votingPeer),
   nodes: Type.Object({ total: Type.Integer(), byPhase: counts, byReachability: counts }),
+  membership: Type.Object({
+    uncertain: Type.Union([
+      Type.Object({
+        node: Type.String({ description: "the leader that holds losses back" }),
+        reason: Type.String({ description: "LeaderUnwell or MassLoss" }),
+        message: Type.String(),
+        since: Type.String({ format: "date-time" }),
+      }),
+      Type.Null(),
+    ]),
+  }),
 });
 export type Status = Wire<typeof statusSchema>;
 

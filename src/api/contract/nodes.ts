@@ -1,6 +1,7 @@
 /** Nodes: what a machine is, where it is in its life, what the operator wants of it, what was applied to it. */
 import { Type } from "typebox";
-import { conditionTypes, phases, reachabilities } from "../../inventory/records.ts";
+import { conditionTypes } from "../../inventory/conditions.ts";
+import { phases, reachabilities } from "../../inventory/records.ts";
 import {
   anyJson,
   closed,

@@ -1,4 +1,5 @@
 /** Status, members and Raft state as the API shows them; names are looked up in the inventory, then in gossip. */
+import { rfc3339 } from "../../base/clock.ts";
 import { asPeerId } from "../../base/ids.ts";
 import { type ConsensusStatus, votersOf } from "../../consensus/driver/api.ts";
 import { type MemberView } from "../../gossip/ports.ts";
@@ -6,6 +7,7 @@ import { phases, reachabilities } from "../../inventory/records.ts";
 import { type InventoryView } from "../../inventory/view.ts";
 import { type ApiContext } from "../context.ts";
 import { type Member, type Raft, type Status } from "../contract/cluster.ts";
+import { membershipDoubt } from "./doubt.ts";
 
 type Peer = { readonly id: string; readonly name: string };
 
@@ -29,10 +31,22 @@ export function toStatus(context: ApiContext): Status {
     term: consensus?.term ?? 0,
     commitIndex: consensus?.commit ?? 0,
     appliedIndex: view.appliedIndex,
-    voters: consensus === null ? [] : votersOf(consensus.effective).map(voting),
-    standbys: consensus === null ? [] : consensus.effective.standbys.map(voting),
+    voters: consensus === null ? [] : votersOf(consensus.effective).map(voting).toSorted(byName),
+    standbys: consensus === null ? [] : consensus.effective.standbys.map(voting).toSorted(byName),
     nodes: countNodes(view),
+    membership: { uncertain: uncertaintyOf(view) },
   };
+}
+
+function byName(a: Peer, b: Peer): number {
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
+}
+
+function uncertaintyOf(view: InventoryView): Status["membership"]["uncertain"] {
+  const doubt = membershipDoubt(view);
+  if (doubt === null) return null;
+  const { reason, message, since } = doubt.condition;
+  return { node: doubt.node, reason, message, since: rfc3339(since) };
 }
 
 function countNodes(view: InventoryView): Status["nodes"] {

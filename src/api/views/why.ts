@@ -1,10 +1,12 @@
 /** `why`: what a node or a job waits for, who holds it, and what comes next. Pure: read off the inventory. */
 import { rfc3339 } from "../../base/clock.ts";
-import { type Condition, type JobRecord, type NodeRecord } from "../../inventory/records.ts";
+import { type Condition } from "../../inventory/conditions.ts";
+import { type JobRecord, type NodeRecord } from "../../inventory/records.ts";
 import { blockedBy } from "../../inventory/job-nodes.ts";
 import { legalActions } from "../../inventory/transitions.ts";
 import { type InventoryView } from "../../inventory/view.ts";
 import { type Reason, type WhyJob, type WhyNode } from "../contract/events.ts";
+import { membershipDoubt } from "./doubt.ts";
 
 type Given = Partial<Omit<Reason, "code" | "message">>;
 
@@ -16,6 +18,7 @@ export function whyNode(view: InventoryView, node: NodeRecord): WhyNode {
   const { name, phase, reachability } = node;
   const reasons = [
     ...reachabilityReasons(node),
+    ...doubtReasons(view, node),
     ...holderReasons(view, node),
     ...queueReasons(view, node),
     ...node.conditions.filter(isTrouble).map(conditionReason),
@@ -39,6 +42,15 @@ function reachabilityReasons({ name, reachability, reachabilitySince }: NodeReco
       : `The agent of "${name}" does not answer; jobs refuse the node until it does`;
   const code = reachability === "left" ? "LEFT" : "UNREACHABLE";
   return [reason(code, message, { node: name, since: rfc3339(reachabilitySince) })];
+}
+
+/** While the leader doubts its own eyes, a node that is called reachable may be lost. */
+function doubtReasons(view: InventoryView, { name }: NodeRecord): Reason[] {
+  const doubt = membershipDoubt(view);
+  if (doubt === null || doubt.node === name) return [];
+  const since = rfc3339(doubt.condition.since);
+  const message = `Losses are not reported now, so this may be out of date: ${doubt.condition.message}`;
+  return [reason("MEMBERSHIP_UNCERTAIN", message, { node: doubt.node, since })];
 }
 
 function holderReasons(view: InventoryView, { name, job }: NodeRecord): Reason[] {

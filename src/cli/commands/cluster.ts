@@ -59,7 +59,15 @@ function statusLines(status: Status): string {
     ["standbys", peers(status.standbys)],
     ["nodes", `${status.nodes.total}: ${pairs(nonZero(status.nodes.byPhase))}`],
     ["reachability", pairs(nonZero(status.nodes.byReachability))],
+    ...uncertainLine(status),
   ]);
+}
+
+function uncertainLine({ membership }: Status): [string, string][] {
+  const doubt = membership.uncertain;
+  if (doubt === null) return [];
+  const text = `losses are not reported since ${doubt.since}: ${doubt.message} (${doubt.node})`;
+  return [["uncertain", text]];
 }
 
 function modeText({ cluster, mode }: Status): string {

@@ -133,6 +133,10 @@ class GossipDriver implements GossipNode {
     return this.#running?.views.find(id) ?? null;
   }
 
+  neighbours(): readonly PeerId[] {
+    return (this.#running?.core.neighbours ?? []).map((ix) => this.#directory.id(ix));
+  }
+
   onEvent(listener: (event: MemberEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

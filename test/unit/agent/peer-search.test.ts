@@ -8,7 +8,7 @@ import { silentLogger } from "../../../src/base/logger.ts";
 import { seededRandom } from "../../../src/base/random.ts";
 import { formatHostPort, type HostPort } from "../../../src/p2p/address.ts";
 import { cluster, peer } from "../../support/inventory.ts";
-import { memberView } from "../../support/members.ts";
+import { memberView } from "../../support/member-view.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
 const it = suite("agent/peer-search");

@@ -4,7 +4,7 @@ import * as assert from "uvu/assert";
 import { SolitudeWatch } from "../../../src/agent/solitude-watch.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { cluster, peer } from "../../support/inventory.ts";
-import { memberView } from "../../support/members.ts";
+import { memberView } from "../../support/member-view.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
 const it = suite("agent/solitude-watch");

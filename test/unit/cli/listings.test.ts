@@ -228,6 +228,9 @@ it(
           byPhase: { discovered: 2, failed: 0 },
           byReachability: { reachable: 2 },
         },
+        membership: {
+          uncertain: { node: "n1", reason: "MassLoss", message: "6 of 12 nodes", since: time },
+        },
       },
     });
     const status = await cli.run(["status"]);
@@ -235,6 +238,7 @@ it(
     assert.match(status.stdout, /mode +read-only: .*writes are refused/);
     assert.match(status.stdout, /n1,n2 \(unreachable\)/);
     assert.match(status.stdout, /2: discovered=2\n/);
+    assert.match(status.stdout, /uncertain +losses are not reported since .*6 of 12 nodes \(n1\)/);
   }),
 );
 

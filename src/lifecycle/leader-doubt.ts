@@ -1,0 +1,75 @@
+/**
+ * When a leader should doubt its own eyes: its gossip health is poor, or so many members failed at once, many of those
+ * it talks to itself among them, that its own network is the likelier cause. Losses are held back for so long.
+ */
+import { type PeerId } from "../base/ids.ts";
+
+export interface LeaderDoubtOptions {
+  /** Gossip's health score from which the leader's own view is in doubt. */
+  readonly doubtScore: number;
+  /** Poor health holds no loss longer than this: by then others confirmed it, or the doubt is chronic. */
+  readonly maxDoubtMs: number;
+  /** More than this share of the members, and of the leader's own neighbours, failed within `massWindowMs`. */
+  readonly massShare: number;
+  readonly massWindowMs: number;
+  /** The guard is for fleets: fewer failures than this are always believed. */
+  readonly massNodes: number;
+}
+
+export interface Doubt {
+  readonly reason: "LeaderUnwell" | "MassLoss";
+  readonly message: string;
+  /** Until when this holds a loss that began at `since`. */
+  readonly until: (since: number) => number;
+}
+
+export interface DoubtInput {
+  readonly now: number;
+  readonly healthScore: number;
+  readonly nodeCount: number;
+  /** When each node that gossip calls failed began to be so. */
+  readonly failedSince: ReadonlyMap<PeerId, number>;
+  /** The members this agent probes and is probed by, as the overlay is now. */
+  readonly neighbours: readonly PeerId[];
+}
+
+export class LeaderDoubt {
+  readonly #options: LeaderDoubtOptions;
+  /** Neighbours before the trouble began: the overlay replaces those that failed at once. */
+  #ring: readonly PeerId[] = [];
+
+  constructor(options: LeaderDoubtOptions) {
+    this.#options = options;
+  }
+
+  assess(input: DoubtInput): Doubt | null {
+    const { now, failedSince, neighbours } = input;
+    const { massWindowMs } = this.#options;
+    const recent = new Map([...failedSince].filter(([, since]) => since > now - massWindowMs));
+    if (recent.size === 0) this.#ring = neighbours;
+    return this.#unwell(input) ?? this.#massLoss(input, recent);
+  }
+
+  #unwell({ healthScore }: DoubtInput): Doubt | null {
+    const { doubtScore, maxDoubtMs } = this.#options;
+    if (healthScore < doubtScore) return null;
+    return {
+      reason: "LeaderUnwell",
+      message: `the leader's own gossip health is poor (score ${healthScore})`,
+      until: (since) => since + maxDoubtMs,
+    };
+  }
+
+  #massLoss({ nodeCount }: DoubtInput, recent: ReadonlyMap<PeerId, number>): Doubt | null {
+    const { massShare, massNodes, massWindowMs } = this.#options;
+    if (recent.size < massNodes || recent.size <= massShare * nodeCount) return null;
+    const lost = this.#ring.filter((id) => recent.has(id)).length;
+    if (lost <= massShare * this.#ring.length) return null;
+    const windowEndsAt = Math.min(...recent.values()) + massWindowMs;
+    return {
+      reason: "MassLoss",
+      message: `${recent.size} of ${nodeCount} nodes failed together, ${lost} of the leader's ${this.#ring.length} neighbours among them`,
+      until: () => windowEndsAt,
+    };
+  }
+}
