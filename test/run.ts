@@ -8,9 +8,11 @@
  */
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { mkdtemp, rm } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
+import { bundle } from "../tools/bundle.ts";
 
 interface Outcome {
   readonly file: string;
@@ -109,6 +111,19 @@ function report(outcome: Outcome): void {
   if (outcome.problem !== null) process.stdout.write(`${file}: ${outcome.problem}\n`);
 }
 
+/** Real agents run from a bundle of the sources as they are now. */
+async function bundled(): Promise<AsyncDisposable & { readonly folder: string }> {
+  const folder = await mkdtemp(path.join(tmpdir(), "muster-bundle-"));
+  const remove = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  try {
+    await bundle(folder);
+  } catch (error) {
+    await remove();
+    throw error;
+  }
+  return { folder, [Symbol.asyncDispose]: remove };
+}
+
 const files = testFiles(process.argv.slice(2));
 const totals = { passed: 0, failed: 0, skipped: 0 };
 /** End-to-end files run alone: they start clusters, and two cores are few. */
@@ -129,7 +144,11 @@ await runAll(
   files.filter((file) => !file.startsWith("e2e")),
   Math.max(2, availableParallelism()),
 );
-await runAll(alone, 1);
+if (alone.length > 0) {
+  await using program = await bundled();
+  process.env["MUSTER_TEST_BIN"] = path.join(program.folder, "muster");
+  await runAll(alone, 1);
+}
 if (files.length === 0) {
   process.stdout.write("No test file matches.\n");
   totals.failed += 1;

@@ -11,7 +11,7 @@ import { version } from "../base/version.ts";
 import { type MemberView } from "../gossip/ports.ts";
 import { InventoryStateMachine } from "../inventory/state-machine.ts";
 import { loadIdentity } from "../p2p/identity.ts";
-import { type DirLock, lockDirectory } from "../storage/dir-lock.ts";
+import { type DirLock } from "../storage/dir-lock.ts";
 import { InventoryAdmission } from "./admission.ts";
 import { type AgentState } from "./agent-state.ts";
 import { createApiContext } from "./api-context.ts";
@@ -22,6 +22,7 @@ import { foundCluster, printWelcome } from "./found-cluster.ts";
 import { createJoinAuthority } from "./join-authority.ts";
 import { announceMember, createMesh, joinService, type Mesh } from "./mesh.ts";
 import { addSources } from "./metric-sources.ts";
+import { takeDataDir } from "./supervisor/take-data-dir.ts";
 
 export interface AgentDeps {
   readonly logger: Logger;
@@ -48,7 +49,7 @@ export class Agent {
     const { options, mode } = this.#input;
     const { logger } = this.#deps;
     await prepareDataDir(options.dataDir);
-    this.#lock = await lockDirectory(options.dataDir);
+    this.#lock = await takeDataDir(options.dataDir, { clock: systemClock, signal });
     this.#state = await recallCluster(this.#input);
     const identity = await loadIdentity(options.dataDir);
     const stateMachine = new InventoryStateMachine({

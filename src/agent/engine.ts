@@ -1,9 +1,9 @@
 /** The config engine of one agent: bundles, runs, transcripts, and what peers may ask of them. */
-import path from "node:path";
 import process from "node:process";
 import { type TranscriptRequest } from "../api/context.ts";
 import { type Clock } from "../base/clock.ts";
 import { type PeerId } from "../base/ids.ts";
+import { programFile } from "../base/program-files.ts";
 import { type Logger } from "../base/logger.ts";
 import { systemRandom } from "../base/random.ts";
 import { type Service } from "../base/service.ts";
@@ -48,8 +48,6 @@ export interface EngineDeps {
   readonly logger: Logger;
 }
 
-const shimPath = path.join(import.meta.dirname, "../config-engine/shim/main.ts");
-
 export function createEngine(options: AgentOptions, deps: EngineDeps): Engine {
   const { mesh, clock, view, stateMachine } = deps;
   const { dataDir, searchPath } = options;
@@ -63,7 +61,13 @@ export function createEngine(options: AgentOptions, deps: EngineDeps): Engine {
   const copies = new TranscriptCopies({ store, peers, logger });
   const reader = new TranscriptReader({ store, peers });
   const runs = createRunEngine(
-    { dataDir, nodeBinary: process.execPath, shimPath, searchPath, home: options.home },
+    {
+      dataDir,
+      nodeBinary: process.execPath,
+      shimPath: programFile("shim"),
+      searchPath,
+      home: options.home,
+    },
     { bundles, clock, logger },
   );
   const repository = createConfigRepository(

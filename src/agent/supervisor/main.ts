@@ -6,6 +6,7 @@ import path from "node:path";
 import process from "node:process";
 import { readdir } from "node:fs/promises";
 import { asPeerId } from "../../base/ids.ts";
+import { bootstrapGeneration, refOf } from "../../consensus/lineage/generation.ts";
 import { readWatermark } from "../../consensus/storage/meta-file.ts";
 import { parseSnapshot } from "../../gossip/driver/snapshot.ts";
 import { snapshotFile } from "../../gossip/driver/snapshot-file.ts";
@@ -27,7 +28,7 @@ async function main([dataDir = "", listen = "", clusterId = ""]: readonly string
     self: identity.peer,
     clusterId,
     sign: (bytes) => identity.sign(bytes),
-    position: () => position(dataDir),
+    position: () => position(dataDir, clusterId),
     members: () => membersKnownTo(dataDir),
     hold: await ExitHold.read(dataDir),
   });
@@ -36,10 +37,14 @@ async function main([dataDir = "", listen = "", clusterId = ""]: readonly string
   setInterval(() => void exitWhenRemoved(dataDir), lookMs);
 }
 
-async function position(dataDir: string): ReturnType<ExitServerDependencies["position"]> {
+async function position(
+  dataDir: string,
+  clusterId: string,
+): ReturnType<ExitServerDependencies["position"]> {
   const watermark = await readWatermark(path.join(dataDir, "raft"));
   if (watermark === null) return null;
-  const { generation, voters, term, lastTerm, last, chain } = watermark;
+  const { voters, term, lastTerm, last, chain } = watermark;
+  const generation = refOf(bootstrapGeneration(clusterId));
   return { generation, voters, term, lastTerm, lastIndex: last, chain };
 }
 

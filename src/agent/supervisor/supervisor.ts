@@ -11,6 +11,7 @@ import { writeFileAtomic } from "../../base/atomic-file.ts";
 import { Background } from "../../base/background.ts";
 import { type Clock, delay } from "../../base/clock.ts";
 import { type Logger } from "../../base/logger.ts";
+import { programFile } from "../../base/program-files.ts";
 import { type Service } from "../../base/service.ts";
 import { identify } from "../../config-engine/process-table.ts";
 import { supervisorFile } from "./take-data-dir.ts";
@@ -22,7 +23,6 @@ export interface SupervisorOptions {
   readonly clusterId: string;
 }
 
-const entryPath = path.join(import.meta.dirname, "main.ts");
 const nodeFlags = ["--max-semi-space-size=1", "--max-old-space-size=64", "--no-warnings"];
 const script = 'read -r word; [ "$word" = bye ] && exit 0; exec "$@"';
 const restartMs = 1000;
@@ -73,7 +73,14 @@ export class Supervisor implements Service {
   async #spawn(): Promise<{ readonly exited: Promise<void> }> {
     const { dataDir, listen, clusterId } = this.#options;
     const log = openSync(path.join(dataDir, "supervisor.log"), "w", 0o600);
-    const command = [process.execPath, ...nodeFlags, entryPath, dataDir, listen(), clusterId];
+    const command = [
+      process.execPath,
+      ...nodeFlags,
+      programFile("supervisor"),
+      dataDir,
+      listen(),
+      clusterId,
+    ];
     try {
       const child = spawn("/bin/sh", ["-c", script, "muster-supervisor", ...command], {
         detached: true,

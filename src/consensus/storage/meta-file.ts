@@ -7,7 +7,9 @@ import path from "node:path";
 import { assert, must } from "../../base/assert.ts";
 import { errorCode } from "../../base/errors.ts";
 import { type Index, type NodeId, type Term } from "../core/types.ts";
-import { type Files, type OpenFile } from "./files.ts";
+import { isGenerationId } from "../lineage/lineage-codec.ts";
+import { type GenerationRef } from "../lineage/types.ts";
+import { type Files, nodeFiles, type OpenFile } from "./files.ts";
 import { type Chain } from "./frame.ts";
 import { isCount, isVote } from "./log-records.ts";
 import { seal, unseal } from "./sealed.ts";
@@ -20,12 +22,13 @@ export interface Watermark {
   readonly last: Index;
   readonly lastTerm: Term;
   readonly chain: Chain;
-  /** Voters in force; a supervisor reads them from here after a crash. */
+  readonly generation: GenerationRef;
+  /** Voters in force; a supervisor reads them, and where the log ends, from here after a crash. */
   readonly voters: readonly NodeId[];
 }
 
 const slotBytes = 4096;
-const version = 1;
+const version = 2;
 const lengthBytes = 4;
 const names = ["meta.0", "meta.1"] as const;
 
@@ -80,20 +83,37 @@ export class MetaFiles {
   }
 }
 
+/** The newest valid watermark, for whoever must not open the log: null when there is none. Never writes. */
+export async function readWatermark(
+  directory: string,
+  files: Files = nodeFiles,
+): Promise<Watermark | null> {
+  let newest: ReturnType<typeof decode> = null;
+  for (const name of names) {
+    const slot = await files.open(path.join(directory, name), "r").catch(() => null);
+    if (slot === null) continue;
+    const found = await readSlot(slot).finally(() => slot.close());
+    if (found !== null && found.stamp > (newest?.stamp ?? -1)) newest = found;
+  }
+  return newest?.watermark ?? null;
+}
+
 function encode(stamp: number, w: Watermark): Buffer {
-  const position = [w.last, w.lastTerm, w.chain];
+  const position = [w.last, w.lastTerm, w.chain, w.generation.n, w.generation.id];
   return seal([version, stamp, w.op, w.confirmed, w.term, w.vote, ...position, w.voters]);
 }
 
 function decode(record: Buffer): { readonly stamp: number; readonly watermark: Watermark } | null {
   const row = unseal(record);
   if (!Array.isArray(row)) return null;
-  const [v, stamp, op, confirmed, term, vote, last, lastTerm, chain, voters] =
-    row as readonly unknown[];
+  const [v, stamp, op, confirmed, term, vote, ...rest] = row as readonly unknown[];
+  const [last, lastTerm, chain, n, id, voters] = rest;
   if (v !== version || !isCount(stamp) || !isCount(op) || !isCount(confirmed)) return null;
   if (!isCount(term) || !isVote(vote) || !isCount(last) || !isCount(lastTerm)) return null;
   if (typeof chain !== "string" || !isIds(voters)) return null;
-  return { stamp, watermark: { op, confirmed, term, vote, last, lastTerm, chain, voters } };
+  if (!isCount(n) || !isGenerationId(id)) return null;
+  const position = { last, lastTerm, chain, generation: { n, id }, voters };
+  return { stamp, watermark: { op, confirmed, term, vote, ...position } };
 }
 
 function isIds(value: unknown): value is readonly string[] {
