@@ -2,9 +2,11 @@
 import { systemClock } from "../../src/base/clock.ts";
 import { type PeerId } from "../../src/base/ids.ts";
 import { type RaftTransport } from "../../src/consensus/driver/ports.ts";
-import { type GossipTransport } from "../../src/gossip/ports.ts";
+import { type GossipTransport, type LaneName } from "../../src/gossip/ports.ts";
+import { GossipLanes } from "../../src/p2p/gossip-lanes.ts";
 import { type Rpc } from "../../src/p2p/ports.ts";
 import { MemoryMesh } from "./memory-mesh.ts";
+import { datagramLanes } from "./datagram-lanes.ts";
 import { withMesh } from "./mesh.ts";
 
 export interface ContractNode {
@@ -23,11 +25,14 @@ export interface ContractPair {
 
 export interface Environment {
   readonly name: string;
+  /** How its gossip frames travel. */
+  readonly lane: LaneName;
   run(body: (pair: ContractPair) => Promise<void>): Promise<void>;
 }
 
 const real: Environment = {
   name: "libp2p",
+  lane: "stream",
   run: (body) =>
     withMesh(async (mesh) => {
       const [a, b] = await mesh.pair();
@@ -35,8 +40,35 @@ const real: Environment = {
     }),
 };
 
+/** Gossip over datagrams, everything else as on the real hosts. */
+const datagrams: Environment = {
+  name: "datagrams",
+  lane: "udp",
+  run: (body) =>
+    withMesh(async (mesh) => {
+      const [a, b] = await mesh.pair();
+      const lanes = await datagramLanes(mesh.cluster, [a, b]);
+      const [first, second] = [lanes.get(a.id), lanes.get(b.id)];
+      if (first === undefined || second === undefined) throw new Error("no lanes");
+      const stopLanes = (): Promise<unknown> => Promise.all([first.stop(), second.stop()]);
+      try {
+        await body({
+          a: { ...a, gossip: new GossipLanes(a.gossip, first) },
+          b: { ...b, gossip: new GossipLanes(b.gossip, second) },
+          crashB: async () => {
+            await second.stop();
+            await b.stop();
+          },
+        });
+      } finally {
+        await stopLanes();
+      }
+    }),
+};
+
 const memory: Environment = {
   name: "memory",
+  lane: "stream",
   run: async (body) => {
     const mesh = new MemoryMesh({ clock: systemClock });
     const a = mesh.node("12D3KooWAlpha");
@@ -46,3 +78,5 @@ const memory: Environment = {
 };
 
 export const environments: readonly Environment[] = [memory, real];
+/** Those on which gossip's contract runs. */
+export const gossipEnvironments: readonly Environment[] = [memory, real, datagrams];

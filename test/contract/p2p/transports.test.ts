@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { errorCode } from "../../../src/base/errors.ts";
 import { type Message } from "../../../src/consensus/core/types.ts";
-import { environments, type Environment } from "../../support/mesh-pairs.ts";
+import { environments, gossipEnvironments, type Environment } from "../../support/mesh-pairs.ts";
 import { MemorySink, slices, snapshotMeta } from "../../support/snapshots.ts";
 import { until } from "../../support/until.ts";
 
@@ -116,17 +116,49 @@ function raftContract({ name, run }: Environment): void {
   it.run();
 }
 
-function gossipContract({ name, run }: Environment): void {
+function gossipContract({ name, lane, run }: Environment): void {
   const it = suite(`gossip transport contract: ${name}`);
 
-  it("delivers frames with their proven sender", () =>
+  it("delivers frames with their proven sender and the lane they came by", () =>
     run(async ({ a, b }) => {
       const got: string[] = [];
-      b.gossip.onFrame((from, frame) => got.push(`${from} ${Buffer.from(frame).toString()}`));
+      b.gossip.onFrame((from, frame, by) => got.push(`${from} ${by} ${Buffer.from(frame)}`));
       assert.ok(a.gossip.sendFrame(b.id, Buffer.from("one")));
-      assert.ok(a.gossip.sendFrame(b.id, Buffer.from("two")));
+      assert.ok(a.gossip.sendFrame(b.id, Buffer.from("two"), "usual"));
       await until({ what: "both frames arrive", everyMs }, () => got.length === 2);
-      assert.equal(got, [`${a.id} one`, `${a.id} two`]);
+      assert.equal(got.sort(), [`${a.id} ${lane} one`, `${a.id} ${lane} two`]);
+    }));
+
+  it("takes the other lane when asked, where there is one", () =>
+    run(async ({ a, b }) => {
+      const got: string[] = [];
+      b.gossip.onFrame((_from, frame, by) => got.push(`${by} ${Buffer.from(frame)}`));
+      assert.ok(a.gossip.sendFrame(b.id, Buffer.from("other"), "other"));
+      await until({ what: "the first arrives", everyMs }, () => got.length === 1);
+      assert.ok(a.gossip.sendFrame(b.id, Buffer.from("named"), "udp"));
+      await until({ what: "the second arrives", everyMs }, () => got.length === 2);
+      assert.equal(got, ["stream other", `${lane} named`]);
+    }));
+
+  it("carries the largest frame", () =>
+    run(async ({ a, b }) => {
+      const got: number[] = [];
+      b.gossip.onFrame((_from, frame) => got.push(frame.byteLength));
+      assert.ok(a.gossip.sendFrame(b.id, Buffer.alloc(1350)));
+      await until({ what: "it arrives", everyMs }, () => got.length === 1);
+      assert.equal(got, [1350]);
+    }));
+
+  it("counts what it carries", () =>
+    run(async ({ a, b }) => {
+      const got: number[] = [];
+      b.gossip.onFrame((_from, frame) => got.push(frame.byteLength));
+      for (let sent = 0; sent < 5; sent += 1) a.gossip.sendFrame(b.id, Buffer.alloc(100));
+      await until({ what: "all arrive", everyMs }, () => got.length === 5);
+      const [out, inward] = [a.gossip.lanes()[lane], b.gossip.lanes()[lane]];
+      assert.equal([out.active, out.framesOut, inward.framesIn], [true, 5, 5]);
+      assert.ok(out.bytesOut >= 500);
+      assert.is(inward.bytesIn, out.bytesOut);
     }));
 
   it("refuses frames that are empty or too long", () =>
@@ -170,7 +202,5 @@ function gossipContract({ name, run }: Environment): void {
   it.run();
 }
 
-for (const environment of environments) {
-  raftContract(environment);
-  gossipContract(environment);
-}
+for (const environment of environments) raftContract(environment);
+for (const environment of gossipEnvironments) gossipContract(environment);
