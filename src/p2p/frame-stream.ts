@@ -7,6 +7,7 @@ import { type Stream, type StreamMessageEvent, type StreamCloseEvent } from "@li
 import { AgentError, errorMessage } from "../base/errors.ts";
 import { P2pCode } from "./errors.ts";
 import { FrameDecoder, type FrameLimits } from "./framing.ts";
+import { saveWindowUpdates } from "./lazy-window.ts";
 import { SendQueue } from "./send-queue.ts";
 
 export interface FrameStreamHandlers {
@@ -38,6 +39,7 @@ export class FrameStream {
     this.#handlers = handlers;
     this.#queue = new SendQueue({ maxBytes: options.maxQueueBytes, prefix: options.prefix });
     this.#decoder = new FrameDecoder(options);
+    saveWindowUpdates(stream);
     stream.addEventListener("message", this.#onMessage);
     stream.addEventListener("drain", this.#schedule);
     stream.addEventListener("close", this.#onClose);
@@ -71,6 +73,11 @@ export class FrameStream {
   /** Tells that the shared queue got a frame. */
   wake(): void {
     this.#schedule();
+  }
+
+  /** Writes at once what the shared queue got: for owners that collect a turn's frames themselves. */
+  flush(): void {
+    if (!this.#scheduled) this.#flush();
   }
 
   pause(): void {

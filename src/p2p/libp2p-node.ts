@@ -9,6 +9,7 @@ import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { type ConnectionGater, type Ed25519PrivateKey } from "@libp2p/interface";
 import { type Multiaddr } from "@multiformats/multiaddr";
+import { inWholeWrites } from "./whole-writes.ts";
 
 /** A silent peer's socket is closed after this; keep-alives come at most every minute. */
 const socketIdleMs = 150_000;
@@ -34,7 +35,7 @@ export function createNode(settings: NodeSettings): Promise<Libp2p> {
         backlog: 1024,
       }),
     ],
-    connectionEncrypters: [noise()],
+    connectionEncrypters: [inWholeWrites(noise())],
     streamMuxers: [
       yamux({
         enableKeepAlive: false,

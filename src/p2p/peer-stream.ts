@@ -22,6 +22,8 @@ export interface PeerStreamOptions {
   readonly prefix: PrefixWidth;
   readonly maxFrameBytes: number;
   readonly maxQueueBytes: number;
+  /** The owner sends one frame per turn of the event loop itself: each is written at once. */
+  readonly collects?: boolean;
 }
 
 export interface PeerStreamEvents {
@@ -78,8 +80,9 @@ export class PeerStream {
   send(frame: Uint8Array): number {
     if (this.#background.signal.aborted) return 0;
     const seq = this.#queue.push(frame);
-    if (this.#stream !== null) this.#stream.wake();
-    else this.#open();
+    if (this.#stream === null) this.#open();
+    else if (this.#options.collects === true) this.#stream.flush();
+    else this.#stream.wake();
     return seq;
   }
 

@@ -167,7 +167,7 @@ export class MeshRaftTransport implements RaftTransport, Service {
   #add(peer: PeerId): PeerLanes {
     const up = (): void => this.#notify(peer, true, "closed");
     const open = (lane: (typeof lanes)[number], opened: () => void): PeerStream =>
-      new PeerStream({ ...lane, peer }, this.#context, {
+      new PeerStream({ ...lane, peer, collects: true }, this.#context, {
         frame: () => {
           throw new AgentError(P2pCode.frameMalformed, "This stream carries nothing back.");
         },
