@@ -18,7 +18,9 @@ const empty: readonly never[] = [];
 
 export class SortedTable<T> implements Table<T> {
   readonly #values = new Map<string, T>();
-  readonly #ids: string[] = [];
+  #ids: string[] = [];
+  /** Where the ids begin: a table that loses its oldest rows one by one does not move all others each time. */
+  #begin = 0;
   #list: readonly T[] | null = null;
 
   get size(): number {
@@ -37,12 +39,14 @@ export class SortedTable<T> implements Table<T> {
 
   delete(id: string): void {
     if (!this.#values.delete(id)) return;
-    this.#ids.splice(this.#position(id), 1);
+    const at = this.#position(id);
+    if (at === this.#begin) this.#dropFirst();
+    else this.#ids.splice(at, 1);
     this.#list = null;
   }
 
   firstId(): string | null {
-    return this.#ids[0] ?? null;
+    return this.#ids[this.#begin] ?? null;
   }
 
   /** Values in the order of their ids. */
@@ -53,7 +57,8 @@ export class SortedTable<T> implements Table<T> {
 
   entries(): readonly Row<T>[] {
     const rows: Row<T>[] = [];
-    for (const id of this.#ids) {
+    for (let at = this.#begin; at < this.#ids.length; at += 1) {
+      const id = this.#ids[at] ?? "";
       const value = this.#values.get(id);
       if (value !== undefined) rows.push([id, value]);
     }
@@ -69,11 +74,18 @@ export class SortedTable<T> implements Table<T> {
     }
   }
 
+  #dropFirst(): void {
+    this.#begin += 1;
+    if (this.#begin * 2 < this.#ids.length) return;
+    this.#ids = this.#ids.slice(this.#begin);
+    this.#begin = 0;
+  }
+
   /** Where `id` is, or would be: at the end in the usual case of ids that grow. */
   #position(id: string): number {
-    let low = 0;
+    let low = this.#begin;
     let high = this.#ids.length;
-    if (high > 0 && (this.#ids[high - 1] ?? "") < id) return high;
+    if (high > low && (this.#ids[high - 1] ?? "") < id) return high;
     while (low < high) {
       const middle = (low + high) >>> 1;
       if ((this.#ids[middle] ?? "") < id) low = middle + 1;
