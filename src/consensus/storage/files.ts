@@ -2,7 +2,7 @@
  * The file operations behind the watermark and the snapshots, as a port: Node's here, those of a simulated disk in
  * simulations. Nothing is durable before `sync` (content) and `syncDirectory` (names).
  */
-import { mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { constants, mkdir, open, readdir, rename, rm } from "node:fs/promises";
 
 /** The part of Node's `FileHandle` that storage uses. */
 export interface OpenFile {
@@ -25,9 +25,14 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
+export type OpenFlags = "r" | "r+" | "ds+" | "w+" | "wx+" | "a+";
+
 export interface Files {
-  /** Flags as in open(2) and Node: `r`, `r+`, `w+`, `wx+`, `a+`. */
-  open(file: string, flags: "r" | "r+" | "w+" | "wx+" | "a+"): Promise<OpenFile>;
+  /**
+   * Flags as in open(2) and Node: `r`, `r+`, `w+`, `wx+`, `a+`; and `ds+`: as `r+`, but a write is durable when it
+   * resolves (O_DSYNC), which saves the way to the kernel and back that a `datasync` of its own would take.
+   */
+  open(file: string, flags: OpenFlags): Promise<OpenFile>;
   /** With its parents; content with it when it is there already. */
   makeDirectory(directory: string): Promise<void>;
   /** None when there is no such directory. */
@@ -39,8 +44,10 @@ export interface Files {
   syncDirectory(directory: string): Promise<void>;
 }
 
+const durably = constants.O_RDWR | constants.O_DSYNC;
+
 export const nodeFiles: Files = {
-  open: (file, flags) => open(file, flags),
+  open: (file, flags) => open(file, flags === "ds+" ? durably : flags),
   makeDirectory: async (directory) => void (await mkdir(directory, { recursive: true })),
   names: (directory) => readdir(directory).catch(() => []),
   rename: (from, to) => rename(from, to),

@@ -74,8 +74,7 @@ export class MetaFiles {
     assert(record.byteLength + lengthBytes <= slotBytes, "a watermark fits its slot");
     block.writeUInt32BE(record.byteLength, 0);
     block.set(record, lengthBytes);
-    await slot.write(block, 0, slotBytes, 0);
-    await slot.datasync();
+    await slot.write(block, 0, slotBytes, 0); // durable: the slot was opened so
   }
 
   async close(): Promise<void> {
@@ -132,12 +131,16 @@ async function readSlot(slot: OpenFile): Promise<ReturnType<typeof decode>> {
 /** Opens a slot, allocating its block now, so that later writes change no file size. */
 async function openSlot(files: Files, file: string): Promise<OpenFile> {
   try {
-    return await files.open(file, "r+");
+    return await files.open(file, "ds+");
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw error;
   }
   const created = await files.open(file, "wx+");
-  await created.write(Buffer.alloc(slotBytes), 0, slotBytes, 0);
-  await created.sync();
-  return created;
+  try {
+    await created.write(Buffer.alloc(slotBytes), 0, slotBytes, 0);
+    await created.sync();
+  } finally {
+    await created.close();
+  }
+  return files.open(file, "ds+");
 }
