@@ -38,6 +38,7 @@ export function createApiContext(deps: ApiContextDeps): ApiContext {
     generation: () => 1,
     lineage: () => null,
     consensus: () => deps.cluster()?.consensus.status() ?? null,
+    leaderContactMs: () => deps.cluster()?.consensus.leaderContactMs ?? null,
     members: () => deps.cluster()?.gossip.members() ?? [],
     transferLeadership: async (to, timeoutMs) => joined().transferLeadership(to, timeoutMs),
     readTranscript: async (run, request) => joined().readTranscript(run, request),

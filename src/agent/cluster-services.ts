@@ -111,8 +111,7 @@ export class ClusterServices {
 
   /** False when no leader with a quorum is in sight: reads go on, writes are refused. */
   isWritable(): boolean {
-    const status = this.consensus.status();
-    return status.leader !== null && !status.quorumLost;
+    return this.consensus.hasQuorum;
   }
 
   /** Resolves when this replica has all that was committed. @throws AgentError NO_LEADER, STOPPED. */

@@ -2,7 +2,7 @@
  * Tokens as operators hold them. Join tokens carry the cluster and are proven in the join dialogue; API tokens
  * are `mapi1.ID.SECRET`, of which the inventory keeps SHA-256.
  */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { hash, randomBytes, timingSafeEqual } from "node:crypto";
 import { type Caller, type NewToken } from "../api/context.ts";
 import { type InventoryView } from "../inventory/view.ts";
 import { makeJoinToken } from "../p2p/join-token.ts";
@@ -39,5 +39,5 @@ export function authenticateToken(
 }
 
 function digest(secret: string): string {
-  return createHash("sha256").update(secret).digest("hex");
+  return hash("sha256", secret);
 }

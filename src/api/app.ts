@@ -92,11 +92,11 @@ function create({ tls }: AppOptions, deps: AppDeps): FastifyInstance {
 
 function addLimitAndMetrics(app: FastifyInstance, { metrics, stopping }: AppDeps): void {
   let running = 0;
-  const finishers = new WeakMap<FastifyRequest, () => void>();
   app.addHook("onRequest", (request, reply, done) => {
     const finish = metrics.startRequest();
     running += 1;
-    finishers.set(request, () => {
+    // Fastify's own hooks stay silent for a caller who hangs up before the answer; a close always comes.
+    reply.raw.once("close", () => {
       running -= 1;
       const { url = "none", config } = request.routeOptions;
       const isStream = (config as { readonly stream?: boolean }).stream === true;
@@ -109,22 +109,10 @@ function addLimitAndMetrics(app: FastifyInstance, { metrics, stopping }: AppDeps
       );
     } else done();
   });
-  const over = (request: FastifyRequest): void => {
-    finishers.get(request)?.();
-    finishers.delete(request);
-  };
-  app.addHook("onResponse", (request, _reply, done) => {
-    over(request);
-    done();
-  });
-  app.addHook("onRequestAbort", (request, done) => {
-    over(request);
-    done();
-  });
 }
 
 function addHeaders(request: FastifyRequest, reply: FastifyReply, context: ApiContext): void {
-  const contact = context.consensus()?.leaderContactMs ?? null;
+  const contact = context.leaderContactMs();
   reply.header("muster-index", context.view.appliedIndex);
   reply.header("muster-mode", context.mode());
   reply.header("muster-generation", context.generation());

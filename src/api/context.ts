@@ -78,6 +78,8 @@ export interface ApiContext {
   lineage(): LineagePort | null;
   /** Null before the agent has joined a cluster. */
   consensus(): ConsensusStatus | null;
+  /** As in `consensus`, for every answer's headers, where building a whole status would cost too much. */
+  leaderContactMs(): number | null;
   members(): readonly MemberView[];
   /**
    * Hands leadership on, wherever the leader is; null: to the best voter. False when it did not take place in time.

@@ -75,14 +75,11 @@ export class RouteServer {
       const parsed = parse(request);
       if (parsed.linearizable) await context.readBarrier(barrierTimeoutMs);
       const by = this.#callers.get(request)?.actor ?? "anonymous";
-      const signal = this.#signal(reply);
-      const input = { ...parsed.input, by, signal } as ApiRequest<RouteName>;
+      const input = this.#input(parsed.input, by, reply) as ApiRequest<RouteName>;
       if (endpoint.stream === true) {
-        return this.#sendStream(handle(input, context) as Lines<unknown>, {
-          request,
-          reply,
-          signal,
-        });
+        const { signal } = input;
+        const lines = handle(input, context) as Lines<unknown>;
+        return this.#sendStream(lines, { request, reply, signal });
       }
       const cached = cacheable.has(name) ? this.#cache.get(request.url) : null;
       if (cached !== null) return reply.type("application/json").send(cached);
@@ -107,17 +104,32 @@ export class RouteServer {
     };
   }
 
+  /** Most handlers never ask for the signal, so it is made when asked for. */
+  #input(given: Parsed["input"], by: string, reply: FastifyReply): object {
+    let signal: AbortSignal | null = null;
+    const make = (): AbortSignal => this.#signal(reply);
+    return {
+      ...given,
+      by,
+      get signal() {
+        return (signal ??= make());
+      },
+    };
+  }
+
   /** Aborts when the caller hangs up, or the server stops. */
   #signal(reply: FastifyReply): AbortSignal {
     const { stopping } = this.#deps;
     const controller = new AbortController();
     const stop = (): void => controller.abort(new ApiError("STOPPED", "This agent is stopping"));
-    if (stopping.aborted) stop();
-    stopping.addEventListener("abort", stop, { once: true });
-    reply.raw.once("close", () => {
+    const over = (): void => {
       stopping.removeEventListener("abort", stop);
       if (!reply.raw.writableFinished) controller.abort(new DOMException("Hung up", "AbortError"));
-    });
+    };
+    if (stopping.aborted) stop();
+    stopping.addEventListener("abort", stop, { once: true });
+    if (reply.raw.closed) over();
+    else reply.raw.once("close", over);
     return controller.signal;
   }
 

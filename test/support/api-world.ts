@@ -89,6 +89,8 @@ export class ApiWorld {
   submitFails: Error | null = null;
   /** Thrown by every read barrier. */
   barrierFails: Error | null = null;
+  /** Every read barrier waits for this. */
+  barrierHeld: Promise<void> = Promise.resolve();
   barriers = 0;
   joined = true;
   lineage: LineagePort | null = null;
@@ -156,12 +158,14 @@ export class ApiWorld {
       readBarrier: async () => {
         this.barriers += 1;
         if (this.barrierFails !== null) throw this.barrierFails;
+        await this.barrierHeld;
       },
       stateHash: () => ({ index: inventory.view.appliedIndex, sha256: inventory.machine.hash() }),
       identity: () => ({ id: peer("n1"), name: "n1", version: "9.9.9" }),
       mode: () => "normal",
       generation: () => 1,
       lineage: () => this.lineage,
+      leaderContactMs: () => this.context.consensus()?.leaderContactMs ?? null,
       consensus: () => (this.joined ? consensusStatus(inventory.view.appliedIndex) : null),
       members: () => this.members,
       transferLeadership: async (to) => {

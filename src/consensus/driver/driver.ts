@@ -24,6 +24,10 @@ export interface MeasuredConsensusNode<R> extends ConsensusNode<R> {
   readonly metrics: DriverMetrics;
   /** The unit of the ticks in its status. */
   readonly tickMs: number;
+  /** Parts of its status that are asked for with every answer: without building the whole. */
+  readonly leaderContactMs: number | null;
+  /** A leader with a quorum is in sight. */
+  readonly hasQuorum: boolean;
 }
 
 export function createConsensusNode<R>(
@@ -127,11 +131,20 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
     return done;
   }
 
+  get leaderContactMs(): number | null {
+    return this.#engine?.contact.ageMs(this.#deps.clock.monotonicMs()) ?? null;
+  }
+
+  get hasQuorum(): boolean {
+    const soft = this.#engine?.contact.soft ?? null;
+    return soft !== null && soft.leader !== null && !soft.quorumLost;
+  }
+
   status(): ConsensusStatus {
     const core = this.#engine?.core.status() ?? this.#statusBeforeStart();
     return {
       ...core,
-      leaderContactMs: this.#engine?.contact.ageMs(this.#deps.clock.monotonicMs()) ?? null,
+      leaderContactMs: this.leaderContactMs,
       snapshotIndex: this.#engine?.snapshotIndex ?? 0,
       health: this.#failure === null ? "ok" : "failed",
     };

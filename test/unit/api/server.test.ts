@@ -12,6 +12,7 @@ import { systemClock } from "../../../src/base/clock.ts";
 import { AgentError, errorCode } from "../../../src/base/errors.ts";
 import { listener } from "../../support/api-listener.ts";
 import { ask } from "../../support/http.ts";
+import { until } from "../../support/until.ts";
 
 const it = suite("api server and client");
 const fixtures = path.join(import.meta.dirname, "../../fixtures/tls");
@@ -229,6 +230,23 @@ it("keeps a connection after a refusal that left nothing unread", async () => {
   }
   assert.not.match(answers, /connection: close/i);
   socket.destroy();
+});
+
+it("does not count for ever those who hung up before their answer", async () => {
+  await using api = await listener();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  api.world.barrierHeld = promise;
+  const head = "GET /v1/vars?consistency=linearizable HTTP/1.1\r\nHost: x\r\n\r\n";
+  for (let batch = 1; batch <= 11; batch += 1) {
+    const sockets = Array.from({ length: 100 }, () => net.connect(api.socketPath));
+    for (const socket of sockets) socket.write(head);
+    await until({ what: "all wait" }, () => api.world.barriers === batch * 100);
+    for (const socket of sockets) socket.destroy();
+    await Promise.all(sockets.map((socket) => once(socket, "close")));
+  }
+  resolve();
+  const { status, text } = await ask({ socketPath: api.socketPath, path: "/v1/vars" });
+  assert.is(status, 200, text);
 });
 
 it("ends streams when it stops, without calling them complete", async () => {
