@@ -17,7 +17,7 @@ import { Submitter } from "../consensus/driver/submitter.ts";
 import { defaultLevelLogOptions, LevelLogStore } from "../consensus/storage/level-log.ts";
 import { defaultMaxSnapshotBytes, SnapshotFiles } from "../consensus/storage/snapshot-files.ts";
 import { type GossipNode } from "../gossip/ports.ts";
-import { stampEnvelope } from "../inventory/codec.ts";
+import { admitEnvelope, stampEnvelope } from "../inventory/codec.ts";
 import { type CommandResult } from "../inventory/commands.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type AgentState } from "./agent-state.ts";
@@ -89,7 +89,8 @@ export function createReplica(
       status: () => node.status(),
       onChange: (listener) => node.onChange(listener),
     },
-    prepare: (request) => stampEnvelope(request, clock.wallMs()),
+    stamp: (request) => stampEnvelope(request, clock.wallMs()),
+    admit: (request) => admitEnvelope(request, clock.wallMs()),
     forward: (leader, request, timeoutMs) => forwardSubmit(rpc, leader, request, timeoutMs),
     clock,
     random: systemRandom,

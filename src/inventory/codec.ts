@@ -26,8 +26,11 @@ export type Decoded =
 
 const packr = newPackr();
 
+/** How an envelope begins that was encoded here: six fields, `v`, and `at` as a float64, which follows. */
+const head = Buffer.from([0x86, 0xa1, 0x76, schemaVersion, 0xa2, 0x61, 0x74, 0xcb]);
+
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
-  return new Uint8Array(packr.pack(withoutUndefined(envelope)));
+  return new Uint8Array(packr.pack(hasUndefined(envelope) ? withoutUndefined(envelope) : envelope));
 }
 
 export function decodeEnvelope(bytes: Uint8Array): Decoded {
@@ -53,14 +56,25 @@ export function decodeEnvelope(bytes: Uint8Array): Decoded {
 }
 
 /**
- * What a leader proposes for the request of any agent: a command it can apply itself, with the leader's time.
+ * What a leader proposes for the request of another agent: a command it can apply itself, with the leader's time.
  * @throws InventoryError COMMAND_INVALID, SCHEMA_TOO_NEW.
  */
-export function stampEnvelope(bytes: Uint8Array, at: number): Uint8Array {
+export function admitEnvelope(bytes: Uint8Array, at: number): Uint8Array {
   const decoded = decodeEnvelope(bytes);
-  if (decoded.ok) return encodeEnvelope({ ...decoded.envelope, at });
+  if (decoded.ok) return stampEnvelope(bytes, at);
   const code = decoded.code === "SCHEMA_TOO_NEW" ? decoded.code : "COMMAND_INVALID";
   throw new InventoryError(code, decoded.message);
+}
+
+/** The same envelope with another time; `bytes` stay as they are, since an earlier attempt may be in the log. */
+export function stampEnvelope(bytes: Uint8Array, at: number): Uint8Array {
+  const stamped = Buffer.from(bytes);
+  if (stamped.subarray(0, head.length).equals(head)) {
+    stamped.writeDoubleBE(at, head.length);
+    return stamped;
+  }
+  const decoded = decodeEnvelope(bytes);
+  return decoded.ok ? encodeEnvelope({ ...decoded.envelope, at }) : bytes;
 }
 
 /** The answer to a committed entry that is no command. */
@@ -79,6 +93,12 @@ function commandProblem(command: unknown): string | null {
 
 function unknown(message: string): Decoded {
   return { ok: false, code: "UNKNOWN_COMMAND", message };
+}
+
+function hasUndefined(value: unknown): boolean {
+  if (value === undefined) return true;
+  if (Array.isArray(value)) return value.some(hasUndefined);
+  return isPlainObject(value) && Object.values(value).some(hasUndefined);
 }
 
 /** An absent field and an undefined one are the same; msgpack would need an extension type for the latter. */

@@ -21,8 +21,10 @@ export interface SubmitterDependencies<R> {
     ConsensusNode<R>,
     "propose" | "waitApplied" | "resultAt" | "status" | "onChange"
   >;
-  /** Makes a request what is appended to the log; on the leader only (it stamps the time). */
-  readonly prepare: (request: Uint8Array) => Uint8Array;
+  /** Make a request what is appended to the log; on the leader only (it stamps the time). */
+  readonly stamp: (request: Uint8Array) => Uint8Array;
+  /** Checks it too: it comes from another agent. */
+  readonly admit: (request: Uint8Array) => Uint8Array;
   /** Asks the leader to `handleForward`. Rejects with what the RPC layer or the leader said. */
   readonly forward: (leader: NodeId, request: Uint8Array, timeoutMs: number) => Promise<Position>;
   readonly clock: Clock;
@@ -99,16 +101,16 @@ export class Submitter<R> {
 
   /** The leader's side of a forwarded request. @throws as `ConsensusNode.propose` does. */
   async handleForward(bytes: Uint8Array): Promise<Position> {
-    const { index, term } = await this.#deps.node.propose(this.#deps.prepare(bytes));
+    const { index, term } = await this.#deps.node.propose(this.#deps.admit(bytes));
     return { index, term };
   }
 
   #attempt(request: Request, leader: NodeId): Promise<Applied<R>> {
-    const { node, prepare, self } = this.#deps;
+    const { node, stamp, self } = this.#deps;
     if (leader !== self) return this.#ask(request, leader);
     const { promise, resolve, reject } = Promise.withResolvers<Applied<R>>();
     const settled = this.#limit(this.#leftMs(request), reject);
-    node.propose(prepare(request.bytes)).then(resolve, reject).finally(settled);
+    node.propose(stamp(request.bytes)).then(resolve, reject).finally(settled);
     return promise;
   }
 

@@ -1,7 +1,12 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Packr } from "msgpackr";
-import { decodeEnvelope, encodeEnvelope, stampEnvelope } from "../../../src/inventory/codec.ts";
+import {
+  admitEnvelope,
+  decodeEnvelope,
+  encodeEnvelope,
+  stampEnvelope,
+} from "../../../src/inventory/codec.ts";
 import { type Command, type Envelope } from "../../../src/inventory/commands.ts";
 import {
   Inventory,
@@ -153,12 +158,28 @@ it("refuses the types that only msgpack extensions have", () => {
   }
 });
 
-it("stamps a request with the leader's time, and passes on nothing it cannot apply", () => {
-  const stamped = decodeEnvelope(stampEnvelope(encodeEnvelope({ ...any, command: refresh }), 42));
+it("stamps a request with the leader's time, and leaves the request itself as it is", () => {
+  const late = Date.UTC(2100, 0);
+  for (const at of [any.at, Date.UTC(2026, 0)]) {
+    const request = encodeEnvelope({ ...any, at, command: refresh });
+    const before = Buffer.from(request);
+    const expected = { ok: true, envelope: { ...any, at: late, command: refresh } };
+    assert.equal(decodeEnvelope(stampEnvelope(request, late)), expected);
+    assert.equal(decodeEnvelope(admitEnvelope(request, late)), expected);
+    assert.equal(Buffer.from(request), before);
+  }
+});
+
+it("stamps what another codec wrote in another order, too", () => {
+  const { v, at, ...rest } = { ...any, command: refresh };
+  const stamped = decodeEnvelope(stampEnvelope(pack({ ...rest, at, v }), 42));
   assert.equal(stamped, { ok: true, envelope: { ...any, at: 42, command: refresh } });
+});
+
+it("admits nothing from another agent that it cannot apply", () => {
   const refused = (value: unknown, code: string) =>
     assert.throws(
-      () => stampEnvelope(pack(value), 42),
+      () => admitEnvelope(pack(value), 42),
       (error: { code: string }) => error.code === code,
     );
   refused({ ...any, command: { type: "no.such" } }, "COMMAND_INVALID");

@@ -30,7 +30,8 @@ class Submitters {
     const submitter = new Submitter<string>({
       self: id,
       node: this.cluster.node(id).consensus,
-      prepare: (request) => Buffer.concat([request, Buffer.from("!")]),
+      stamp: (request) => Buffer.concat([request, Buffer.from("!")]),
+      admit: (request) => Buffer.concat([request, Buffer.from("?")]),
       forward: (leader, request, timeoutMs) => this.#forward(leader, request, timeoutMs),
       clock: this.cluster.clock,
       random: seededRandom(7),
@@ -81,7 +82,7 @@ on("carries out a command from the leader and from a follower", async (s) => {
   assert.is(await s.cluster.settle(s.submit(leader.id, "one")), "#1");
   assert.is(s.forwarded, 0);
   assert.is(await s.cluster.settle(s.submit(follower.id, "two")), "#2");
-  assert.equal(follower.machine.commands, ["one!", "two!"], "applied here before it is answered");
+  assert.equal(follower.machine.commands, ["one!", "two?"], "applied here before it is answered");
 });
 
 on("waits for a leader to be elected", async (s) => {
@@ -101,7 +102,7 @@ on("sends the same bytes again when an answer is lost", async (s) => {
   const follower = must(s.cluster.followers()[0], "there are followers");
   s.faults.push("lost-request", "lost-answer");
   await s.cluster.settle(s.submit(follower.id, "x", 20_000));
-  assert.equal(leader.machine.commands, ["x!", "x!"], "the state machine sees the repetition");
+  assert.equal(leader.machine.commands, ["x?", "x?"], "the state machine sees the repetition");
 });
 
 on("outlives the crash of the leader it waits for", async (s) => {
@@ -120,7 +121,7 @@ on("retries elsewhere when it loses leadership while it waits", async (s) => {
   await s.cluster.clock.until("another leads", () => (s.cluster.leader()?.id ?? "") !== old.id);
   s.cluster.lets = () => true;
   await s.cluster.settle(outcome);
-  assert.equal(old.machine.commands, ["x!"]);
+  assert.equal(old.machine.commands, ["x?"]);
 });
 
 on("says NO_LEADER when surely nothing was sent", async (s) => {
@@ -178,7 +179,7 @@ on("ends at once when this agent stops before it sees the result", async (s) => 
   const outcome = s.submit(follower.id, "x").catch(codeOf);
   assert.is(await s.cluster.settle(outcome), "UNKNOWN_OUTCOME");
   assert.ok(s.cluster.clock.monotonicMs() - begun < 100);
-  assert.equal(leader.machine.commands, ["x!"]);
+  assert.equal(leader.machine.commands, ["x?"]);
 });
 
 on("ends what waits for a leader at once when it is closed, and takes nothing more", async (s) => {
@@ -201,7 +202,7 @@ on("says that the outcome is unknown of what was sent before it was closed", asy
   const begun = s.cluster.clock.monotonicMs();
   assert.is(await s.cluster.settle(outcome), "UNKNOWN_OUTCOME");
   assert.ok(s.cluster.clock.monotonicMs() - begun < 500);
-  assert.equal(leader.machine.commands, ["x!"]);
+  assert.equal(leader.machine.commands, ["x?"]);
 });
 
 on(
