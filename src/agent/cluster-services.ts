@@ -5,22 +5,18 @@
 import { type TranscriptRequest } from "../api/context.ts";
 import { type Clock } from "../base/clock.ts";
 import { AgentError } from "../base/errors.ts";
-import { asPeerId, newBootId, type PeerId } from "../base/ids.ts";
+import { asPeerId, type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { systemRandom } from "../base/random.ts";
 import { type Service, startAll } from "../base/service.ts";
 import { version } from "../base/version.ts";
 import { type TranscriptPart } from "../config-engine/ports.ts";
 import { type MeasuredConsensusNode } from "../consensus/driver/driver.ts";
-import { createGossipNode } from "../gossip/driver/node.ts";
-import { snapshotFile } from "../gossip/driver/snapshot-file.ts";
-import { lanOptions, localOptions, wanOptions } from "../gossip/options.ts";
 import { type GossipNode } from "../gossip/ports.ts";
 import { type CommandResult } from "../inventory/commands.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type InventoryView } from "../inventory/view.ts";
 import { unlessAborted } from "../p2p/deadline.ts";
-import { verifySignature } from "../p2p/identity.ts";
 import { type Admission } from "../p2p/ports.ts";
 import { dialSeed } from "../p2p/seed-dial.ts";
 import { systemResolver } from "../p2p/seeds.ts";
@@ -29,12 +25,15 @@ import { createEngine, type Engine } from "./engine.ts";
 import { gatherFacts } from "./facts.ts";
 import { FactsReporter } from "./facts-reporter.ts";
 import { createLifecycle } from "./lifecycle.ts";
+import { leads } from "./leadership.ts";
 import { MemberWatch } from "./member-watch.ts";
+import { createMembership } from "./membership.ts";
 import { type Mesh } from "./mesh.ts";
 import { type AgentOptions } from "./options.ts";
 import { PeerSearch } from "./peer-search.ts";
 import { createReplica, type Replica } from "./replica.ts";
 import { SolitudeWatch } from "./solitude-watch.ts";
+import { Supervisor } from "./supervisor/supervisor.ts";
 import { InventoryWriter } from "./writer.ts";
 
 export interface ClusterServicesOptions {
@@ -54,7 +53,6 @@ export interface ClusterServicesDeps {
 
 const leaveMs = 2000;
 const solitudeMs = { lan: 30_000, wan: 60_000, local: 3000 };
-const gossipProfiles = { lan: lanOptions, wan: wanOptions, local: localOptions };
 
 export class ClusterServices {
   readonly clusterId: string;
@@ -80,11 +78,20 @@ export class ClusterServices {
       { agent: mesh.identity.peer, starts: state.starts },
       { clock, submit: (request, timeoutMs) => this.#replica.submitter.submit(request, timeoutMs) },
     );
-    this.gossip = this.#createGossip({ options, state });
+    const membership = createMembership(
+      { options, state },
+      {
+        ...deps,
+        isLeader: () => leads(this.consensus.status()),
+        submit: (command) => this.writer.submit(command, { by: "agent" }),
+      },
+    );
+    this.gossip = membership.gossip;
     this.#engine = createEngine(options, { ...deps, view: this.view, gossip: this.gossip });
     this.#services = [
+      this.#supervisor(options),
       ...this.#replica.services,
-      this.gossip,
+      ...membership.services,
       this.#memberWatch(),
       this.#solitudeWatch(options),
       this.#peerSearch(options),
@@ -129,31 +136,11 @@ export class ClusterServices {
     return this.#engine.readTranscript(run, request);
   }
 
-  #createGossip({ options, state }: ClusterServicesOptions): GossipNode {
-    const { mesh, clock, logger, fail } = this.#deps;
-    const { identity, host } = mesh;
-    const doubled = `Another agent, started earlier, runs with the key of "${options.dataDir}"; stop it, or start this one with an empty data directory`;
-    return createGossipNode(
-      {
-        id: identity.peer,
-        name: state.nodeName,
-        address: host.addresses()[0] ?? options.listen,
-        tags: { version },
-        bootId: newBootId(clock.wallMs()),
-        protocol: gossipProfiles[options.gossipProfile],
-      },
-      {
-        transport: mesh.gossip,
-        clock,
-        random: systemRandom,
-        logger: logger.child({ module: "gossip" }),
-        snapshotFile: snapshotFile(`${options.dataDir}/peers.json`),
-        isMember: (peer) => this.view.member(peer)?.status === "admitted",
-        sign: (bytes) => identity.sign(bytes),
-        verify: verifySignature,
-        onDoubled: () => fail(new AgentError("IDENTITY_DOUBLED", doubled)),
-      },
-    );
+  /** First to start and last to stop: its good-bye means that everything was handed over. */
+  #supervisor({ dataDir }: AgentOptions): Service {
+    const { mesh, clock, logger } = this.#deps;
+    const listen = (): string => mesh.host.listenAddress();
+    return new Supervisor({ dataDir, listen, clusterId: this.clusterId }, { clock, logger });
   }
 
   #memberWatch(): Service {

@@ -44,17 +44,18 @@ export class Supervisor implements Service {
     this.#background = new Background(deps.logger);
   }
 
-  start(): Promise<void> {
-    this.#background.run("supervisor", async (signal) => {
+  async start(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    let { exited } = await this.#spawn();
+    this.#background.run("supervisor", async (stopped) => {
       for (;;) {
-        const { exited } = await this.#spawn();
-        await Promise.race([exited, aborted(signal)]);
-        signal.throwIfAborted();
+        await Promise.race([exited, aborted(stopped)]);
+        stopped.throwIfAborted();
         this.#deps.logger.warn({}, "the supervisor ended; starting another");
-        await delay(this.#deps.clock, restartMs, signal);
+        await delay(this.#deps.clock, restartMs, stopped);
+        ({ exited } = await this.#spawn());
       }
     });
-    return Promise.resolve();
   }
 
   async stop(): Promise<void> {
