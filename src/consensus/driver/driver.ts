@@ -192,11 +192,15 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
     const { transferOnStopMs } = this.#options;
     if (transferOnStopMs <= 0 || !engine.contact.isLeader) return;
     engine.core.transfer(null);
-    if (engine.core.status().transferee === null) return;
+    const { transferee, last } = engine.core.status();
+    if (transferee === null) return;
     const deadlineMs = this.#deps.clock.monotonicMs() + transferOnStopMs;
     const done = engine.transfers.wait(null, deadlineMs);
     engine.loop.wake();
-    await done;
+    if (!(await done)) return;
+    // The successor's first entry: of two voters, the one that is left may go on alone only once an entry of its own
+    // term is committed, and for that it needs this agent.
+    await this.#reach(engine, last + 1, deadlineMs).catch(() => undefined);
   }
 
   #fail(cause: unknown): void {

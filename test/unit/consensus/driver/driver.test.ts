@@ -407,6 +407,19 @@ on("hands leadership over before it stops", three, async (cluster) => {
   assert.ok(cluster.clock.monotonicMs() - begun < 500);
 });
 
+on("leaves the other of two able to go on alone when it stops", ["a", "b"], async (cluster) => {
+  const old = await cluster.elected();
+  await cluster.settle(cluster.write(old, "one"));
+  await cluster.stop(old.id);
+  await cluster.clock.until("the other leads alone", () => {
+    const status = cluster.leader()?.consensus.status();
+    return status?.effective.sets.flat().length === 1 && !status.quorumLost;
+  });
+  const leader = await cluster.elected();
+  await cluster.settle(cluster.write(leader, "two"));
+  assert.equal(leader.machine.commands, ["one", "two"]);
+});
+
 on("settles everybody who waits when it stops", three, async (cluster) => {
   const leader = await cluster.elected();
   for (const follower of cluster.followers()) cluster.crash(follower.id);
