@@ -1,6 +1,7 @@
 /** Shapes of all commands: what a committed entry must look like before the reducer sees it. */
 import { type Command, type CommandType, type Envelope, type Expect } from "./commands.ts";
 import { type ConfigRecord, jobActions, reachabilities } from "./records.ts";
+import { evidence, generation, generationRef } from "./lineage-shapes.ts";
 import {
   condition,
   currentRun,
@@ -16,6 +17,7 @@ import {
 } from "./record-shapes.ts";
 import {
   type Shape,
+  binary,
   dictionary,
   either,
   flag,
@@ -40,6 +42,8 @@ const expected: { readonly ifVersion: Shape<Expect["ifVersion"]> } = {
 };
 const source = object<NonNullable<ConfigRecord["source"]>>({ url: text, ref: nullable(text) });
 const jobOnly = object<Body<"job.cancel">>({ job: text, ...expected });
+
+const conflict = object<Body<"journal.apply">>({ generation: text, key: text });
 
 type FetchResult = CommandOf<"config.fetched">["result"];
 const fetched = either(
@@ -178,6 +182,16 @@ export const commandShapes: { readonly [T in CommandType]: Shape<Body<T>> } = {
   "job.pause": jobOnly,
   "job.resume": jobOnly,
   "job.retry": jobOnly,
+  "generation.begin": object<Body<"generation.begin">>({ generation, evidence }),
+  "generation.settled": object<Body<"generation.settled">>({ id: text, reason: text }),
+  "merge.page": object<Body<"merge.page">>({
+    generation: generationRef,
+    forkIndex: natural,
+    members: list(peerId),
+    bytes: binary,
+  }),
+  "journal.apply": conflict,
+  "journal.discard": conflict,
 };
 
 type Origin = NonNullable<Envelope["origin"]>;

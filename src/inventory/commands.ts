@@ -5,6 +5,8 @@
  */
 import { type Json, type JsonObject } from "../base/json.ts";
 import { type PeerId } from "../base/ids.ts";
+import { type Generation, type GenerationRef } from "../consensus/lineage/types.ts";
+import { type LostEvidence } from "./lineage-records.ts";
 import { type Condition } from "./conditions.ts";
 import {
   type ClusterRecord,
@@ -191,7 +193,27 @@ export type Command =
   | ({ readonly type: "job.pause"; readonly job: string } & Expect)
   | ({ readonly type: "job.resume"; readonly job: string } & Expect)
   /** Failed, rolled back, lost and cancelled nodes of an ended job go back to pending. */
-  | ({ readonly type: "job.retry"; readonly job: string } & Expect);
+  | ({ readonly type: "job.retry"; readonly job: string } & Expect)
+  /** First command of a forced generation: which one, on whose word, and what was known of those left behind. */
+  | {
+      readonly type: "generation.begin";
+      readonly generation: Generation;
+      readonly evidence: readonly LostEvidence[];
+    }
+  /** Everybody who was left behind is back or forgotten: the generation is not provisional any more. */
+  | { readonly type: "generation.settled"; readonly id: string; readonly reason: string }
+  /** A page of what a losing generation wrote since the fork; the one that completes its export merges it. */
+  | {
+      readonly type: "merge.page";
+      readonly generation: GenerationRef;
+      readonly forkIndex: number;
+      /** Members of the losing side; counts on the first page only. */
+      readonly members: readonly PeerId[];
+      readonly bytes: Uint8Array;
+    }
+  /** The other side's value comes in force, if the record is still the one that it lost against. */
+  | { readonly type: "journal.apply"; readonly generation: string; readonly key: string }
+  | { readonly type: "journal.discard"; readonly generation: string; readonly key: string };
 
 export type CommandType = Command["type"];
 

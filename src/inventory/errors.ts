@@ -17,6 +17,10 @@ export type InventoryErrorCode =
   /** An entry or snapshot of a newer schema: this agent must be upgraded. The state is unchanged. */
   | "SCHEMA_TOO_NEW"
   /** A snapshot that cannot be read. The state is unchanged. */
-  | "SNAPSHOT_INVALID";
+  | "SNAPSHOT_INVALID"
+  /** Pages of another history that cannot be read. The state is unchanged. */
+  | "MERGE_INVALID"
+  /** More changes since the fork than one merge takes. */
+  | "MERGE_TOO_LARGE";
 
 export class InventoryError extends AgentError<InventoryErrorCode> {}

@@ -41,6 +41,12 @@ export const eventTypes = [
   "run.started",
   "run.finished",
   "run.transcripts",
+  "generation.forced",
+  "generation.settled",
+  "merge.begun",
+  "merge.done",
+  "conflict.applied",
+  "conflict.discarded",
 ] as const;
 
 export type EventType = (typeof eventTypes)[number];

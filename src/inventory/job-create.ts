@@ -1,7 +1,7 @@
 /** A new job from the command that asks for it: checks that need no state, and the record. Pure. */
 import { type CommandOf } from "./command-shapes.ts";
 import { type JobNode, type JobRecord, type Strategy } from "./records.ts";
-import { checkName, checkNames, checkText, checkVars } from "./names.ts";
+import { checkName, checkNames, checkText, checkVars, firstProblem } from "./names.ts";
 import { limits } from "./limits.ts";
 
 type Create = CommandOf<"job.create">;
@@ -35,8 +35,32 @@ function isAmount(value: number | string): boolean {
   return percent !== undefined && Number(percent) >= 1 && Number(percent) <= 100;
 }
 
+/** A job's record in itself: its waves are its targets, and there is work for each of them and no other node. */
+export function jobLayoutProblem(job: JobRecord): string | null {
+  const { targets, nodes } = job;
+  const working = Object.keys(nodes);
+  return (
+    checkNames("node", targets, limits.jobTargets) ??
+    wavesProblem(job) ??
+    (working.length === targets.length && targets.every((name) => Object.hasOwn(nodes, name))
+      ? null
+      : "its nodes are not its targets") ??
+    firstProblem(Object.values(nodes), (work) => workProblem(job, work))
+  );
+}
+
+function workProblem(job: JobRecord, { status, current }: JobNode): string | null {
+  if (current !== null && status !== "running")
+    return `a run is under way on a node that is ${status}`;
+  const isOpen = status === "pending" || status === "running";
+  if (isOpen && job.endedAt !== null) return `it has ended, but a node is ${status}`;
+  return job.status === "queued" && status === "running"
+    ? "it is queued, but a node is running"
+    : null;
+}
+
 /** Waves are the targets, each once: a node in no wave would never be worked on. */
-function wavesProblem({ targets, waves }: Create): string | null {
+function wavesProblem({ targets, waves }: Pick<Create, "targets" | "waves">): string | null {
   const wanted = new Set(targets);
   if (wanted.size !== targets.length) return "a node is named twice";
   const planned = new Set<string>();

@@ -73,7 +73,7 @@ function successRefusal(job: JobRecord, cannot: string): Refusal | null {
   return refuse("ILLEGAL_MOVE", `${cannot}: node "${names}" did not succeed`, { nodes: other });
 }
 
-function trimJobs(draft: Draft): void {
+export function trimJobs(draft: Draft): void {
   const jobs = draft.view.jobs();
   let excess = jobs.length - draft.view.activeJobs().length - limits.endedJobs;
   for (const job of jobs) {

@@ -31,6 +31,8 @@ export const recordClasses = {
 } as const satisfies Readonly<Record<string, RecordClass>>;
 
 export type KeyPrefix = keyof typeof recordClasses;
+/** What one history gives to another. */
+export type ExportedPrefix = Exclude<KeyPrefix, "page">;
 
 /** The class of a key, or null when its prefix is unknown to this version. */
 export function classOf(key: string): RecordClass | null {

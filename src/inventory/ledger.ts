@@ -40,7 +40,7 @@ export function recordRun(draft: Draft, run: FinishedRun, recorded: Recorded): v
       exitCode: run.exitCode,
     },
   );
-  trim(draft, node);
+  trimLedger(draft, node);
 }
 
 /** The newest run of an action of a role on a node; `succeeded` looks only at those that did. */
@@ -70,7 +70,8 @@ export function pinnedRuns(ledger: readonly LedgerRecord[]): ReadonlySet<string>
   return new Set(newest.values());
 }
 
-function trim(draft: Draft, node: string): void {
+/** Drops what is beyond the limit, oldest first, but never what is pinned. */
+export function trimLedger(draft: Draft, node: string): void {
   const ledger = draft.view.ledger(node);
   let excess = ledger.length - limits.ledgerPerNode;
   if (excess <= 0) return;

@@ -105,7 +105,7 @@ export const currentRun = object<CurrentRun>({
   timeoutMs: natural,
 });
 
-export const finishedRun = object<FinishedRun>({
+export const finishedRunFields = {
   ...runRef,
   revision: text,
   outcome: oneOf("succeeded", "drifted", "failed", "timed-out", "cancelled", "lost"),
@@ -114,7 +114,8 @@ export const finishedRun = object<FinishedRun>({
   startedAt: natural,
   endedAt: natural,
   message: text,
-});
+} satisfies { readonly [K in keyof FinishedRun]: Shape<FinishedRun[K]> };
+export const finishedRun = object<FinishedRun>(finishedRunFields);
 
 export const condition = object<Omit<Condition, "since">>({
   type: oneOf(...conditionTypes),

@@ -44,12 +44,23 @@ function forget(draft: Draft, { node: name, force, ifVersion }: CommandOf<"node.
   if (admitted.length <= 1) {
     return refuse("CONFLICT", `Cannot forget node "${name}": it is the last member of the cluster`);
   }
+  removeNode(draft, node, { reason: force ? "forgotten by force" : "forgotten", force });
+  return done({ node: name, id: node.id });
+}
+
+/** Takes a node out with all that is its own; its agent is evicted, jobs go on without it. */
+export function removeNode(
+  draft: Draft,
+  node: NodeRecord,
+  { reason, force }: { readonly reason: string; readonly force: boolean },
+): void {
+  const { name } = node;
   for (const job of draft.view.activeJobs()) loseNode(draft, job, node);
   addHistory(draft, name, {
     kind: "phase",
     from: node.phase,
     to: "forgotten",
-    reason: force ? "forgotten by force" : "forgotten",
+    reason,
     job: node.job,
   });
   evict(draft, node);
@@ -59,7 +70,6 @@ function forget(draft: Draft, { node: name, force, ifVersion }: CommandOf<"node.
   clearConflict(draft, node);
   dropOldRemains(draft);
   draft.emit("node.forgotten", `node/${name}`, `Node "${name}" forgotten`, { id: node.id, force });
-  return done({ node: name, id: node.id });
 }
 
 /** A node that was never configured has nothing to be decommissioned of. */

@@ -58,7 +58,7 @@ function admit(draft: Draft, command: CommandOf<"member.admit">): Outcome {
   const refusal = tokenRefusal(draft, token, command);
   if (refusal !== null) return refusal;
   if (token !== null) useToken(draft, token, command);
-  const node = freeName(draft, command.name);
+  const node = freeName(command.name, (name) => draft.view.node(name) !== null);
   addMember(draft, command, { node, token: command.token });
   if (node !== command.name) markConflict(draft, command, node);
   return done({ node, clusterId: cluster.id });
@@ -121,12 +121,12 @@ function useToken(draft: Draft, token: TokenRecord, { id }: Newcomer): void {
 }
 
 /** `name`, or with the first suffix that nobody has. */
-function freeName(draft: Draft, name: string): string {
-  if (draft.view.node(name) === null) return name;
+export function freeName(name: string, isTaken: (name: string) => boolean): string {
+  if (!isTaken(name)) return name;
   for (let n = 2; ; n += 1) {
     const suffix = `-${n}`;
     const candidate = name.slice(0, limits.nameLength - suffix.length) + suffix;
-    if (draft.view.node(candidate) === null) return candidate;
+    if (!isTaken(candidate)) return candidate;
   }
 }
 
@@ -171,7 +171,12 @@ export function contestedName(node: NodeRecord): string | null {
   return conflict === null ? null : (/^Name "([^"]+)"/.exec(conflict.message)?.[1] ?? null);
 }
 
-function markConflict(draft: Draft, { id, name }: Newcomer, node: string): void {
+/** Both machines carry the condition that they want one name. */
+export function markConflict(
+  draft: Draft,
+  { id, name }: Pick<Newcomer, "id" | "name">,
+  node: string,
+): void {
   const conflict = { type: "NameConflict", status: "True", reason: "NameTaken" } as const;
   setCondition(draft, name, {
     ...conflict,

@@ -203,7 +203,7 @@ function labelText(labels: Readonly<Record<string, string>>): string {
 
 function patchRoles(
   draft: Draft,
-  { name, phase }: NodeRecord,
+  { name }: NodeRecord,
   assigned: readonly string[] | undefined,
 ): string | null {
   if (assigned === undefined) return null;
@@ -219,16 +219,26 @@ function patchRoles(
     from: spec.roles,
     to: roles,
   });
-  const atWork = phase === "commissioning" || phase === "upgrading";
-  if (phase === "commissioned" || atWork) {
-    setCondition(draft, name, {
-      type: "Configured",
-      status: "Unknown",
-      reason: atWork ? rolesChangedMeanwhile : "RolesChanged",
-      message: `Roles changed from ${change.from} to ${change.to}; upgrade the node to apply them`,
-    });
-  }
+  markRolesChanged(draft, name, { from: spec.roles, to: roles });
   return null;
+}
+
+/** A node that is configured, or is being, has not got the roles it is meant to have now. */
+export function markRolesChanged(
+  draft: Draft,
+  name: string,
+  { from, to }: { readonly from: readonly string[]; readonly to: readonly string[] },
+): void {
+  const phase = draft.view.node(name)?.phase;
+  const atWork = phase === "commissioning" || phase === "upgrading";
+  if (phase !== "commissioned" && !atWork) return;
+  const [before, after] = [from, to].map((roles) => roles.join(", ") || "none");
+  setCondition(draft, name, {
+    type: "Configured",
+    status: "Unknown",
+    reason: atWork ? rolesChangedMeanwhile : "RolesChanged",
+    message: `Roles changed from ${before} to ${after}; upgrade the node to apply them`,
+  });
 }
 
 /** Values stay out of history and events: they may be secret. */

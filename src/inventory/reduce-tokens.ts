@@ -66,7 +66,7 @@ export function isDead(token: TokenRecord, at: number): boolean {
   return token.revokedAt !== null || expired || token.usesLeft === 0;
 }
 
-function dropDeadTokens(draft: Draft): void {
+export function dropDeadTokens(draft: Draft): void {
   const dead = draft.view.tokens().filter((token) => isDead(token, draft.at));
   const excess = dead.length - limits.deadTokens;
   if (excess <= 0) return;

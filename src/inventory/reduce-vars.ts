@@ -129,7 +129,8 @@ function putSettings(draft: Draft, { settings, ifVersion }: CommandOf<"settings.
   return done({ version: draft.view.settings().version });
 }
 
-function settingsProblem({ autoCommission }: Settings): string | null {
+/** Null when the settings may be in force. */
+export function settingsProblem({ autoCommission }: Settings): string | null {
   if (autoCommission === null) return null;
   const { selector, roles } = autoCommission;
   try {

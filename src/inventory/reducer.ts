@@ -8,12 +8,15 @@ import { type EventRecord } from "./records.ts";
 import { type Handler, type Handlers } from "./outcome.ts";
 import { type InventoryState } from "./state.ts";
 import { configHandlers } from "./reduce-config.ts";
+import { generationHandlers } from "./reduce-generations.ts";
 import { forgetHandlers } from "./reduce-forget.ts";
 import { indexText } from "./record-types.ts";
 import { jobHandlers } from "./reduce-jobs.ts";
 import { jobNodeHandlers } from "./reduce-job-nodes.ts";
 import { keyringHandlers } from "./keyring.ts";
+import { journalHandlers } from "./reduce-journal.ts";
 import { limits } from "./limits.ts";
+import { mergeHandlers } from "./reduce-merge.ts";
 import { memberHandlers } from "./reduce-members.ts";
 import { nodeHandlers } from "./reduce-nodes.ts";
 import { rememberByKey, rememberRequest, replayByKey, replayRequest } from "./exactly-once.ts";
@@ -24,10 +27,13 @@ import { varHandlers } from "./reduce-vars.ts";
 const handlers: Handlers<CommandType> = {
   ...configHandlers,
   ...forgetHandlers,
+  ...generationHandlers,
   ...jobHandlers,
   ...jobNodeHandlers,
   ...keyringHandlers,
+  ...journalHandlers,
   ...memberHandlers,
+  ...mergeHandlers,
   ...nodeHandlers,
   ...runHandlers,
   ...tokenHandlers,

@@ -35,6 +35,9 @@ export const natural: Shape<number> = (value, path) =>
 export const json: Shape<Json> = (value, path) =>
   isJson(value, 0) ? null : `${path} is not a JSON value of at most ${maxDepth} levels`;
 
+export const binary: Shape<Uint8Array> = (value, path) =>
+  value instanceof Uint8Array ? null : `${path} is not binary`;
+
 /** Text of a kind that only its source can make (a peer id). */
 export function brand<T extends string>(): Shape<T> {
   return text as Shape<T>;

@@ -7,6 +7,7 @@ import { type AppliedListener, type InventoryView } from "./view.ts";
 import { type CommandResult } from "./commands.ts";
 import { type EventRecord } from "./records.ts";
 import { type Logger } from "../base/logger.ts";
+import { type StoredRecord } from "./record-types.ts";
 import { type StateMachine } from "../consensus/driver/ports.ts";
 import { InventoryError } from "./errors.ts";
 import { InventoryState } from "./state.ts";
@@ -63,6 +64,11 @@ export class InventoryStateMachine implements StateMachine<CommandResult> {
   async restore(bytes: AsyncIterable<Uint8Array>, index: Index): Promise<void> {
     this.#state.adopt(await decodeSnapshot(bytes, index));
     this.#notify([]);
+  }
+
+  /** Every record there is now; later entries do not touch the answer. */
+  image(): readonly StoredRecord[] {
+    return this.#state.image();
   }
 
   hash(): string {

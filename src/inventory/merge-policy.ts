@@ -1,0 +1,43 @@
+/** What a merge means for the inventory, as lineage drives it: pages out on the side that lost, in on the other. */
+import { AgentError } from "../base/errors.ts";
+import { asPeerId } from "../base/ids.ts";
+import { type MergePage, type MergePolicy } from "../consensus/lineage/ports.ts";
+import { type Command, type CommandResult } from "./commands.ts";
+import { exportPages, isFirstPage } from "./merge/export.ts";
+import { type StoredRecord } from "./record-types.ts";
+import { type InventoryView } from "./view.ts";
+
+export interface MergeDeps {
+  readonly view: InventoryView;
+  /** The whole state of now (`InventoryStateMachine.image`). */
+  readonly image: () => readonly StoredRecord[];
+  /** Resolves when the command is committed and applied on this agent. */
+  readonly submit: (command: Command) => Promise<CommandResult>;
+}
+
+export class InventoryMerge implements MergePolicy {
+  readonly #deps: MergeDeps;
+
+  constructor(deps: MergeDeps) {
+    this.#deps = deps;
+  }
+
+  /** Of the state at the call. @throws InventoryError MERGE_TOO_LARGE, when the first page is asked for. */
+  pages(fork: number): Iterable<Uint8Array> {
+    const { view, image } = this.#deps;
+    const cluster = view.cluster()?.id ?? "";
+    return exportPages({ image: image(), index: view.appliedIndex, cluster }, fork);
+  }
+
+  /** @throws AgentError with the code of the refusal (LIMIT: an operator must act first), or of `submit`. */
+  async merge({ generation, forkIndex, members, bytes }: MergePage): Promise<void> {
+    const result = await this.#deps.submit({
+      type: "merge.page",
+      generation: { n: generation.n, id: generation.id },
+      forkIndex,
+      members: isFirstPage(bytes) ? members.map(asPeerId) : [],
+      bytes,
+    });
+    if (!result.ok) throw new AgentError(result.code, result.message, result.details);
+  }
+}

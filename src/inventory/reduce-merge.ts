@@ -1,0 +1,154 @@
+/**
+ * Pages of a losing generation, as they come in. They wait in the replicated state until their export is complete;
+ * the page that completes it merges all of it at once. Any page may come twice, late, or from a second exporter.
+ */
+import { createHash } from "node:crypto";
+import { errorMessage } from "../base/errors.ts";
+import { type CommandOf } from "./command-shapes.ts";
+import { type Draft } from "./draft.ts";
+import { type MergeRecord, type PageRecord } from "./lineage-records.ts";
+import { limits } from "./limits.ts";
+import { pageHeaderBytes } from "./merge/export.ts";
+import { merge } from "./merge/merge.ts";
+import { readOtherSide } from "./merge/other-side.ts";
+import { checkPattern } from "./names.ts";
+import { type Handlers, type Outcome, done, invalid } from "./outcome.ts";
+import { indexText } from "./record-types.ts";
+
+type Page = CommandOf<"merge.page">;
+
+export const mergeHandlers: Handlers<"merge.page"> = { "merge.page": takePage };
+
+interface Header {
+  readonly name: string;
+  readonly sequence: number;
+  readonly pages: number;
+}
+
+function takePage(draft: Draft, page: Page): Outcome {
+  const { generation, forkIndex } = page;
+  const header = headerOf(page.bytes);
+  const problem =
+    checkPattern("generation", generation.id, /^[0-9a-f]{32}$/) ??
+    (header === null ? "a page has no header" : headerProblem(header, page)) ??
+    (forkIndex < draft.index ? null : `the fork at ${forkIndex} is not in this history`);
+  if (problem !== null || header === null) return invalid("merge", problem ?? "");
+  const known = draft.view.get("merge", generation.id);
+  if (known !== null && known.forkIndex !== forkIndex) {
+    return invalid(
+      "merge",
+      `generation ${generation.n} left at ${known.forkIndex}, not at ${forkIndex}`,
+    );
+  }
+  if (known?.exports.includes(header.name) === true) return done({ merged: true });
+  const before = known ?? begin(draft, page);
+  dropOldExports(draft, header.name);
+  putPage(draft, page, header);
+  const waiting = pagesOf(draft, generation.id, header.name);
+  if (waiting.length < header.pages) {
+    return done({ merged: false, waiting: waiting.length, pages: header.pages });
+  }
+  return complete(draft, { waiting, before, page, header });
+}
+
+function headerOf(bytes: Uint8Array): Header | null {
+  if (bytes.length < pageHeaderBytes) return null;
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const name = view.toString("hex", 0, 16);
+  return { name, sequence: view.readUInt32BE(16), pages: view.readUInt32BE(20) };
+}
+
+function headerProblem({ sequence, pages }: Header, { bytes, members }: Page): string | null {
+  const most = 1 + Math.ceil(limits.exportBytes / limits.pageBytes);
+  if (pages < 1 || pages > most) return `${pages} pages; at most ${most}`;
+  if (sequence >= pages) return `page ${sequence} of ${pages}`;
+  if (bytes.length > limits.pageBytes + pageHeaderBytes) return `a page of ${bytes.length} bytes`;
+  if (sequence === 0 && bytes.length > pageHeaderBytes) return "the first page is not empty";
+  const isCrowded = members.length > limits.sideMembers;
+  return isCrowded ? `${members.length} members; at most ${limits.sideMembers}` : null;
+}
+
+function begin(draft: Draft, { generation, forkIndex }: Page): MergeRecord {
+  const { id, n } = generation;
+  const counts = { applied: 0, pending: 0, superseded: 0, added: 0, events: 0 };
+  const record = {
+    ...{ id, n, forkIndex, counts, through: 0, exports: [], mergedAt: [], keys: {} },
+    ...{ begunAt: draft.at, doneAt: null },
+  };
+  draft.put("merge", id, record);
+  const text = `Merge of generation ${n} begun: it left this one at index ${forkIndex}`;
+  draft.emit("merge.begun", `generation/${id}`, text, { n, forkIndex });
+  return { ...record, version: draft.index };
+}
+
+function putPage(draft: Draft, page: Page, { name, sequence, pages }: Header): void {
+  const { generation, forkIndex, members, bytes } = page;
+  const id = `${generation.id}/${name}/${indexText(sequence)}`;
+  if (draft.view.get("page", id) !== null) return;
+  const body = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  draft.put("page", id, {
+    export: name,
+    sequence,
+    pages,
+    at: draft.at,
+    forkIndex,
+    members: sequence === 0 ? members : [],
+    bytes: body.toString("base64", pageHeaderBytes),
+  });
+}
+
+function pagesOf(draft: Draft, generation: string, name: string): readonly PageRecord[] {
+  return draft.view.pages(generation).filter((page) => page.export === name);
+}
+
+interface Completed {
+  readonly waiting: readonly PageRecord[];
+  readonly before: MergeRecord;
+  readonly page: Page;
+  readonly header: Header;
+}
+
+/** Whatever is wrong with it, the same is wrong everywhere: a bad export is refused, it never stops a replica. */
+function complete(draft: Draft, { waiting, before, page, header }: Completed): Outcome {
+  try {
+    const parts = waiting.map(({ bytes }) => Buffer.from(bytes, "base64"));
+    const bytes = Buffer.concat(parts);
+    const digest = createHash("sha256").update(bytes).digest("hex").slice(0, header.name.length);
+    if (digest !== header.name) return invalid("merge", "the pages are not those of one export");
+    const other = readOtherSide(bytes);
+    const members = waiting[0]?.members ?? [];
+    const { generation } = page;
+    const refusal = merge(draft, { generation, members, other, before, export: header.name });
+    if (refusal !== null) return refusal;
+  } catch (error) {
+    return invalid("merge", errorMessage(error));
+  }
+  dropPages(draft, page.generation.id, header.name);
+  return done({ merged: true });
+}
+
+function dropPages(draft: Draft, generation: string, name: string): void {
+  for (const { sequence } of pagesOf(draft, generation, name)) {
+    draft.delete("page", `${generation}/${name}/${indexText(sequence)}`);
+  }
+}
+
+/** Exports that nobody goes on with, and the oldest when too many wait at once. */
+function dropOldExports(draft: Draft, current: string): void {
+  const newest = new Map<
+    string,
+    { readonly generation: string; readonly name: string; at: number }
+  >();
+  for (const { id: generation } of draft.view.merges()) {
+    for (const { export: name, at } of draft.view.pages(generation)) {
+      const key = `${generation}/${name}`;
+      if (name !== current)
+        newest.set(key, { generation, name, at: Math.max(at, newest.get(key)?.at ?? 0) });
+    }
+  }
+  const others = [...newest.values()].sort((a, b) => b.at - a.at || (a.name < b.name ? -1 : 1));
+  others.forEach(({ generation, name, at }, i) => {
+    const isStale = at + limits.waitingExportMs <= draft.at;
+    if (isStale || i >= limits.waitingExports - 1) dropPages(draft, generation, name);
+  });
+}
