@@ -7,18 +7,11 @@ import http from "node:http";
 import { delay, systemClock } from "../../src/base/clock.ts";
 import { type TestAgent } from "../support/agents.ts";
 import { until } from "../support/until.ts";
-import { type Journal } from "./journal.ts";
-
-export interface EventLine {
-  readonly index: number;
-  readonly seq: number;
-  readonly type: string;
-  readonly subject: string;
-}
+import { type EventLine, isAfter, place, type StreamOfAgent } from "./event-streams.ts";
 
 const resumeMs = 200;
 
-export class EventFollower {
+export class EventFollower implements StreamOfAgent {
   readonly agent: TestAgent;
   readonly events: EventLine[] = [];
   readonly problems: string[] = [];
@@ -31,6 +24,10 @@ export class EventFollower {
     this.agent = agent;
     this.#since = since;
     this.#done = this.#follow();
+  }
+
+  get name(): string {
+    return this.agent.name;
   }
 
   async stop(): Promise<void> {
@@ -96,61 +93,4 @@ export class EventFollower {
     }
     this.events.push(event);
   }
-}
-
-function isAfter(a: EventLine, b: EventLine): boolean {
-  return a.index > b.index || (a.index === b.index && a.seq > b.seq);
-}
-
-const place = ({ index, seq }: EventLine): string => `${index}.${seq}`;
-const same = (a: EventLine, b: EventLine): boolean => JSON.stringify(a) === JSON.stringify(b);
-
-/** All streams, up to index `end`, must be one and the same. */
-export function compareStreams(
-  followers: readonly EventFollower[],
-  end: number,
-): readonly string[] {
-  const problems = followers.flatMap((follower) => follower.problems);
-  const upTo = (follower: EventFollower): readonly EventLine[] =>
-    follower.events.filter(({ index }) => index <= end);
-  const [first, ...rest] = followers;
-  if (first === undefined) return problems;
-  const reference = upTo(first);
-  for (const follower of rest) {
-    const events = upTo(follower);
-    const at = reference.findIndex((event, i) => !events[i] || !same(event, events[i]));
-    if (at < 0 && events.length === reference.length) continue;
-    const where = at < 0 ? reference.length : at;
-    const shown = [reference[where], events[where]].map((event) => JSON.stringify(event));
-    problems.push(
-      `${first.agent.name} streamed ${reference.length} events and ${follower.agent.name} ${events.length}; ` +
-        `they part at number ${where}: ${shown.join(" and ")}`,
-    );
-  }
-  return problems;
-}
-
-/** Every acknowledged write has its event, at its version; there are no more events than writes that may have been. */
-export function compareWithWrites(
-  events: readonly EventLine[],
-  journal: Journal,
-): readonly string[] {
-  const problems: string[] = [];
-  const bySubject = Map.groupBy(events, ({ subject }) => subject);
-  for (const [subject, { acknowledged, unknown }] of journal.writes) {
-    const seen = bySubject.get(subject) ?? [];
-    const indexes = new Set(seen.map(({ index }) => index));
-    for (const { version } of acknowledged) {
-      if (version !== null && !indexes.has(version)) {
-        problems.push(`No event of the write of ${subject} that was acknowledged as ${version}`);
-      }
-    }
-    if (seen.length < acknowledged.length || seen.length > acknowledged.length + unknown) {
-      problems.push(
-        `${subject} has ${seen.length} events for ${acknowledged.length} acknowledged writes ` +
-          `and ${unknown} of unknown outcome`,
-      );
-    }
-  }
-  return problems;
 }

@@ -19,7 +19,12 @@ export class Journal {
   reads = 0;
   longestGapMs = 0;
   readonly problems: string[] = [];
+  readonly #nowMs: () => number;
   #lastMs: number | null = null;
+
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
+  }
 
   /** @param subject as in the event of the write, such as `var/x`. */
   accept(subject: string, version: number | null): void {
@@ -30,7 +35,7 @@ export class Journal {
   /** A write was acknowledged. */
   tick(): void {
     this.acknowledged += 1;
-    const now = performance.now();
+    const now = this.#nowMs();
     if (this.#lastMs !== null) this.longestGapMs = Math.max(this.longestGapMs, now - this.#lastMs);
     this.#lastMs = now;
   }
