@@ -42,6 +42,11 @@ export const optionTable = [
   },
   { flag: "log-level", value: "LEVEL", describe: "debug, info, warn or error" },
   { flag: "gossip-profile", value: "PROFILE", describe: "lan, wan or local" },
+  {
+    flag: "gossip-udp",
+    value: "on|off",
+    describe: "gossip by sealed datagrams too, on the peer port's number (default off)",
+  },
   { flag: "snapshot-entries", value: "N", describe: "log entries between snapshots" },
   {
     flag: "config-watch",

@@ -25,6 +25,8 @@ export interface AgentOptions {
   readonly discover: { readonly interfaces: readonly string[] } | null;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly gossipProfile: "lan" | "wan" | "local";
+  /** Gossip by datagrams too. */
+  readonly gossipUdp: boolean;
   readonly snapshotEntries: number;
   readonly configWatchMs: number;
   readonly configRepo: { readonly url: string; readonly ref: string | null } | null;
@@ -179,6 +181,7 @@ function buildOptions(read: OptionReader, env: Environment): AgentOptions {
     discover: readDiscovery(read),
     logLevel: read.required("log-level", kinds.oneOf("debug", "info", "warn", "error"), "info"),
     gossipProfile: read.required("gossip-profile", kinds.oneOf("lan", "wan", "local"), "lan"),
+    gossipUdp: read.required("gossip-udp", kinds.oneOf("on", "off"), "off") === "on",
     snapshotEntries: read.required("snapshot-entries", kinds.entryCount, "20000"),
     configWatchMs: read.required("config-watch", kinds.duration, "60s"),
     configRepo: read.optional("config-repo", kinds.repository),

@@ -52,6 +52,8 @@ export const endpoints = {
   whyNode: { method: "GET", path: "/v1/why/node/{name}", auth: "reader" },
   whyJob: { method: "GET", path: "/v1/why/job/{id}", auth: "reader" },
   getRaft: { method: "GET", path: "/v1/operator/raft", auth: "reader" },
+  getKeys: { method: "GET", path: "/v1/operator/keys", auth: "reader" },
+  rotateKeys: { method: "POST", path: "/v1/operator/rotate-keys", auth: "admin" },
   transferLeadership: { method: "POST", path: "/v1/operator/transfer", auth: "admin" },
   getMetrics: { method: "GET", path: "/metrics", auth: "reader" },
   getHealth: { method: "GET", path: "/healthz", auth: "none" },

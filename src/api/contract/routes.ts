@@ -9,6 +9,7 @@ import * as config from "./config.ts";
 import { type ParamsOf, type RouteName, type StreamName } from "./endpoints.ts";
 import * as events from "./events.ts";
 import * as jobs from "./jobs.ts";
+import * as keys from "./keys.ts";
 import * as nodes from "./nodes.ts";
 import * as tokens from "./tokens.ts";
 import * as variables from "./variables.ts";
@@ -167,6 +168,15 @@ export const routes = {
   whyNode: row("What a node waits for", events.whyNodeSchema, ["NOT_FOUND"]),
   whyJob: row("What a job waits for", events.whyJobSchema, ["NOT_FOUND", "AMBIGUOUS"]),
   getRaft: { ...row("Raft state of this agent", cluster.raftSchema), query: cluster.raftQuery },
+  getKeys: row("Keys of gossip's datagrams, and how far a rotation is", keys.keysSchema),
+  rotateKeys: {
+    ...row("Begin to rotate the keys of gossip's datagrams", keys.keysSchema, [
+      ...write,
+      "CONFLICT",
+      "INVALID",
+    ]),
+    status: 202,
+  },
   transferLeadership: {
     ...row("Hand leadership to another voter", cluster.transferSchema, [
       "NO_LEADER",

@@ -5,6 +5,7 @@ import { clusterHandlers } from "./cluster.ts";
 import { configHandlers } from "./config.ts";
 import { eventHandlers } from "./events.ts";
 import { jobHandlers } from "./jobs.ts";
+import { keyHandlers } from "./keys.ts";
 import { logHandlers } from "./logs.ts";
 import { nodeHandlers } from "./nodes.ts";
 import { tokenHandlers } from "./tokens.ts";
@@ -19,6 +20,7 @@ export const handlers: Handlers<Exclude<RouteName, DocumentRoute>> = {
   ...configHandlers,
   ...eventHandlers,
   ...jobHandlers,
+  ...keyHandlers,
   ...logHandlers,
   ...nodeHandlers,
   ...tokenHandlers,

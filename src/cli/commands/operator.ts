@@ -7,10 +7,13 @@ import { type CliContext } from "../context.ts";
 import { printSingle } from "../render/output.ts";
 import { type Column, renderFields, renderTable, type TableSize } from "../render/table.ts";
 import { list } from "../render/values.ts";
+import { addKeyCommands } from "./keys.ts";
 import { type WatchFlags, watchSingle, withWatch } from "../watch.ts";
 
 export function addOperatorCommands(program: Command, context: CliContext): void {
-  const operator = program.command("operator").description("the Raft group, for operators");
+  const operator = program
+    .command("operator")
+    .description("the Raft group and the keys of gossip, for operators");
   withWatch(withOutput(operator.command("raft")))
     .description("Raft state as this agent sees it")
     .option("--state-hash", "also hash the whole state: equal on all agents at one index")
@@ -32,6 +35,7 @@ export function addOperatorCommands(program: Command, context: CliContext): void
       const lines = (): string => `leader is ${value.leader?.name ?? "not known yet"}`;
       await printSingle(context, { value, name, lines }, output);
     });
+  addKeyCommands(operator, context);
 }
 
 function stateHashField({ stateHash }: Raft): readonly (readonly [string, string])[] {

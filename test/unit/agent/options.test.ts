@@ -35,6 +35,7 @@ const samples: Readonly<Record<OptionFlag, readonly [string, string, string]>> =
   "join-token-file": ["/a", "/b", "/c"],
   "log-level": ["debug", "warn", "error"],
   "gossip-profile": ["wan", "local", "lan"],
+  "gossip-udp": ["on", "off", "on"],
   "snapshot-entries": ["16", "17", "18"],
   "config-watch": ["100ms", "2s", "3m"],
   "config-repo": ["https://a", "https://b", "https://c#r"],
