@@ -14,6 +14,7 @@ import { createConsensusNode, type MeasuredConsensusNode } from "../consensus/dr
 import { defaultDriverOptions } from "../consensus/driver/options.ts";
 import { immediateScheduler } from "../consensus/driver/scheduler.ts";
 import { Submitter } from "../consensus/driver/submitter.ts";
+import { bootstrapLineage } from "../consensus/lineage/generation.ts";
 import { defaultLevelLogOptions, LevelLogStore } from "../consensus/storage/level-log.ts";
 import { defaultMaxSnapshotBytes, SnapshotFiles } from "../consensus/storage/snapshot-files.ts";
 import { type GossipNode } from "../gossip/ports.ts";
@@ -57,6 +58,7 @@ export function createReplica(
       core: defaultCoreOptions,
       self,
       bootstrap: state.founder ? simpleConfiguration([self]) : null,
+      lineage: bootstrapLineage(state.clusterId),
       snapshotEntries: options.snapshotEntries,
       trailingEntries: Math.floor(options.snapshotEntries / 2),
     },

@@ -17,7 +17,12 @@ import { defaultDriverOptions } from "../../src/consensus/driver/options.ts";
 import { immediateScheduler } from "../../src/consensus/driver/scheduler.ts";
 import { defaultLevelLogOptions, LevelLogStore } from "../../src/consensus/storage/level-log.ts";
 import { SnapshotFiles } from "../../src/consensus/storage/snapshot-files.ts";
-import { ListMachine, MemoryTransport, type Carrier } from "../support/raft-cluster.ts";
+import {
+  clusterLineage,
+  ListMachine,
+  MemoryTransport,
+  type Carrier,
+} from "../support/raft-cluster.ts";
 import { decodeMessages } from "../../src/consensus/driver/wire.ts";
 
 const it = suite("consensus on disk");
@@ -47,6 +52,7 @@ class DiskCluster implements Carrier {
         ...defaultDriverOptions,
         ...limits,
         self: id,
+        lineage: clusterLineage,
         bootstrap: simpleConfiguration(["a", "b", "c"]),
       },
       {

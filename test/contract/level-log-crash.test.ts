@@ -12,7 +12,7 @@ import { silentLogger } from "../../src/base/logger.ts";
 import { simpleConfiguration } from "../../src/consensus/core/configuration.ts";
 import { defaultLevelLogOptions, LevelLogStore } from "../../src/consensus/storage/level-log.ts";
 import { SnapshotFiles } from "../../src/consensus/storage/snapshot-files.ts";
-import { commands, write } from "../support/entries.ts";
+import { commands, genesis, history, write } from "../support/entries.ts";
 import { codeOf } from "./log-store.ts";
 import { chunks, collect, pattern } from "./snapshot-store.ts";
 
@@ -63,7 +63,7 @@ it("keeps every acknowledged write over kill -9, again and again", () =>
       const { last, term } = await writeAndKill(root, lines);
       assert.ok(last > 0);
       const store = logIn(root);
-      const { recovered, health, detail } = await store.open(bootstrap);
+      const { recovered, health, detail } = await store.open(genesis(bootstrap));
       await store.close();
       assert.is.not(health, "corrupt", detail);
       const { hardState, lastIndex } = recovered;
@@ -93,7 +93,7 @@ if (!isRoot) process.stderr.write("full disks are not tested: mounting a small o
 asRoot("fails for good when the disk is full, and loses nothing acknowledged", () =>
   onSmallDisk(async (mount) => {
     const store = logIn(path.join(mount, "consensus"));
-    await store.open(bootstrap);
+    await store.open(genesis(bootstrap));
     let last = 0;
     let outcome = "";
     while (outcome === "" && last < 1_000_000) {
@@ -107,7 +107,7 @@ asRoot("fails for good when the disk is full, and loses nothing acknowledged", (
     await store.close();
     await run("mount", ["-o", "remount,size=64m", mount]);
     const again = logIn(path.join(mount, "consensus"));
-    const { recovered, health, detail } = await again.open(bootstrap);
+    const { recovered, health, detail } = await again.open(genesis(bootstrap));
     assert.is.not(health, "corrupt", detail);
     assert.ok(recovered.lastIndex >= last);
     await again.append(
@@ -122,10 +122,13 @@ asRoot("keeps the old snapshot when the disk is full", () =>
     const options = { directory: path.join(mount, "snapshots"), maxBytes: 1 << 30 };
     const store = new SnapshotFiles(options, { logger: silentLogger });
     const old = await store.create(
-      { index: 5, term: 1, config: bootstrap },
+      { index: 5, term: 1, config: bootstrap, ...history },
       chunks(pattern(100_000)),
     );
-    const next = store.create({ index: 9, term: 1, config: bootstrap }, chunks(pattern(9_000_000)));
+    const next = store.create(
+      { index: 9, term: 1, config: bootstrap, ...history },
+      chunks(pattern(9_000_000)),
+    );
     assert.is(await next.catch(codeOf), "SNAPSHOT_WRITE_FAILED");
     const again = new SnapshotFiles(options, { logger: silentLogger });
     assert.equal(await again.latest(), old);

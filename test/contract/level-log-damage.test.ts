@@ -6,12 +6,14 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { systemClock } from "../../src/base/clock.ts";
 import { simpleConfiguration } from "../../src/consensus/core/configuration.ts";
+import { currentGeneration } from "../../src/consensus/lineage/generation.ts";
+import { readWatermark } from "../../src/consensus/storage/meta-file.ts";
 import {
   defaultLevelLogOptions,
   LevelLogStore,
   type LevelLogOptions,
 } from "../../src/consensus/storage/level-log.ts";
-import { command, commands, shown, write } from "../support/entries.ts";
+import { command, commands, genesis, shown, write } from "../support/entries.ts";
 import { codeOf } from "./log-store.ts";
 
 const it = suite("level log: damage");
@@ -35,14 +37,14 @@ function on(title: string, test: (given: Given) => Promise<void>): void {
     const open = async (options: Partial<LevelLogOptions> = {}): Promise<LevelLogStore> => {
       const all = { ...defaultLevelLogOptions, directory, ...options };
       const store = new LevelLogStore(all, { clock: systemClock });
-      await store.open(bootstrap);
+      await store.open(genesis(bootstrap));
       return store;
     };
     const look = async (from = directory): Promise<Opening> => {
       const options = { ...defaultLevelLogOptions, directory: from };
       const store = new LevelLogStore(options, { clock: systemClock });
       try {
-        return await store.open(bootstrap);
+        return await store.open(genesis(bootstrap));
       } finally {
         await store.close();
       }
@@ -103,6 +105,43 @@ on("finds one flipped byte anywhere in LevelDB's log, whatever LevelDB says", as
   }
   assert.ok(found >= 46, `found ${found} of 48`);
 });
+
+on("never forgets a promise that was told, whatever comes after it", async (given) => {
+  const ballot = { counter: 1, node: "a" };
+  const [root] = genesis(bootstrap).lineage.generations;
+  const promise = { parent: root?.id ?? "", ballot, accepted: null };
+  const before = await given.open();
+  await before.append(write({ entries: commands(1, 20, 1) }));
+  await before.close();
+  const old = path.join(given.directory, "..", "old");
+  await cp(given.directory, old, { recursive: true });
+  const store = await given.open();
+  await store.append(write({ lineage: { ...genesis(bootstrap).lineage, promise } }));
+  const lost = path.join(given.directory, "..", "lost");
+  await cp(given.directory, lost, { recursive: true });
+  await store.close();
+  // Without any quiet time: the database of before beside the watermark of after.
+  await rm(path.join(lost, "log"), { recursive: true });
+  await cp(path.join(old, "log"), path.join(lost, "log"), { recursive: true });
+  const opening = await given.look(lost);
+  assert.is(opening.health, "corrupt", opening.detail);
+  assert.equal((await given.look()).lineage.promise, promise);
+});
+
+on(
+  "tells a supervisor where the log ends and in which generation, without opening it",
+  async (given) => {
+    const store = await given.open();
+    await store.append(write({ entries: commands(1, 20, 3) }));
+    const { n, id } = currentGeneration(genesis(bootstrap).lineage);
+    const watermark = await readWatermark(given.directory);
+    const chain = await store.chainAt(20);
+    await store.close();
+    const expected = { last: 20, lastTerm: 3, chain, generation: { n, id }, voters: ["a"] };
+    assert.equal({ ...watermark, ...expected }, watermark);
+    assert.is(await readWatermark(path.join(given.directory, "absent")), null);
+  },
+);
 
 on("finds one flipped byte in a table file", async (given) => {
   await filled(given);
@@ -261,7 +300,7 @@ on("does not write a damaged log, but reads its valid part", async (given) => {
   await change(await fileOf(given.directory, /\.log$/), (bytes) => bytes.fill(0, 8192, 12_288));
   const all = { ...defaultLevelLogOptions, directory: given.directory };
   const store = new LevelLogStore(all, { clock: systemClock });
-  const { recovered } = await store.open(bootstrap);
+  const { recovered } = await store.open(genesis(bootstrap));
   const outcome = await store.append(write({ entries: commands(301, 301, 1) })).catch(codeOf);
   assert.is(outcome, "LOG_CORRUPT");
   const readable = await store.read(1, 1e9);

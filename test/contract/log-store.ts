@@ -1,10 +1,13 @@
 /** What every LogStore must do; run on LevelDB and on the twin in memory. */
 import { type Test, suite } from "uvu";
 import * as assert from "uvu/assert";
+import { must } from "../../src/base/assert.ts";
 import { isAgentError } from "../../src/base/errors.ts";
-import { simpleConfiguration } from "../../src/consensus/core/configuration.ts";
-import { type RecoveredLog } from "../../src/consensus/core/types.ts";
+import { emptyConfiguration, simpleConfiguration } from "../../src/consensus/core/configuration.ts";
+import { type HardState, type RecoveredLog } from "../../src/consensus/core/types.ts";
 import { type LogStore } from "../../src/consensus/driver/ports.ts";
+import { bootstrapLineage, withGeneration } from "../../src/consensus/lineage/generation.ts";
+import { type Lineage } from "../../src/consensus/lineage/types.ts";
 import { command, commands, configEntry, shown, snapshotMeta, write } from "../support/entries.ts";
 
 export interface LogHarness {
@@ -14,6 +17,18 @@ export interface LogHarness {
 }
 
 const bootstrap = simpleConfiguration(["a", "b", "c"]);
+const genesis = bootstrapLineage("c");
+const [root] = genesis.generations;
+const child = {
+  ...must(root, "a lineage has a generation"),
+  ...{ n: 2, id: "f".repeat(32), parent: root?.id ?? "", kind: "forced-auto" as const },
+  ...{ forkIndex: 3, forkTerm: 1, forkChain: "a".repeat(32), legitCommit: 2, members: ["a"] },
+};
+const forced: Lineage = {
+  generations: withGeneration(genesis.generations, child),
+  promise: null,
+  voteFrom: { term: 3, index: 9 },
+};
 
 export function logStoreContract(name: string, harness: () => Promise<LogHarness>): Test {
   const it = suite(`log store: ${name}`);
@@ -60,7 +75,9 @@ export function logStoreContract(name: string, harness: () => Promise<LogHarness
   on("keeps the bootstrap configuration of its first opening", async (s) => {
     await s.store.close();
     s.store = s.harness.store();
-    const { recovered } = await s.store.open(simpleConfiguration(["z"]));
+    const other = { bootstrap: simpleConfiguration(["z"]), lineage: bootstrapLineage("z") };
+    const { recovered, lineage } = await s.store.open(other);
+    assert.equal(lineage, genesis);
     assert.equal(recovered.configs, [bootstrap]);
   });
 
@@ -239,6 +256,70 @@ export function logStoreContract(name: string, harness: () => Promise<LogHarness
     await Promise.all(work);
   });
 
+  on("enters a generation in one write with its hard state, its cut and its entries", async (s) => {
+    await s.store.append(write({ entries: commands(1, 5, 1), hardState: hard(1, "b", 2) }));
+    const entries = [command(4, 7, "force")];
+    const hardState = hard(7, "a", 2);
+    await s.store.append(write({ lineage: forced, truncateFrom: 4, entries, hardState }));
+    assert.equal(s.lineage, genesis);
+    await s.reopen();
+    assert.equal(s.lineage, forced);
+    assert.equal(s.recovered.hardState, hardState);
+    assert.equal(shown(s.recovered.tail), shown([...commands(1, 3, 1), ...entries]));
+  });
+
+  on(
+    "keeps a promise that comes alone, and gives it back when it is opened again in place",
+    async (s) => {
+      const ballot = { counter: 1, node: "b" };
+      const accepted = { ballot, child };
+      const lineage = { ...genesis, promise: { parent: child.parent, ballot, accepted } };
+      await s.store.append(write({ entries: commands(1, 5, 1) }));
+      await s.store.append(write({ lineage }));
+      const opened = await s.store.open({ bootstrap, lineage: genesis });
+      assert.equal(opened.lineage, lineage);
+      await s.store.append(write({ entries: commands(6, 7, 1) }));
+      await s.reopen();
+      assert.equal(s.lineage, lineage);
+      assert.is(s.recovered.lastIndex, 7);
+    },
+  );
+
+  on("starts over with an empty log in a generation", async (s) => {
+    await s.store.append(write({ entries: commands(1, 5, 1), hardState: hard(4, "b", 5) }));
+    const hardState = hard(4, "a", 0);
+    await s.store.append(write({ clear: true, lineage: forced, hardState }));
+    await s.reopen();
+    assert.equal(s.lineage, forced);
+    assert.equal(s.recovered.hardState, hardState);
+    assert.is(s.recovered.lastIndex, 0);
+    assert.equal(s.recovered.configs, [emptyConfiguration]);
+    assert.is(await s.store.chainAt(0), await origin());
+    await s.store.append(write({ entries: commands(1, 2, 9) }));
+    await s.reopen();
+    assert.equal(shown(s.recovered.tail), shown(commands(1, 2, 9)));
+  });
+
+  on("tells the same hash chain however the log came to hold an entry", async (s) => {
+    const entries = commands(1, 12, 1);
+    await s.store.append(write({ entries }));
+    const whole = await s.store.chainAt(9);
+    const at = await s.store.chainAt(6);
+    assert.is(at?.length, 32);
+    assert.is(await s.store.chainAt(13), null);
+    await s.store.append(write({ truncateFrom: 6, entries: entries.slice(5) }));
+    await s.store.compact(4);
+    assert.is(await s.store.chainAt(6), at);
+    const chain = must(at ?? undefined, "entry 6 has a chain");
+    const meta = { ...snapshotMeta(6, 1, bootstrap), chain };
+    await s.store.append(write({ snapshot: meta, entries: entries.slice(6) }));
+    assert.is(await s.store.chainAt(6), at);
+    assert.is(await s.store.chainAt(5), null);
+    await s.reopen();
+    assert.is(await s.store.chainAt(9), whole);
+    assert.equal(s.recovered.snapshot, meta);
+  });
+
   on("refuses writes after it was closed", async (s) => {
     await s.store.close();
     await s.store.close();
@@ -246,7 +327,19 @@ export function logStoreContract(name: string, harness: () => Promise<LogHarness
     assert.is(outcome, "STOPPED");
   });
 
+  async function origin(): Promise<string | null> {
+    const session = new Session(await harness());
+    await session.reopen();
+    const chain = await session.store.chainAt(0);
+    await session.close();
+    return chain;
+  }
+
   return it;
+}
+
+function hard(term: number, vote: string, commit: number): HardState {
+  return { term, vote, commit };
 }
 
 export function codeOf(error: unknown): string {
@@ -257,6 +350,8 @@ class Session {
   readonly harness: LogHarness;
   store: LogStore;
   #recovered: RecoveredLog | null = null;
+  /** What the last opening found. */
+  lineage: Lineage = genesis;
   #open = false;
 
   constructor(harness: LogHarness) {
@@ -272,7 +367,9 @@ class Session {
   async reopen(): Promise<void> {
     if (this.#open) await this.store.close();
     this.store = this.harness.store();
-    const { recovered, health, detail } = await this.store.open(bootstrap);
+    const opened = await this.store.open({ bootstrap, lineage: genesis });
+    const { recovered, lineage, health, detail } = opened;
+    this.lineage = lineage;
     this.#open = true;
     assert.is(health, "ok", detail);
     this.#recovered = recovered;

@@ -10,6 +10,7 @@ import { type SnapshotMeta } from "../../src/consensus/core/types.ts";
 import { SnapshotFiles } from "../../src/consensus/storage/snapshot-files.ts";
 import { codeOf } from "./log-store.ts";
 import { chunks, collect, pattern } from "./snapshot-store.ts";
+import { history } from "../support/entries.ts";
 
 const it = suite("snapshot files: damage");
 const config = simpleConfiguration(["a"]);
@@ -29,8 +30,14 @@ function on(title: string, test: (given: Given) => Promise<void>): void {
       new SnapshotFiles({ directory, maxBytes }, { logger: silentLogger });
     try {
       const first = store();
-      const old = await first.create({ index: 5, term: 1, config }, chunks(pattern(9000)));
-      const newest = await first.create({ index: 70, term: 2, config }, chunks(pattern(9001)));
+      const old = await first.create(
+        { index: 5, term: 1, config, ...history },
+        chunks(pattern(9000)),
+      );
+      const newest = await first.create(
+        { index: 70, term: 2, config, ...history },
+        chunks(pattern(9001)),
+      );
       await test({ directory, old, newest, store });
     } finally {
       await rm(directory, { recursive: true, force: true });
@@ -63,7 +70,7 @@ on("starts a transfer anew when what arrived earlier is damaged", async (given) 
     { directory: path.join(given.directory, "peer"), maxBytes: 1 << 30 },
     { logger: silentLogger },
   );
-  const meta = await elsewhere.create({ index: 99, term: 3, config }, chunks(bytes));
+  const meta = await elsewhere.create({ index: 99, term: 3, config, ...history }, chunks(bytes));
   const store = given.store();
   const sink = await store.receive(meta);
   await sink.write(bytes.subarray(0, 30_000));
@@ -92,7 +99,7 @@ on("removes what an interrupted writer left", async (given) => {
 
 on("refuses more than its limit, from itself and from peers", async (given) => {
   const store = given.store(20_000);
-  const own = store.create({ index: 90, term: 2, config }, chunks(pattern(90_000)));
+  const own = store.create({ index: 90, term: 2, config, ...history }, chunks(pattern(90_000)));
   assert.is(await own.catch(codeOf), "SNAPSHOT_WRITE_FAILED");
   const offered = { ...given.newest, sizeBytes: 20_001 };
   assert.is(await store.receive(offered).catch(codeOf), "TOO_LARGE");

@@ -5,6 +5,7 @@ import { simpleConfiguration } from "../../src/consensus/core/configuration.ts";
 import { type SnapshotMeta } from "../../src/consensus/core/types.ts";
 import { type SnapshotStore } from "../../src/consensus/driver/ports.ts";
 import { codeOf } from "./log-store.ts";
+import { history } from "../support/entries.ts";
 
 export interface SnapshotHarness {
   /** A store on the same disk as the last one of this harness, as after a restart. */
@@ -37,7 +38,9 @@ export function snapshotStoreContract(name: string, harness: () => Promise<Snaps
 
   on("gives back after a restart what was written", async (given) => {
     const bytes = pattern(700_001);
-    const meta = await given.store().create({ index: 9, term: 2, config }, chunks(bytes));
+    const meta = await given
+      .store()
+      .create({ index: 9, term: 2, config, ...history }, chunks(bytes));
     const store = given.store();
     assert.equal(await store.latest(), meta);
     assert.is(meta.sizeBytes, bytes.byteLength);
@@ -48,14 +51,16 @@ export function snapshotStoreContract(name: string, harness: () => Promise<Snaps
   });
 
   on("keeps an empty snapshot", async (given) => {
-    const meta = await given.store().create({ index: 1, term: 1, config }, chunks(Buffer.alloc(0)));
+    const meta = await given
+      .store()
+      .create({ index: 1, term: 1, config, ...history }, chunks(Buffer.alloc(0)));
     assert.equal(await given.store().latest(), meta);
     assert.is((await collect(given.store().read(meta.id, 0))).byteLength, 0);
   });
 
   on("names equal states equally", async (given) => {
     const store = given.store();
-    const at = { index: 4, term: 2, config };
+    const at = { index: 4, term: 2, config, ...history };
     const one = await store.create(at, chunks(pattern(5000)));
     const two = await store.create(at, chunks(pattern(5000)));
     const other = await store.create(at, chunks(pattern(5001)));
@@ -65,9 +70,12 @@ export function snapshotStoreContract(name: string, harness: () => Promise<Snaps
 
   on("prunes all but the newest", async (given) => {
     const store = given.store();
-    const old = await store.create({ index: 4, term: 2, config }, chunks(pattern(10)));
-    const newest = await store.create({ index: 100, term: 2, config }, chunks(pattern(20)));
-    await store.create({ index: 30, term: 2, config }, chunks(pattern(30)));
+    const old = await store.create({ index: 4, term: 2, config, ...history }, chunks(pattern(10)));
+    const newest = await store.create(
+      { index: 100, term: 2, config, ...history },
+      chunks(pattern(20)),
+    );
+    await store.create({ index: 30, term: 2, config, ...history }, chunks(pattern(30)));
     assert.equal(await store.latest(), newest);
     await store.prune();
     assert.equal(await given.store().latest(), newest);
@@ -76,8 +84,8 @@ export function snapshotStoreContract(name: string, harness: () => Promise<Snaps
 
   on("keeps the old one when writing a new one fails", async (given) => {
     const store = given.store();
-    const old = await store.create({ index: 4, term: 2, config }, chunks(pattern(10)));
-    const failing = store.create({ index: 9, term: 2, config }, broken()).catch(codeOf);
+    const old = await store.create({ index: 4, term: 2, config, ...history }, chunks(pattern(10)));
+    const failing = store.create({ index: 9, term: 2, config, ...history }, broken()).catch(codeOf);
     assert.is(await failing, "SNAPSHOT_WRITE_FAILED");
     assert.equal(await given.store().latest(), old);
   });
@@ -139,7 +147,7 @@ export function snapshotStoreContract(name: string, harness: () => Promise<Snaps
   async function offered(bytes: Buffer): Promise<SnapshotMeta> {
     const peer = await harness();
     try {
-      return await peer.store().create({ index: 50, term: 7, config }, chunks(bytes));
+      return await peer.store().create({ index: 50, term: 7, config, ...history }, chunks(bytes));
     } finally {
       await peer.dispose();
     }

@@ -205,6 +205,7 @@ export class SimNode {
     const config = configs.findLast((c) => c.index <= index);
     if (config === undefined) throw new Error(`${this.id} has no configuration at ${index}`);
     const sha256 = hash.toString(16);
-    return { id: `s${index}-${term}`, index, term, config, sizeBytes: 8, sha256 };
+    const history = { chain: "", generation: "" };
+    return { id: `s${index}-${term}`, index, term, config, ...history, sizeBytes: 8, sha256 };
   }
 }

@@ -1,7 +1,8 @@
 /** Small builders of log entries and writes for consensus tests. */
+import { type LogGenesis, type LogWrite } from "../../src/consensus/driver/ports.ts";
+import { bootstrapLineage } from "../../src/consensus/lineage/generation.ts";
 import { encodeConfiguration } from "../../src/consensus/core/config-codec.ts";
 import {
-  type AppendOp,
   type Configuration,
   type Entry,
   EntryType,
@@ -20,9 +21,17 @@ export function configEntry(index: number, term: number, config: Configuration):
   return { index, term, type: EntryType.config, data: encodeConfiguration(config) };
 }
 
+/** Of snapshots whose history does not matter. */
+export const history = { chain: "ab".repeat(16), generation: "0".repeat(32) };
+
+/** What a store of a test's cluster begins with. */
+export function genesis(bootstrap: Configuration | null): LogGenesis {
+  return { bootstrap, lineage: bootstrapLineage("test") };
+}
+
 let writes = 0;
 
-export function write(parts: Partial<Omit<AppendOp, "after">>): Omit<AppendOp, "after"> {
+export function write(parts: Partial<LogWrite>): LogWrite {
   writes += 1;
   const empty = { truncateFrom: null, entries: [], hardState: null, snapshot: null };
   return { seq: writes, ...empty, mustSync: true, ...parts };
@@ -30,7 +39,7 @@ export function write(parts: Partial<Omit<AppendOp, "after">>): Omit<AppendOp, "
 
 export function snapshotMeta(index: number, term: number, config: Configuration): SnapshotMeta {
   const sha256 = "00".repeat(32);
-  return { id: `${index}-${term}`, index, term, config, sizeBytes: 0, sha256 };
+  return { id: `${index}-${term}`, index, term, config, ...history, sizeBytes: 0, sha256 };
 }
 
 /** Entries in a form that uvu compares and prints well. */

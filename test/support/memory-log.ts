@@ -6,7 +6,6 @@ import { type Clock } from "../../src/base/clock.ts";
 import { decodeConfiguration } from "../../src/consensus/core/config-codec.ts";
 import { emptyConfiguration } from "../../src/consensus/core/configuration.ts";
 import {
-  type AppendOp,
   type Configuration,
   type Entry,
   type HardState,
@@ -14,10 +13,16 @@ import {
   type RecoveredLog,
   type SnapshotMeta,
 } from "../../src/consensus/core/types.ts";
-import { type LogHealth, type LogStore } from "../../src/consensus/driver/ports.ts";
+import {
+  type LogGenesis,
+  type LogHealth,
+  type LogOpening,
+  type LogStore,
+  type LogWrite,
+} from "../../src/consensus/driver/ports.ts";
 import { ConsensusError } from "../../src/consensus/errors.ts";
-
-type Write = Omit<AppendOp, "after">;
+import { type Lineage } from "../../src/consensus/lineage/types.ts";
+import { chainBehind, chainOrigin } from "../../src/consensus/storage/frame.ts";
 
 /** What is durable. */
 export class MemoryDisk {
@@ -26,7 +31,10 @@ export class MemoryDisk {
   snapshot: SnapshotMeta | null = null;
   first: Index = 1;
   entries: readonly Entry[] = [];
-  formatted = false;
+  /** Null until it was opened the first time. */
+  lineage: Lineage | null = null;
+  /** Hash chain before `first`. */
+  chain = chainOrigin;
   /** Durable synchronous writes. */
   syncs = 0;
   /** What `open` answers, and up to which entry the log is still readable. */
@@ -37,8 +45,10 @@ export class MemoryDisk {
     return this.first + this.entries.length - 1;
   }
 
-  write(op: Write): void {
+  write(op: LogWrite): void {
     if (op.mustSync) this.syncs += 1;
+    if (op.lineage !== undefined) this.lineage = op.lineage;
+    if (op.clear === true) this.#clear();
     if (op.snapshot !== null) this.#restart(op.snapshot);
     const { truncateFrom } = op;
     const kept =
@@ -55,8 +65,14 @@ export class MemoryDisk {
     const goal = Math.min(first, this.last + 1);
     if (goal <= this.first) return;
     this.config = this.configs().findLast((config) => config.index < goal) ?? this.config;
+    this.chain = this.chainAt(goal - 1) ?? this.chain;
     this.entries = this.entries.filter((entry) => entry.index >= goal);
     this.first = goal;
+  }
+
+  chainAt(index: Index): string | null {
+    if (index < this.first - 1 || index > this.last) return null;
+    return chainBehind(this.chain, this.entries.slice(0, index - this.first + 1));
   }
 
   configs(): readonly Configuration[] {
@@ -67,8 +83,17 @@ export class MemoryDisk {
     return [this.config, ...carried];
   }
 
+  #clear(): void {
+    this.snapshot = null;
+    this.config = emptyConfiguration;
+    this.chain = chainOrigin;
+    this.first = 1;
+    this.entries = [];
+  }
+
   #restart(meta: SnapshotMeta): void {
     this.snapshot = meta;
+    this.chain = meta.chain;
     this.config = meta.config;
     this.first = meta.index + 1;
     this.entries = [];
@@ -77,7 +102,7 @@ export class MemoryDisk {
 
 export interface MemoryLogHooks {
   /** Called before a write becomes durable; its rejection is the write's. */
-  beforeWrite?: (op: Write) => Promise<void> | void;
+  beforeWrite?: (op: LogWrite) => Promise<void> | void;
 }
 
 export class MemoryLogStore implements LogStore {
@@ -101,23 +126,24 @@ export class MemoryLogStore implements LogStore {
         : (callback) => void latency.clock.setTimer(latency.writeMs(), callback);
   }
 
-  open(bootstrap: Configuration | null): Promise<{
-    readonly recovered: RecoveredLog;
-    readonly health: LogHealth;
-    readonly detail: string;
-  }> {
+  open({ bootstrap, lineage }: LogGenesis): Promise<LogOpening> {
     const disk = this.#disk;
-    if (!disk.formatted) disk.config = bootstrap ?? emptyConfiguration;
-    disk.formatted = true;
+    if (disk.lineage === null) disk.config = bootstrap ?? emptyConfiguration;
+    disk.lineage ??= lineage;
     const { health, detail } = disk.damage ?? { health: "ok", detail: "" };
     if (health === "corrupt") {
       this.#failure = new ConsensusError("LOG_CORRUPT", `The log is damaged: ${detail}.`);
     }
-    return Promise.resolve({ recovered: this.#recovered(), health, detail });
+    const recovered = this.#recovered();
+    return Promise.resolve({ recovered, lineage: disk.lineage, health, detail });
   }
 
-  append(op: Write): Promise<void> {
+  append(op: LogWrite): Promise<void> {
     return this.#serial(() => this.#disk.write(op), op);
+  }
+
+  chainAt(index: Index): Promise<string | null> {
+    return this.#queue.then(() => this.#disk.chainAt(index));
   }
 
   read(from: Index, maxBytes: number): Promise<readonly Entry[] | null> {
@@ -175,7 +201,7 @@ export class MemoryLogStore implements LogStore {
     };
   }
 
-  #serial(write: () => void, op: Write | null): Promise<void> {
+  #serial(write: () => void, op: LogWrite | null): Promise<void> {
     const result = this.#queue.then(async () => {
       if (this.#failure !== null) throw this.#failure;
       try {

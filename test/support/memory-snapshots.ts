@@ -1,13 +1,13 @@
 /** SnapshotStore in memory, for tests and simulation. The shelf outlives the store, as a disk outlives a process. */
 import { createHash } from "node:crypto";
 import { type SnapshotMeta } from "../../src/consensus/core/types.ts";
-import { type SnapshotSink, type SnapshotStore } from "../../src/consensus/driver/ports.ts";
-import { ConsensusError } from "../../src/consensus/errors.ts";
 import {
-  metaFor,
-  snapshotId,
   type SnapshotPosition,
-} from "../../src/consensus/storage/snapshot-format.ts";
+  type SnapshotSink,
+  type SnapshotStore,
+} from "../../src/consensus/driver/ports.ts";
+import { ConsensusError } from "../../src/consensus/errors.ts";
+import { metaFor, snapshotId } from "../../src/consensus/storage/snapshot-format.ts";
 
 interface Stored {
   readonly meta: SnapshotMeta;
@@ -80,6 +80,11 @@ export class MemorySnapshots implements SnapshotStore {
   prune(): Promise<void> {
     const newest = this.#shelf.newest;
     this.#shelf.complete = newest === null ? [] : [newest];
+    return Promise.resolve();
+  }
+
+  retain(useful: (meta: SnapshotMeta) => boolean): Promise<void> {
+    this.#shelf.complete = this.#shelf.complete.filter(({ meta }) => useful(meta));
     return Promise.resolve();
   }
 }

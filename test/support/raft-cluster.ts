@@ -28,9 +28,14 @@ import {
   type StateMachine,
 } from "../../src/consensus/driver/ports.ts";
 import { decodeMessages, encodeMessages } from "../../src/consensus/driver/wire.ts";
+import { bootstrapLineage, currentGeneration } from "../../src/consensus/lineage/generation.ts";
 import { MemoryDisk, type MemoryLogHooks, MemoryLogStore } from "./memory-log.ts";
 import { MemorySnapshots, SnapshotShelf } from "./memory-snapshots.ts";
 import { VirtualClock } from "./virtual-clock.ts";
+
+/** What every agent of a cluster in memory begins with. */
+export const clusterLineage = bootstrapLineage("test");
+export const clusterGeneration = currentGeneration(clusterLineage).id;
 
 /** Remembers every command; the result of one is its place among them. */
 export class ListMachine implements StateMachine<string> {
@@ -145,7 +150,7 @@ export interface ClusterNode {
 
 export interface ClusterOptions {
   readonly seed?: number;
-  readonly driver?: Partial<Omit<DriverOptions, "self" | "bootstrap">>;
+  readonly driver?: Partial<Omit<DriverOptions, "self" | "bootstrap" | "lineage">>;
   readonly hooks?: (id: NodeId) => MemoryLogHooks;
   /** Milliseconds a write takes. */
   readonly writeMs?: number;
@@ -182,7 +187,7 @@ export class RaftCluster implements Carrier {
     const transport = new MemoryTransport(id, this);
     const bootstrap = member ? this.#bootstrap : null;
     const consensus = createConsensusNode<string>(
-      { ...defaultDriverOptions, ...driver, self: id, bootstrap },
+      { ...defaultDriverOptions, ...driver, self: id, bootstrap, lineage: clusterLineage },
       {
         createCore,
         log,

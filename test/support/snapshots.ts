@@ -1,13 +1,15 @@
 /** Snapshots of random bytes, and a sink in memory that keeps what arrived across transfers. */
 import { createHash } from "node:crypto";
 import { type SnapshotMeta } from "../../src/consensus/core/types.ts";
+import { history } from "./entries.ts";
 import { type SnapshotSink } from "../../src/consensus/driver/ports.ts";
 
 export function snapshotMeta(bytes: Uint8Array): SnapshotMeta {
   const none = { index: 7, sets: [["x"]], standbys: [], standbysNext: [], observers: [], lost: [] };
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   const config = { ...none, autoLeave: false };
-  return { id: "snap-1", index: 7, term: 1, config, sizeBytes: bytes.byteLength, sha256 };
+  const position = { index: 7, term: 1, config, ...history };
+  return { id: "snap-1", ...position, sizeBytes: bytes.byteLength, sha256 };
 }
 
 export class MemorySink implements SnapshotSink {

@@ -15,17 +15,29 @@ import {
 } from "./state.ts";
 import { voterIds } from "./configuration.ts";
 import { becomeFollower, enterTerm, setLeader } from "./transitions.ts";
-import { type Message } from "./types.ts";
+import { type LogPosition, type Message } from "./types.ts";
 
 type Of<T extends Message["type"]> = Extract<Message, { readonly type: T }>;
 type VoteRequest = Of<"PreVote" | "Vote">;
 
 /** Stands for election; `force` skips the straw poll and the voters' loyalty to a living leader. */
 export function campaign(state: CoreState, force: boolean): void {
-  if (state.role.name === "leader" || !isPromotable(state)) return;
+  if (state.role.name === "leader" || !isPromotable(state) || !mayStand(state)) return;
   assert(state.leader !== state.self, "only a leader leads");
   if (force) standForVote(state, true);
   else standForPreVote(state);
+}
+
+function mayStand(state: CoreState): boolean {
+  return mayVote(state) && reaches(state, state.options.standFrom);
+}
+
+function mayVote(state: CoreState): boolean {
+  return reaches(state, state.options.voteFrom);
+}
+
+function reaches({ log }: CoreState, position: LogPosition | undefined): boolean {
+  return position === undefined || !log.isBefore(position.index, position.term);
 }
 
 function standForPreVote(state: CoreState): void {
@@ -66,7 +78,7 @@ export function handleVoteRequest(state: CoreState, request: VoteRequest): void 
   const { log } = state;
   const free = state.vote === request.from || (state.vote === null && state.leader === null);
   const open = free || (request.type === "PreVote" && request.term > state.term);
-  if (!open || !log.isUpToDate(request.lastIndex, request.lastTerm)) {
+  if (!open || !mayVote(state) || !log.isUpToDate(request.lastIndex, request.lastTerm)) {
     refuseVote(state, request);
     return;
   }

@@ -84,6 +84,11 @@ export class RaftLog {
     return lastTerm > this.lastTerm || (lastTerm === this.lastTerm && lastIndex >= this.last);
   }
 
+  /** Does this log end before that position? */
+  isBefore(index: Index, term: Term): boolean {
+    return this.lastTerm < term || (this.lastTerm === term && this.last < index);
+  }
+
   /** Where two logs may still agree: the last position ≤ `index` with a term ≤ `term`. */
   possibleMatch(index: Index, term: Term): { readonly index: Index; readonly term: Term } {
     assert(index >= 0 && term >= 0, "positions and terms are natural numbers");

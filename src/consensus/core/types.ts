@@ -33,6 +33,12 @@ export interface Configuration {
   readonly autoLeave: boolean;
 }
 
+/** The end of a log; logs are ordered by term, then by index (§5.4.1). */
+export interface LogPosition {
+  readonly term: Term;
+  readonly index: Index;
+}
+
 export interface HardState {
   readonly term: Term;
   readonly vote: NodeId | null;
@@ -43,6 +49,10 @@ export interface SnapshotMeta {
   readonly id: string;
   readonly index: Index;
   readonly term: Term;
+  /** Hash chain of the log at `index`, hex: the log goes on from it, so chains of all replicas are comparable. */
+  readonly chain: string;
+  /** Id of the generation it was taken in: after a change of generation it may be of no history that counts. */
+  readonly generation: string;
   readonly config: Configuration;
   readonly sizeBytes: number;
   /** SHA-256 of the whole snapshot, hex. */
@@ -202,6 +212,16 @@ export interface CoreOptions {
   readonly maxEntryBytes: number;
   /** Bytes of newest entries kept in memory for followers. */
   readonly maxTailBytes: number;
+  /**
+   * Until its log ends here or later an agent does not stand for election: its configuration may be one that its
+   * generation has left behind.
+   */
+  readonly standFrom?: LogPosition;
+  /**
+   * Until its log ends here or later an agent neither stands nor votes: it started over with an empty log in a generation
+   * in which it may have voted and acknowledged before, and an older configuration may still count it.
+   */
+  readonly voteFrom?: LogPosition;
   /** A uniform float in [0, 1): randomises election timeouts. */
   readonly random: () => number;
 }

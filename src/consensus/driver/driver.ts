@@ -58,12 +58,12 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
 
   /** Resolves when everything that was known to be committed is applied again. */
   async start(signal: AbortSignal): Promise<void> {
-    const { recovered, health, detail } = await recover(this.#deps, this.#options.bootstrap);
+    const { recovered, lineage, health, detail } = await recover(this.#deps, this.#options);
     if (health === "torn-tail") {
       this.#deps.logger.warn({ detail }, "the log ended in an unfinished write, which was dropped");
     }
     signal.throwIfAborted();
-    const dependencies = { ...this.#deps, recovered, metrics: this.metrics };
+    const dependencies = { ...this.#deps, recovered, lineage, metrics: this.metrics };
     const engine = new Engine(this.#options, dependencies, {
       changed: () => this.#changed(),
       applied: (index) => this.#applied(index),

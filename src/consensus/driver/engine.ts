@@ -23,6 +23,8 @@ import {
   type SnapshotMeta,
 } from "../core/types.ts";
 import { ConsensusError } from "../errors.ts";
+import { currentGeneration } from "../lineage/generation.ts";
+import { type Lineage } from "../lineage/types.ts";
 import { Applier } from "./applier.ts";
 import { IndexWaiters } from "./index-waiters.ts";
 import { LeaderContact } from "./leader-contact.ts";
@@ -59,6 +61,7 @@ export interface DriverDependencies<R> {
 /** What an engine runs on: the driver's dependencies and what recovery found. */
 export interface EngineDependencies<R> extends DriverDependencies<R> {
   readonly recovered: RecoveredLog;
+  readonly lineage: Lineage;
   readonly metrics: DriverMetrics;
 }
 
@@ -271,7 +274,9 @@ export class Engine<R> {
     this.waiters.reached(index);
     this.#events.applied(index);
     if (this.#applier.restoring) return;
-    this.#snapshots.reached({ ...this.#applier.position, config: this.#appliedConfig });
+    const generation = currentGeneration(this.#deps.lineage).id;
+    const config = this.#appliedConfig;
+    this.#snapshots.reached({ ...this.#applier.position, config, generation });
   }
 
   #restored(meta: SnapshotMeta): void {

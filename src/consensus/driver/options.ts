@@ -1,6 +1,7 @@
 /** The driver's numbers. Those of the protocol itself are CoreOptions, in ticks. */
 import { defaultCoreOptions } from "../core/options.ts";
 import { type Configuration, type CoreOptions, type NodeId } from "../core/types.ts";
+import { type Lineage } from "../lineage/types.ts";
 
 const kib = 1024;
 const mib = 1024 * kib;
@@ -10,6 +11,8 @@ export interface DriverOptions {
   readonly core: Omit<CoreOptions, "self" | "random">;
   /** Of a store that has none; null for an agent that joins. */
   readonly bootstrap: Configuration | null;
+  /** Of a store that has none: the bootstrap generation of its cluster. */
+  readonly lineage: Lineage;
   readonly tickMs: number;
   /** Proposals that were accepted and are not applied yet; more are refused as BUSY. */
   readonly maxPendingProposals: number;
@@ -30,7 +33,7 @@ export interface DriverOptions {
   readonly transferOnStopMs: number;
 }
 
-export const defaultDriverOptions: Omit<DriverOptions, "self" | "bootstrap"> = {
+export const defaultDriverOptions: Omit<DriverOptions, "self" | "bootstrap" | "lineage"> = {
   core: defaultCoreOptions,
   tickMs: 50,
   maxPendingProposals: 8192,

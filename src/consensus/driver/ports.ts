@@ -9,8 +9,8 @@ import {
   type NodeId,
   type RecoveredLog,
   type SnapshotMeta,
-  type Term,
 } from "../core/types.ts";
+import { type Lineage } from "../lineage/types.ts";
 
 /** Carries messages between agents over long-lived streams; may lose and reorder between peers, never within one. */
 export interface RaftTransport {
@@ -43,16 +43,36 @@ export interface SnapshotSink {
 
 export type LogHealth = "ok" | "torn-tail" | "corrupt";
 
-/** Durable log, hard state and configurations of one agent. Any rejected write is final: fail-stop. */
+/** One atomic write: what the core asks for, or a change of generation. */
+export interface LogWrite extends Omit<AppendOp, "after"> {
+  /** Replaces the lineage, in the same batch as everything else of the write. */
+  readonly lineage?: Lineage;
+  /** Forgets every entry, configuration and snapshot first: the log starts over at index 1, with no member. */
+  readonly clear?: true;
+}
+
+export interface LogOpening {
+  readonly recovered: RecoveredLog;
+  readonly lineage: Lineage;
+  readonly health: LogHealth;
+  readonly detail: string;
+}
+
+/** What a store begins with that has nothing yet. */
+export interface LogGenesis {
+  /** Null for a joining agent (empty configuration). */
+  readonly bootstrap: Configuration | null;
+  readonly lineage: Lineage;
+}
+
+/** Durable log, hard state, configurations and lineage of one agent. Any rejected write is final: fail-stop. */
 export interface LogStore {
-  /** `bootstrap` is the configuration of a store that has none; null for a joining agent (empty configuration). */
-  open(bootstrap: Configuration | null): Promise<{
-    readonly recovered: RecoveredLog;
-    readonly health: LogHealth;
-    readonly detail: string;
-  }>;
+  /** Reads everything back. Once more, after it was opened: only when nothing else goes on with the store. */
+  open(genesis: LogGenesis): Promise<LogOpening>;
   /** Resolves after the op is durable (fsync), ops in order. */
-  append(op: Omit<AppendOp, "after">): Promise<void>;
+  append(op: LogWrite): Promise<void>;
+  /** Hash chain (hex) behind the entry at `index`; null when it is not known any more, or not yet. */
+  chainAt(index: Index): Promise<string | null>;
   /** Entries from `from`, contiguous, at most `maxBytes` (at least one); null when `from` was compacted. */
   read(from: Index, maxBytes: number): Promise<readonly Entry[] | null>;
   /** Forgets entries before `first`. */
@@ -63,17 +83,22 @@ export interface LogStore {
   close(): Promise<void>;
 }
 
+/** What a snapshot says about the log it was taken of. */
+export type SnapshotPosition = Pick<
+  SnapshotMeta,
+  "index" | "term" | "config" | "chain" | "generation"
+>;
+
 export interface SnapshotStore {
-  create(
-    at: { readonly index: Index; readonly term: Term; readonly config: Configuration },
-    bytes: AsyncIterable<Uint8Array>,
-  ): Promise<SnapshotMeta>;
+  create(at: SnapshotPosition, bytes: AsyncIterable<Uint8Array>): Promise<SnapshotMeta>;
   latest(): Promise<SnapshotMeta | null>;
   read(id: string, offset: number): AsyncIterable<Uint8Array>;
   /** A sink for a snapshot from a peer; resumes an earlier partial one with the same id. */
   receive(meta: SnapshotMeta): Promise<SnapshotSink>;
   /** Removes all but the newest complete snapshot. */
   prune(): Promise<void>;
+  /** Removes the complete ones that are of no use, whatever they are newer than. */
+  retain(useful: (meta: SnapshotMeta) => boolean): Promise<void>;
 }
 
 /** The replicated state. `R` is what applying one command entry answers. Deterministic and synchronous. */

@@ -2,18 +2,20 @@
  * Brings log, snapshot and state machine together at start. A snapshot that is newer than the log was received
  * but its installation was interrupted: it is finished now.
  */
-import {
-  type Configuration,
-  type Index,
-  type RecoveredLog,
-  type SnapshotMeta,
-  type Term,
-} from "../core/types.ts";
+import { type Index, type RecoveredLog, type SnapshotMeta, type Term } from "../core/types.ts";
 import { ConsensusError } from "../errors.ts";
-import { type LogHealth, type LogStore, type SnapshotStore, type StateMachine } from "./ports.ts";
+import { type Lineage } from "../lineage/types.ts";
+import {
+  type LogGenesis,
+  type LogHealth,
+  type LogStore,
+  type SnapshotStore,
+  type StateMachine,
+} from "./ports.ts";
 
 export interface Recovery {
   readonly recovered: RecoveredLog;
+  readonly lineage: Lineage;
   readonly health: Exclude<LogHealth, "corrupt">;
   readonly detail: string;
 }
@@ -28,16 +30,25 @@ export async function recover(
     readonly snapshots: SnapshotStore;
     readonly stateMachine: StateMachine<unknown>;
   },
-  bootstrap: Configuration | null,
+  genesis: LogGenesis,
 ): Promise<Recovery> {
-  const { recovered, health, detail } = await log.open(bootstrap);
+  const { recovered, lineage, health, detail } = await log.open(genesis);
   if (health === "corrupt") throw corrupt(detail);
+  await snapshots.retain((meta) => isOfHistory(meta, lineage));
   const snapshot = await snapshots.latest();
   const joined = await join(log, recovered, snapshot);
   if (snapshot !== null && stateMachine.appliedIndex < snapshot.index) {
     await stateMachine.restore(snapshots.read(snapshot.id, 0), snapshot.index);
   }
-  return { recovered: { ...joined, applied: stateMachine.appliedIndex }, health, detail };
+  const applied = stateMachine.appliedIndex;
+  return { recovered: { ...joined, applied }, lineage, health, detail };
+}
+
+/** Taken in a generation of this path, before it was left? Another one must not be taken for a newer one. */
+function isOfHistory({ generation, index }: SnapshotMeta, { generations }: Lineage): boolean {
+  const at = generations.findIndex(({ id }) => id === generation);
+  if (at < 0) return false;
+  return generations.slice(at + 1).every(({ forkIndex }) => index <= forkIndex);
 }
 
 async function join(

@@ -2,7 +2,7 @@
  * Takes a snapshot when the log has grown enough, then forgets what it holds, but for a trailing part that spares
  * slow followers a whole snapshot. Encoding gives way to the event loop after every chunk.
  */
-import { assert } from "../../base/assert.ts";
+import { assert, must } from "../../base/assert.ts";
 import { type Clock } from "../../base/clock.ts";
 import { errorMessage } from "../../base/errors.ts";
 import { type Logger } from "../../base/logger.ts";
@@ -33,6 +33,8 @@ export interface AppliedPosition {
   readonly index: Index;
   readonly term: Term;
   readonly config: Configuration;
+  /** Id of the generation it was reached in. */
+  readonly generation: string;
 }
 
 const retryAfterMs = 30_000;
@@ -78,7 +80,9 @@ export class SnapshotTaker {
     try {
       const { index, bytes } = stateMachine.snapshot();
       assert(index === at.index, "a snapshot is of what was applied");
-      const meta = await snapshots.create(at, this.#paced(bytes, signal));
+      const chain = await this.#deps.log.chainAt(index);
+      const position = { ...at, chain: must(chain ?? undefined, "what was applied is in the log") };
+      const meta = await snapshots.create(position, this.#paced(bytes, signal));
       this.adopt(meta);
       metrics.snapshotsTaken += 1;
       logger.info({ index, bytes: meta.sizeBytes }, "took a snapshot");

@@ -71,6 +71,12 @@ export class Fields {
     return typeof value === "string" && /^[0-9a-f]{64}$/.test(value) ? value : this.#bad("");
   }
 
+  /** 128 bits as 32 hexadecimal digits: a hash chain, or the id of a generation. */
+  hex128(): string {
+    const value = this.#take();
+    return typeof value === "string" && /^[0-9a-f]{32}$/.test(value) ? value : this.#bad("");
+  }
+
   ids(): readonly NodeId[] {
     const value = this.#take();
     return isIdList(value) ? value : this.#bad([]);

@@ -70,9 +70,10 @@ function fieldsOf(m: Message): readonly unknown[] {
 }
 
 function metaFields(meta: SnapshotMeta): readonly unknown[] {
-  const { id, index, term, sizeBytes, sha256, config: c } = meta;
+  const { id, index, term, chain, generation, sizeBytes, sha256, config: c } = meta;
   const lists = [c.sets, c.standbys, c.standbysNext, c.observers, c.lost];
-  return [id, index, term, sizeBytes, sha256, c.index, ...lists, c.autoLeave];
+  const position = [id, index, term, chain, generation];
+  return [...position, sizeBytes, sha256, c.index, ...lists, c.autoLeave];
 }
 
 interface Base {
@@ -129,6 +130,7 @@ function buildAppend(base: Base, f: Fields): Message {
 
 function buildMeta(f: Fields): SnapshotMeta {
   const [id, index, term] = [f.id(), f.integer(), f.integer()];
+  const [chain, generation] = [f.hex128(), f.hex128()];
   const [sizeBytes, sha256] = [f.integer(), f.digest()];
   const config = {
     index: f.integer(),
@@ -139,5 +141,5 @@ function buildMeta(f: Fields): SnapshotMeta {
     lost: f.ids(),
     autoLeave: f.boolean(),
   };
-  return { id, index, term, config, sizeBytes, sha256 };
+  return { id, index, term, config, chain, generation, sizeBytes, sha256 };
 }

@@ -1,7 +1,7 @@
 /** Making generations: the first one, the child that survivors agree on, and the path of an agent through them. */
 import { assert, must } from "../../base/assert.ts";
 import { sha256Hex } from "../../base/digest.ts";
-import { type Index, type Term } from "../core/types.ts";
+import { type Index, type LogPosition, type Term } from "../core/types.ts";
 import {
   type Generation,
   type GenerationRef,
@@ -34,7 +34,7 @@ export function bootstrapGeneration(clusterId: string): Generation {
 }
 
 export function bootstrapLineage(clusterId: string): Lineage {
-  return { generations: [bootstrapGeneration(clusterId)], promise: null };
+  return { generations: [bootstrapGeneration(clusterId)], promise: null, voteFrom: null };
 }
 
 export function currentGeneration({ generations }: Pick<Lineage, "generations">): Generation {
@@ -48,6 +48,20 @@ export function refOf({ n, id }: GenerationRef): GenerationRef {
 /** May the history turn out to be one of several? Until everybody lost at the fork is back or forgotten. */
 export function isProvisional({ kind }: Generation): boolean {
   return kind === "forced-auto" || kind === "forced-operator";
+}
+
+/**
+ * Does a log that ends in `lastTerm` hold the first entry of its generation? That entry has a term above all that a
+ * survivor had seen, so also above the fork's; who followed into the generation has at most the fork's.
+ */
+export function hasBegun({ forkTerm, parent }: Generation, lastTerm: Term): boolean {
+  return parent === null || lastTerm > forkTerm;
+}
+
+/** An agent that started over votes again once its log is as long as the winner's was then. */
+export function mayVote({ voteFrom }: Pick<Lineage, "voteFrom">, last: LogPosition): boolean {
+  if (voteFrom === null || last.term > voteFrom.term) return true;
+  return last.term === voteFrom.term && last.index >= voteFrom.index;
 }
 
 /** Where the coordinator's log ends once it and all survivors have promised, so that it moves no more. */

@@ -1,5 +1,5 @@
 /** What lineage needs from outside: the other agents, proofs of their end, and what a merge means for the records. */
-import { type Index, type NodeId, type Term } from "../core/types.ts";
+import { type Index, type LogPosition, type NodeId, type Term } from "../core/types.ts";
 import {
   type Ballot,
   type ExitStatement,
@@ -24,8 +24,11 @@ export interface LineagePeers {
   ): Promise<PromiseAnswer>;
   /** The loser gives one page of what it changed; the winner answers when the page is committed there. */
   merge(to: NodeId, page: MergePage): Promise<void>;
-  /** Asks the winner's leader to let `node` vote no more; resolves when its committed configuration says so. */
-  demote(to: NodeId, node: NodeId): Promise<void>;
+  /**
+   * Asks the winner's leader to let `node` vote no more; resolves when its committed configuration says so, with the
+   * leader's generations and commit position then.
+   */
+  demote(to: NodeId, node: NodeId): Promise<Demotion>;
   /** Asks whether an attested exit was used; afterwards it cannot be used any more. */
   settleExit(to: NodeId, nonce: string): Promise<"void" | "used">;
 }
@@ -39,6 +42,11 @@ export interface PromiseAnswer {
   readonly lastTerm: Term;
   readonly lastIndex: Index;
   readonly commit: Index;
+}
+
+export interface Demotion {
+  readonly generations: readonly Generation[];
+  readonly commit: LogPosition;
 }
 
 /** One step of a merge, idempotent by (generation, sequence). The last page has `pages` set. */

@@ -5,7 +5,7 @@
  */
 import { assert, must } from "../../base/assert.ts";
 import { sha256Hex } from "../../base/digest.ts";
-import { roleOf } from "../core/configuration.ts";
+import { roleOf, voterIds } from "../core/configuration.ts";
 import { hasQuorum } from "../core/quorum.ts";
 import { type Configuration, type NodeId } from "../core/types.ts";
 import { largestClique } from "./clique.ts";
@@ -146,8 +146,13 @@ function decide(situation: Situation): Decision {
   }
   // Who promised to leave this generation can elect nobody in it any more.
   const free = (id: NodeId): boolean =>
-    group.some((one) => one.from === id && one.promise?.parent !== one.generation.id);
-  if (hasQuorum(best.configuration.sets, free)) {
+    group.some(
+      (one) => one.from === id && one.mayVote && one.promise?.parent !== one.generation.id,
+    );
+  // Nor can anybody be elected while no voter has the first entry of this generation.
+  const voters = voterIds(best.configuration);
+  const begun = group.some((one) => one.hasBegun && voters.includes(one.from) && free(one.from));
+  if (begun && hasQuorum(best.configuration.sets, free)) {
     return waits("the members that answer are a quorum: they will elect a leader");
   }
   const acts = (why: string): Decision => ({ act: true, why, waitMs: null });

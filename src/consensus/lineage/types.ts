@@ -5,7 +5,13 @@
  * CASPaxos for the decision; consensus.md §2). Terms and indices go on across a fork: index 101 may exist twice,
  * in two generations, but never twice in one.
  */
-import { type Configuration, type Index, type NodeId, type Term } from "../core/types.ts";
+import {
+  type Configuration,
+  type Index,
+  type LogPosition,
+  type NodeId,
+  type Term,
+} from "../core/types.ts";
 
 export interface GenerationRef {
   /** Depth in the tree; the bootstrap generation is 1. */
@@ -66,6 +72,12 @@ export interface Lineage {
   /** From bootstrap to the current one (last). At most 64; older ones between are dropped, the first is kept. */
   readonly generations: readonly Generation[];
   readonly promise: LineagePromise | null;
+  /**
+   * Of an agent that started over with an empty log: the winner's commit position then. Before its log is so long again
+   * it neither votes nor stands, or an agent that missed its demotion could be elected with its vote and a log that
+   * lacks what it had acknowledged. It holds for the generation it was written in; null when it never started over.
+   */
+  readonly voteFrom: LogPosition | null;
 }
 
 /** What two agents tell each other on contact and every few seconds. */
@@ -134,6 +146,10 @@ export interface Survey {
   /** Hash chain of its log (hex) at the last index of every exit statement it knows of, and at its own last index. */
   readonly chains: readonly (readonly [Index, string])[];
   readonly storageOk: boolean;
+  /** Its log has the first entry of this generation, so it may stand for election (`standFrom`). */
+  readonly hasBegun: boolean;
+  /** Its log reaches `voteFrom`. */
+  readonly mayVote: boolean;
   /** At least one network interface has a carrier (true for agents that advertise loopback). */
   readonly hasCarrier: boolean;
   /** For how long this process is up, ms. */

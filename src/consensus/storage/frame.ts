@@ -7,14 +7,14 @@
  */
 import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { type Entry, type Index, type Term } from "../core/types.ts";
+import { type Entry, type Index } from "../core/types.ts";
 import { bodyBytes, entryHeaderBytes, readBody, writeBody } from "./entry-body.ts";
 
 /** 128 bits, hexadecimal. */
 export type Chain = string;
 
 const magic = 0x4d46;
-const version = 1;
+const version = 2;
 const chainBytes = 16;
 const crcAt = 4;
 const firstAt = 8;
@@ -30,10 +30,8 @@ export interface Frame {
   readonly chain: Chain;
 }
 
-/** The chain of a log that begins behind (`index`, `term`): 0, 0 for an empty cluster, or a snapshot's. */
-export function chainOrigin(index: Index, term: Term): Chain {
-  return hash("sha256", `muster log ${index} ${term}`, "hex").slice(0, chainBytes * 2);
-}
+/** The chain before the first entry of every log. */
+export const chainOrigin: Chain = hash("sha256", "muster log", "hex").slice(0, chainBytes * 2);
 
 /** Encodes a not empty run of contiguous entries. */
 export function encodeFrame(
@@ -67,11 +65,16 @@ export function decodeFrame(bytes: Buffer): Frame | null {
   return { first, entries, chainBefore, chain };
 }
 
+/** The chain behind `entries`, which follow one whose chain is `before`. */
+export function chainBehind(before: Chain, entries: readonly Entry[]): Chain {
+  const body = Buffer.allocUnsafe(bodyBytes(entries));
+  writeBody(body, 0, entries);
+  return extendChain(before, body, entries);
+}
+
 /** True when the frame's chain follows from its entries: what a CRC cannot tell about a swapped frame. */
 export function chainHolds(frame: Frame): boolean {
-  const body = Buffer.allocUnsafe(bodyBytes(frame.entries));
-  writeBody(body, 0, frame.entries);
-  return extendChain(frame.chainBefore, body, frame.entries) === frame.chain;
+  return chainBehind(frame.chainBefore, frame.entries) === frame.chain;
 }
 
 function extendChain(before: Chain, body: Buffer, entries: readonly Entry[]): Chain {

@@ -7,24 +7,32 @@
 import { must } from "../../base/assert.ts";
 import { type Clock } from "../../base/clock.ts";
 import { errorMessage } from "../../base/errors.ts";
-import { emptyConfiguration, voterIds } from "../core/configuration.ts";
+import { voterIds } from "../core/configuration.ts";
 import {
-  type AppendOp,
-  type Configuration,
   type Entry,
   type HardState,
   type Index,
   type RecoveredLog,
   type SnapshotMeta,
 } from "../core/types.ts";
-import { type LogHealth, type LogStore } from "../driver/ports.ts";
+import { type LogGenesis, type LogOpening, type LogStore, type LogWrite } from "../driver/ports.ts";
+import { currentGeneration, refOf } from "../lineage/generation.ts";
+import { type GenerationRef, type Lineage } from "../lineage/types.ts";
 import { ConsensusError } from "../errors.ts";
 import { nodeFiles } from "./files.ts";
-import { decodeFrame, type Frame } from "./frame.ts";
+import { type Chain, chainBehind, decodeFrame, type Frame } from "./frame.ts";
 import { type BatchItem, openLevel } from "./log-database.ts";
 import { type FrameInfo } from "./log-index.ts";
 import { type LogStorage, openLog, type OpenedLog, writableDatabase } from "./log-opening.ts";
-import { baseKey, encodeBase, encodeHead, frameKey, headKey } from "./log-records.ts";
+import {
+  baseKey,
+  encodeBase,
+  encodeHead,
+  encodeLineage,
+  frameKey,
+  headKey,
+  lineageKey,
+} from "./log-records.ts";
 import { type Watermark } from "./meta-file.ts";
 import { planAppend, type WritePlan } from "./write-plan.ts";
 
@@ -56,6 +64,9 @@ export class LevelLogStore implements LogStore {
   #hardState: HardState = { term: 0, vote: null, commit: 0 };
   /** Last write begun, last one acknowledged, last one recorded as acknowledged. */
   #op = 0;
+  /** The write that left the lineage as it is, and where that put this agent. */
+  #lineageOp = 0;
+  #generation: GenerationRef = { n: 0, id: "" };
   #complete = 0;
   #confirmed = 0;
   #position: Pick<WritePlan, "last" | "lastTerm" | "chain" | "config"> | null = null;
@@ -75,17 +86,18 @@ export class LevelLogStore implements LogStore {
     this.#storage = dependencies.storage ?? { files: nodeFiles, openDatabase: openLevel };
   }
 
-  async open(bootstrap: Configuration | null): Promise<{
-    readonly recovered: RecoveredLog;
-    readonly health: LogHealth;
-    readonly detail: string;
-  }> {
-    const log = await openLog(this.#storage, this.#options, bootstrap ?? emptyConfiguration);
-    const { verdict } = log;
+  async open(genesis: LogGenesis): Promise<LogOpening> {
+    if (this.#log !== null) await this.#queued(() => this.#release());
+    const log = await openLog(this.#storage, this.#options, genesis);
+    const { verdict, lineage } = log;
     this.#log = log;
     this.#op = log.op;
     this.#complete = log.complete;
+    this.#confirmed = 0;
+    this.#position = null;
     this.#hardState = log.hardState;
+    this.#lineageOp = log.lineageOp;
+    this.#generation = refOf(currentGeneration(lineage));
     if (verdict.health === "corrupt") {
       const message = `Cannot write the log in "${this.#options.directory}": ${verdict.detail}.`;
       this.#failure = new ConsensusError("LOG_CORRUPT", message, { detail: verdict.detail });
@@ -93,11 +105,20 @@ export class LevelLogStore implements LogStore {
       await this.#serial(() => this.#append(emptyOp(log.hardState)));
     }
     const health = verdict.health === "fresh" ? "ok" : verdict.health;
-    return { recovered: this.#recovered(log), health, detail: verdict.detail };
+    return { recovered: this.#recovered(log), lineage, health, detail: verdict.detail };
   }
 
-  append(op: Omit<AppendOp, "after">): Promise<void> {
+  append(op: LogWrite): Promise<void> {
     return this.#serial(() => this.#append(op));
+  }
+
+  chainAt(index: Index): Promise<Chain | null> {
+    return this.#queued(async () => {
+      const near = this.#log?.index.chainNear(index) ?? null;
+      if (near === null || "known" in near) return near?.known ?? null;
+      const { first, chainBefore, entries } = await this.#intact(near.within);
+      return chainBehind(chainBefore, entries.slice(0, index - first + 1));
+    });
   }
 
   async read(from: Index, maxBytes: number): Promise<readonly Entry[] | null> {
@@ -128,41 +149,56 @@ export class LevelLogStore implements LogStore {
 
   async close(): Promise<void> {
     await this.#queued(async () => {
-      const log = this.#log;
-      if (log === null) return;
-      this.#log = null;
-      this.#cancelConfirm?.();
+      if (this.#log === null) return;
       try {
-        if (this.#failure === null) await this.#confirm(log);
+        await this.#release();
       } finally {
         this.#failure ??= new ConsensusError("STOPPED", "The log is closed.");
-        await log.db?.close();
-        await log.meta.close();
       }
     });
   }
 
-  async #append(op: Omit<AppendOp, "after">): Promise<void> {
+  async #release(): Promise<void> {
+    const log = this.#opened();
+    this.#cancelConfirm?.();
+    this.#cancelConfirm = null;
+    try {
+      if (this.#failure === null) await this.#confirm(log);
+    } finally {
+      this.#log = null;
+      await log.db?.close();
+      await log.meta.close();
+    }
+  }
+
+  async #append(op: LogWrite): Promise<void> {
     const { index } = this.#opened();
-    const rewrites = op.snapshot !== null || (op.truncateFrom ?? Infinity) <= index.last;
+    const restarts = op.snapshot !== null || op.clear === true;
+    const rewrites = restarts || (op.truncateFrom ?? Infinity) <= index.last;
     const { cut } = index.framesFrom(op.truncateFrom ?? Infinity);
     const plan = planAppend(index, op, cut === null ? null : await this.#intact(cut));
     if (rewrites) this.#rewrites += 1;
     await this.#write(plan, op);
     plan.follow();
     if (rewrites) this.#rewrites += 1;
+    // What was promised is about to be told: it must not be missed if the disk loses it.
+    if (op.lineage !== undefined) await this.#confirm(this.#opened());
   }
 
-  async #write(plan: WritePlan, op: Pick<AppendOp, "hardState" | "mustSync">): Promise<void> {
+  async #write(plan: WritePlan, op: LogWrite): Promise<void> {
     const { meta } = this.#opened();
     const { term, vote } = this.#hardState;
     const hardState = op.hardState ?? this.#hardState;
     const promises = hardState.term !== term || hardState.vote !== vote;
-    const sync = op.mustSync || promises || plan.batch.length > 0;
+    const { lineage } = op;
+    const sync = op.mustSync || promises || plan.batch.length > 0 || lineage !== undefined;
     const number = sync ? this.#op + 1 : this.#op;
     const { last, chain } = plan;
-    const value = encodeHead({ op: number, hardState, last, chain });
-    const batch: BatchItem[] = [...plan.batch, { type: "put", key: headKey, value }];
+    const batch: BatchItem[] = [...plan.batch];
+    if (lineage !== undefined) batch.push(this.#enter(number, lineage));
+    const lineageOp = this.#lineageOp;
+    const value = encodeHead({ op: number, hardState, last, chain, lineageOp });
+    batch.push({ type: "put", key: headKey, value });
     this.#op = number;
     this.#hardState = hardState;
     this.#position = plan;
@@ -173,11 +209,18 @@ export class LevelLogStore implements LogStore {
     this.#scheduleConfirm();
   }
 
+  #enter(op: number, lineage: Lineage): BatchItem {
+    this.#lineageOp = op;
+    this.#generation = refOf(currentGeneration(lineage));
+    return { type: "put", key: lineageKey, value: encodeLineage({ op, lineage }) };
+  }
+
   #watermark(): Watermark {
     const { last, lastTerm, chain, config } = must(this.#position, "something was written");
     const { term, vote } = this.#hardState;
-    const voters = voterIds(config);
-    return { op: this.#op, confirmed: this.#complete, term, vote, last, lastTerm, chain, voters };
+    const numbers = { op: this.#op, confirmed: this.#complete };
+    const where = { last, lastTerm, chain, generation: this.#generation };
+    return { ...numbers, term, vote, ...where, voters: voterIds(config) };
   }
 
   /** Without this the last write before a quiet time could vanish unnoticed. */
@@ -287,6 +330,6 @@ export class LevelLogStore implements LogStore {
   }
 }
 
-function emptyOp(hardState: HardState | null): Omit<AppendOp, "after"> {
+function emptyOp(hardState: HardState | null): LogWrite {
   return { seq: 0, truncateFrom: null, entries: [], hardState, snapshot: null, mustSync: true };
 }

@@ -78,6 +78,14 @@ export class LogIndex {
     return this.#frames.findLast((frame) => frame.last <= last)?.chain ?? this.#base.anchor.chain;
   }
 
+  /** Where the chain can be computed from: behind `index`, or behind the frame that holds it. */
+  chainNear(index: Index): { readonly known: Chain } | { readonly within: FrameInfo } | null {
+    if (index === this.#base.anchor.index) return { known: this.#base.anchor.chain };
+    if (index < this.#base.anchor.index || index > this.last) return null;
+    const frame = must(this.#frames[this.frameAt(index)], "a retained entry is in a frame");
+    return frame.last === index ? { known: frame.chain } : { within: frame };
+  }
+
   /** The term of the last entry, or of the position the log begins behind. */
   get lastTerm(): Term {
     return this.#runs.at(-1)?.term ?? this.#base.anchor.term;

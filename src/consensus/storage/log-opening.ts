@@ -5,24 +5,31 @@
 import path from "node:path";
 import { must } from "../../base/assert.ts";
 import { errorMessage } from "../../base/errors.ts";
-import { type Configuration, type Entry, type HardState } from "../core/types.ts";
+import { emptyConfiguration } from "../core/configuration.ts";
+import { type Entry, type HardState } from "../core/types.ts";
+import { type LogGenesis } from "../driver/ports.ts";
+import { type Lineage } from "../lineage/types.ts";
 import { ConsensusError } from "../errors.ts";
 import { type Files } from "./files.ts";
-import { chainOrigin } from "./frame.ts";
 import { type LogDatabase, type OpenDatabase } from "./log-database.ts";
 import { LogIndex } from "./log-index.ts";
 import {
   baseKey,
   decodeBase,
   decodeHead,
+  decodeLineage,
   encodeBase,
+  encodeLineage,
   headKey,
+  type LineageRecord,
+  lineageKey,
   type LogBase,
   type LogHead,
 } from "./log-records.ts";
 import { scanFrames } from "./log-scan.ts";
 import { judge, type Verdict } from "./log-verdict.ts";
 import { MetaFiles, type Watermark } from "./meta-file.ts";
+import { baseOfConfiguration } from "./write-plan.ts";
 
 export interface OpenedLog {
   /** Null when LevelDB could not open its files. */
@@ -31,6 +38,9 @@ export interface OpenedLog {
   readonly index: LogIndex;
   readonly tail: readonly Entry[];
   readonly hardState: HardState;
+  readonly lineage: Lineage;
+  /** Number of the write that left the lineage as it is. */
+  readonly lineageOp: number;
   /** Number of the last write that was begun, and of the last that is known to be complete. */
   readonly op: number;
   readonly complete: number;
@@ -54,16 +64,17 @@ const noHardState: HardState = { term: 0, vote: null, commit: 0 };
 export async function openLog(
   storage: LogStorage,
   options: Paths,
-  bootstrap: Configuration,
+  genesis: LogGenesis,
 ): Promise<OpenedLog> {
   const { files: meta, newest } = await openMeta(storage.files, options.directory);
   try {
     const folder = path.join(options.directory, "log");
     const opened = await storage.openDatabase(folder, options.writeBufferBytes);
-    const origin = originBase(bootstrap);
+    const origin = originOf(genesis);
     if ("fault" in opened) {
       const verdict: Verdict = { health: "corrupt", detail: `LevelDB: ${opened.fault}` };
-      return assemble({ db: null, meta, base: origin, watermark: newest, head: null, verdict });
+      const nothing = { base: origin.base, head: null, lineage: origin.lineage };
+      return assemble({ db: null, meta, watermark: newest, ...nothing, verdict });
     }
     return await closeOnFailure(opened.db, (db) =>
       inspect({ ...options, db, meta, watermark: newest, origin }),
@@ -100,23 +111,37 @@ interface Inspection extends Paths {
   readonly db: LogDatabase;
   readonly meta: MetaFiles;
   readonly watermark: Watermark | null;
-  readonly origin: LogBase;
+  readonly origin: Origin;
+}
+
+/** The records of a log that has none. */
+interface Origin {
+  readonly base: LogBase;
+  readonly lineage: LineageRecord;
 }
 
 async function inspect(given: Inspection): Promise<OpenedLog> {
   const { db, meta, watermark, origin } = given;
   const base = await readRecord(db, baseKey, decodeBase);
   const head = await readRecord(db, headKey, decodeHead);
-  const scan = await scanFrames(db, base.value ?? origin, given.maxTailBytes);
-  const fault = base.fault ?? head.fault ?? scan.fault;
+  const lineage = await readRecord(db, lineageKey, decodeLineage);
+  const scan = await scanFrames(db, base.value ?? origin.base, given.maxTailBytes);
+  const fault = base.fault ?? head.fault ?? lineage.fault ?? scan.fault;
   const { last, chain } = scan.index;
-  const found = { head: head.value, base: base.value, watermark, last, chain, fault };
-  const verdict = judge(found);
-  const parts = { db, meta, base: base.value ?? origin, watermark, head: head.value, verdict };
+  const records = { head: head.value, base: base.value, lineage: lineage.value };
+  const verdict = judge({ ...records, watermark, last, chain, fault });
   if (verdict.health === "fresh") {
-    await db.batch([{ type: "put", key: baseKey, value: encodeBase(origin) }], { sync: true });
+    const begin = [
+      { type: "put", key: baseKey, value: encodeBase(origin.base) },
+      { type: "put", key: lineageKey, value: encodeLineage(origin.lineage) },
+    ] as const;
+    await db.batch([...begin], { sync: true });
   }
-  return { ...assemble(parts), index: scan.index, tail: scan.tail };
+  const fresh = verdict.health === "fresh";
+  const known = fresh ? origin.lineage : (lineage.value ?? origin.lineage);
+  const parts = { db, meta, watermark, verdict, head: head.value, lineage: known };
+  const opened = assemble({ ...parts, base: base.value ?? origin.base });
+  return { ...opened, index: scan.index, tail: scan.tail };
 }
 
 /** A record that is absent is null; one that is damaged is a fault. */
@@ -142,14 +167,17 @@ interface Parts {
   readonly base: LogBase;
   readonly watermark: Watermark | null;
   readonly head: LogHead | null;
+  readonly lineage: LineageRecord;
   readonly verdict: Verdict;
 }
 
-function assemble({ db, meta, base, watermark, head, verdict }: Parts): OpenedLog {
+function assemble({ db, meta, base, watermark, head, lineage, verdict }: Parts): OpenedLog {
   const op = Math.max(head?.op ?? 0, watermark?.op ?? 0);
   const hardState = newerPromise(head?.hardState ?? noHardState, watermark);
   const complete = head?.op ?? 0;
-  return { db, meta, index: new LogIndex(base), tail: [], hardState, op, complete, verdict };
+  const where = { lineage: lineage.lineage, lineageOp: lineage.op };
+  const index = new LogIndex(base);
+  return { db, meta, index, tail: [], hardState, ...where, op, complete, verdict };
 }
 
 /** A vote that was begun to be written may have been told to nobody, but keeping it is always safe. */
@@ -159,9 +187,9 @@ function newerPromise(hard: HardState, watermark: Watermark | null): HardState {
   return { ...hard, term: watermark.term, vote };
 }
 
-function originBase(bootstrap: Configuration): LogBase {
-  const anchor = { index: 0, term: 0, chain: chainOrigin(0, 0) };
-  return { first: 1, anchor, config: bootstrap, snapshot: null };
+function originOf({ bootstrap, lineage }: LogGenesis): Origin {
+  const base = baseOfConfiguration(bootstrap ?? emptyConfiguration);
+  return { base, lineage: { op: 0, lineage } };
 }
 
 /** The database of a log that may be written. */

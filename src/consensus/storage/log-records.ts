@@ -10,11 +10,14 @@ import {
   type SnapshotMeta,
   type Term,
 } from "../core/types.ts";
+import { parseLineage } from "../lineage/lineage-codec.ts";
+import { type Lineage } from "../lineage/types.ts";
 import { type Chain } from "./frame.ts";
 import { seal, unseal } from "./sealed.ts";
 
 export const baseKey = Buffer.from("base");
 export const headKey = Buffer.from("head");
+export const lineageKey = Buffer.from("lineage");
 const framePrefix = 0x66; // "f", behind "base" and before "head" in key order
 export const framesEnd = Buffer.from([framePrefix + 1]);
 
@@ -35,6 +38,14 @@ export interface LogHead {
   readonly hardState: HardState;
   readonly last: Index;
   readonly chain: Chain;
+  /** Number of the write that left the lineage as it is: a lineage record of another one is not the right one. */
+  readonly lineageOp: number;
+}
+
+/** Where this agent is in the tree of generations, written only when that changes. */
+export interface LineageRecord {
+  readonly op: number;
+  readonly lineage: Lineage;
 }
 
 export function frameKey(first: Index): Buffer {
@@ -44,17 +55,29 @@ export function frameKey(first: Index): Buffer {
   return key;
 }
 
-export function encodeHead({ op, hardState, last, chain }: LogHead): Buffer {
-  return seal([op, hardState.term, hardState.vote, hardState.commit, last, chain]);
+export function encodeHead({ op, hardState, last, chain, lineageOp }: LogHead): Buffer {
+  return seal([op, hardState.term, hardState.vote, hardState.commit, last, chain, lineageOp]);
 }
 
 export function decodeHead(record: Buffer): LogHead | null {
   const row = unseal(record);
   if (!Array.isArray(row)) return null;
-  const [op, term, vote, commit, last, chain] = row as readonly unknown[];
+  const [op, term, vote, commit, last, chain, lineageOp] = row as readonly unknown[];
   if (!isCount(op) || !isCount(term) || !isCount(commit) || !isCount(last)) return null;
-  if (!isVote(vote) || typeof chain !== "string") return null;
-  return { op, hardState: { term, vote, commit }, last, chain };
+  if (!isVote(vote) || typeof chain !== "string" || !isCount(lineageOp)) return null;
+  return { op, hardState: { term, vote, commit }, last, chain, lineageOp };
+}
+
+export function encodeLineage({ op, lineage }: LineageRecord): Buffer {
+  return seal([op, lineage]);
+}
+
+export function decodeLineage(record: Buffer): LineageRecord | null {
+  const row = unseal(record);
+  if (!Array.isArray(row)) return null;
+  const [op, value] = row as readonly unknown[];
+  const lineage = parseLineage(value);
+  return isCount(op) && lineage !== null ? { op, lineage } : null;
 }
 
 export function encodeBase({ first, anchor, config, snapshot }: LogBase): Buffer {
@@ -77,17 +100,21 @@ export function decodeBase(record: Buffer): LogBase | null {
 
 /** A snapshot's description as a flat row; `metaOf` reads it back, or gives null. */
 export function metaRow(meta: SnapshotMeta): readonly unknown[] {
-  const { id, index, term, sizeBytes, sha256, config } = meta;
-  return [id, index, term, sizeBytes, sha256, config.index, configText(config)];
+  const { id, index, term, chain, generation, sizeBytes, sha256, config } = meta;
+  const position = [id, index, term, chain, generation];
+  return [...position, sizeBytes, sha256, config.index, configText(config)];
 }
 
 export function metaOf(row: unknown): SnapshotMeta | null {
   if (!Array.isArray(row)) return null;
-  const [id, index, term, sizeBytes, sha256, configIndex, text] = row as readonly unknown[];
+  const [id, index, term, chain, generation, ...rest] = row as readonly unknown[];
+  const [sizeBytes, sha256, configIndex, text] = rest;
   if (typeof id !== "string" || typeof sha256 !== "string") return null;
+  if (typeof chain !== "string" || typeof generation !== "string") return null;
   if (!isCount(index) || !isCount(term) || !isCount(sizeBytes)) return null;
   const config = configOf(configIndex, text);
-  return config === null ? null : { id, index, term, config, sizeBytes, sha256 };
+  if (config === null) return null;
+  return { id, index, term, chain, generation, config, sizeBytes, sha256 };
 }
 
 export function isCount(value: unknown): value is number {

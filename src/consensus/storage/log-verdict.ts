@@ -6,12 +6,14 @@
 import { type Index } from "../core/types.ts";
 import { type LogHealth } from "../driver/ports.ts";
 import { type Chain } from "./frame.ts";
-import { type LogBase, type LogHead } from "./log-records.ts";
+import { currentGeneration } from "../lineage/generation.ts";
+import { type LineageRecord, type LogBase, type LogHead } from "./log-records.ts";
 import { type Watermark } from "./meta-file.ts";
 
 export interface LogFindings {
   readonly head: LogHead | null;
   readonly base: LogBase | null;
+  readonly lineage: LineageRecord | null;
   readonly watermark: Watermark | null;
   /** The end of the valid run of frames, and why it ends there when that is not the end of all frames. */
   readonly last: Index;
@@ -25,7 +27,7 @@ export interface Verdict {
 }
 
 export function judge(found: LogFindings): Verdict {
-  const { head, base, watermark } = found;
+  const { head, base, lineage, watermark } = found;
   if (found.fault !== null) return corrupt(found.fault);
   if (head === null && found.last === 0) {
     const confirmed = watermark?.confirmed ?? 0;
@@ -34,13 +36,17 @@ export function judge(found: LogFindings): Verdict {
   }
   if (head === null) return corrupt("the head record is missing or damaged");
   if (base === null) return corrupt("the base record is missing or damaged");
+  if (lineage === null) return corrupt("the lineage record is missing or damaged");
+  if (lineage.op !== head.lineageOp) {
+    return corrupt(`the lineage is of write ${lineage.op}, not of write ${head.lineageOp}`);
+  }
   if (head.last !== found.last || head.chain !== found.chain) {
     return corrupt(`the log ends at entry ${found.last}, but the last write ended at ${head.last}`);
   }
-  return compare(head, watermark);
+  return compare(head, lineage, watermark);
 }
 
-function compare(head: LogHead, watermark: Watermark | null): Verdict {
+function compare(head: LogHead, lineage: LineageRecord, watermark: Watermark | null): Verdict {
   const begun = watermark?.op ?? 0;
   if (watermark !== null && head.op < watermark.confirmed) {
     const missing = watermark.confirmed - head.op;
@@ -53,6 +59,11 @@ function compare(head: LogHead, watermark: Watermark | null): Verdict {
   if (head.op < begun) {
     const detail = `write ${begun} (to entry ${watermark.last}) was begun but not completed`;
     return { health: "torn-tail", detail };
+  }
+  const { id, n } = currentGeneration(lineage.lineage);
+  if (id !== watermark.generation.id) {
+    const other = watermark.generation.n;
+    return corrupt(`the watermark is of generation ${other}, but the log of generation ${n}`);
   }
   const same = head.chain === watermark.chain && head.last === watermark.last;
   const { term, vote } = head.hardState;

@@ -6,11 +6,11 @@ import path from "node:path";
 import { errorMessage } from "../../base/errors.ts";
 import { type Logger } from "../../base/logger.ts";
 import { type SnapshotMeta } from "../core/types.ts";
-import { type SnapshotSink, type SnapshotStore } from "../driver/ports.ts";
+import { type SnapshotPosition, type SnapshotSink, type SnapshotStore } from "../driver/ports.ts";
 import { ConsensusError } from "../errors.ts";
 import { type Files, nodeFiles } from "./files.ts";
-import { isSafeId, metaFor, snapshotId, type SnapshotPosition } from "./snapshot-format.ts";
-import { readSnapshot, verifySnapshot } from "./snapshot-reader.ts";
+import { isSafeId, metaFor, snapshotId } from "./snapshot-format.ts";
+import { describeSnapshot, readSnapshot, verifySnapshot } from "./snapshot-reader.ts";
 import { type SnapshotPlace, SnapshotWriter } from "./snapshot-writer.ts";
 
 const completePrefix = "snap-";
@@ -111,6 +111,17 @@ export class SnapshotFiles implements SnapshotStore {
     if (newest === null) return;
     for (const name of await this.#names(completePrefix)) {
       if (name !== completePrefix + newest.id) await this.#files.remove(this.#path(name));
+    }
+  }
+
+  async retain(useful: (meta: SnapshotMeta) => boolean): Promise<void> {
+    for (const name of await this.#names(completePrefix)) {
+      const meta = await describeSnapshot(this.#files, this.#path(name));
+      if (meta === null || useful(meta)) continue;
+      this.#logger.warn({ file: name }, "removed a snapshot of a history that was given up");
+      await this.#files.remove(this.#path(name));
+      this.#scanned = false;
+      this.#newest = null;
     }
   }
 

@@ -5,17 +5,12 @@
  */
 import { crc32 } from "node:zlib";
 import { parseConfiguration, encodeConfiguration } from "../core/config-codec.ts";
-import { type Configuration, type Index, type SnapshotMeta, type Term } from "../core/types.ts";
+import { type Index, type SnapshotMeta, type Term } from "../core/types.ts";
+import { type SnapshotPosition } from "../driver/ports.ts";
 import { isCount } from "./log-records.ts";
 import { seal, unseal } from "./sealed.ts";
 
-export interface SnapshotPosition {
-  readonly index: Index;
-  readonly term: Term;
-  readonly config: Configuration;
-}
-
-const magic = Buffer.from("MUSTSNP1");
+const magic = Buffer.from("MUSTSNP2");
 const sizeBytes = 6;
 const digestBytes = 32;
 export const prefixBytes = magic.byteLength + 4;
@@ -31,9 +26,9 @@ export function isSafeId(id: string): boolean {
   return /^[0-9A-Za-z-]{1,80}$/.test(id);
 }
 
-export function encodeHeader({ index, term, config }: SnapshotPosition): Buffer {
+export function encodeHeader({ index, term, config, chain, generation }: SnapshotPosition): Buffer {
   const text = new TextDecoder().decode(encodeConfiguration(config));
-  const body = seal([index, term, config.index, text]);
+  const body = seal([index, term, config.index, text, chain, generation]);
   const prefix = Buffer.alloc(prefixBytes);
   magic.copy(prefix);
   prefix.writeUInt32BE(body.byteLength, magic.byteLength);
@@ -51,12 +46,13 @@ export function headerLength(prefix: Buffer): number | null {
 export function decodeHeader(body: Buffer): SnapshotPosition | null {
   const row = unseal(body);
   if (!Array.isArray(row)) return null;
-  const [index, term, configIndex, text] = row as readonly unknown[];
+  const [index, term, configIndex, text, chain, generation] = row as readonly unknown[];
   if (!isCount(index) || !isCount(term) || !isCount(configIndex)) return null;
-  if (typeof text !== "string") return null;
+  if (typeof text !== "string" || typeof chain !== "string") return null;
+  if (typeof generation !== "string") return null;
   const value: unknown = JSON.parse(text); // Under a CRC: what was encoded is JSON.
   const config = parseConfiguration(value, configIndex);
-  return config === null ? null : { index, term, config };
+  return config === null ? null : { index, term, config, chain, generation };
 }
 
 export function encodeTrailer(payloadBytes: number, sha256: string): Buffer {
@@ -82,8 +78,8 @@ export function metaFor(
   position: SnapshotPosition,
   payload: { readonly payloadBytes: number; readonly sha256: string },
 ): SnapshotMeta {
-  const { index, term, config } = position;
+  const { index, term, config, chain, generation } = position;
   const { payloadBytes, sha256 } = payload;
   const id = snapshotId(index, term, sha256);
-  return { id, index, term, config, sizeBytes: payloadBytes, sha256 };
+  return { id, index, term, chain, generation, config, sizeBytes: payloadBytes, sha256 };
 }

@@ -32,6 +32,16 @@ export async function verifySnapshot(files: Files, file: string): Promise<Snapsh
   }
 }
 
+/** What a complete file says it is, its payload unread; null when it is not complete. */
+export async function describeSnapshot(files: Files, file: string): Promise<SnapshotMeta | null> {
+  const handle = await files.open(file, "r");
+  try {
+    return (await describe(handle))?.meta ?? null;
+  } finally {
+    await handle.close();
+  }
+}
+
 /** The payload from `offset` on, in chunks; nothing when the file is not a complete snapshot. */
 export async function* readSnapshot(
   files: Files,

@@ -4,8 +4,9 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import path from "node:path";
+import { type SnapshotPosition } from "../driver/ports.ts";
 import { type Files, type OpenFile } from "./files.ts";
-import { encodeHeader, encodeTrailer, type SnapshotPosition } from "./snapshot-format.ts";
+import { encodeHeader, encodeTrailer } from "./snapshot-format.ts";
 
 const rereadBytes = 256 * 1024;
 

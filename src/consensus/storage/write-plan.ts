@@ -4,13 +4,14 @@
  */
 import { assert, must } from "../../base/assert.ts";
 import {
-  type AppendOp,
   type Configuration,
   type Entry,
   type Index,
   type SnapshotMeta,
   type Term,
 } from "../core/types.ts";
+import { emptyConfiguration } from "../core/configuration.ts";
+import { type LogWrite } from "../driver/ports.ts";
 import { entryHeaderBytes } from "./entry-body.ts";
 import { type Chain, chainOrigin, encodeFrame, type Frame } from "./frame.ts";
 import { type BatchItem } from "./log-database.ts";
@@ -33,12 +34,8 @@ export interface WritePlan {
 }
 
 /** @param cut the frame that `op.truncateFrom` cuts in two, as `LogIndex.framesFrom` names it. */
-export function planAppend(
-  index: LogIndex,
-  op: Omit<AppendOp, "after">,
-  cut: Frame | null,
-): WritePlan {
-  const start = op.snapshot !== null ? restart(index, op.snapshot) : truncate(index, op, cut);
+export function planAppend(index: LogIndex, op: LogWrite, cut: Frame | null): WritePlan {
+  const start = startOf(index, op, cut);
   const added = encodeRuns(op.entries, start);
   const end = added.at(-1)?.info ?? start;
   return {
@@ -54,22 +51,31 @@ export function planAppend(
   };
 }
 
-export function baseOfSnapshot(meta: SnapshotMeta): LogBase {
-  const { index, term } = meta;
-  const anchor = { index, term, chain: chainOrigin(index, term) };
-  return { first: index + 1, anchor, config: meta.config, snapshot: meta };
+/** Of a log without entries. */
+export function baseOfConfiguration(config: Configuration): LogBase {
+  return { first: 1, anchor: { index: 0, term: 0, chain: chainOrigin }, config, snapshot: null };
 }
 
-function restart(index: LogIndex, meta: SnapshotMeta): WritePlan {
-  const base = baseOfSnapshot(meta);
+function baseOfSnapshot(meta: SnapshotMeta): LogBase {
+  const { index, term, chain, config } = meta;
+  return { first: index + 1, anchor: { index, term, chain }, config, snapshot: meta };
+}
+
+function startOf(index: LogIndex, op: LogWrite, cut: Frame | null): WritePlan {
+  if (op.snapshot !== null) return restart(index, baseOfSnapshot(op.snapshot));
+  if (op.clear === true) return restart(index, baseOfConfiguration(emptyConfiguration));
+  return truncate(index, op, cut);
+}
+
+function restart(index: LogIndex, base: LogBase): WritePlan {
   const batch: BatchItem[] = index.frames.map((frame) => del(frame.first));
   batch.push({ type: "put", key: baseKey, value: encodeBase(base) });
-  const { chain } = base.anchor;
-  const position = { last: meta.index, lastTerm: meta.term, chain, config: meta.config };
+  const { index: last, term: lastTerm, chain } = base.anchor;
+  const position = { last, lastTerm, chain, config: base.config };
   return { batch, ...position, follow: () => index.restart(base) };
 }
 
-function truncate(index: LogIndex, op: Omit<AppendOp, "after">, cut: Frame | null): WritePlan {
+function truncate(index: LogIndex, op: LogWrite, cut: Frame | null): WritePlan {
   const from = Math.min(op.truncateFrom ?? Infinity, index.last + 1);
   assert(from >= index.first, "only retained entries are truncated");
   const last = from - 1;

@@ -9,6 +9,7 @@ import {
 } from "../../../src/consensus/core/types.ts";
 import { type Directive } from "../datadriven.ts";
 import { InteractionNode } from "./node.ts";
+import { history } from "../entries.ts";
 
 /** The transcripts' numbers: three heartbeats of one tick in an election timeout. */
 export const electionTicks = 3;
@@ -58,7 +59,7 @@ function startingLog(args: Directive["args"]): RecoveredLog {
   return {
     ...emptyRecoveredLog(config),
     hardState: { term: 0, vote: null, commit: index },
-    snapshot: { id: `${index}`, index, term: 0, config, sizeBytes: 0, sha256: "" },
+    snapshot: { id: `${index}`, index, term: 0, config, ...history, sizeBytes: 0, sha256: "" },
     firstIndex: index + 1,
     lastIndex: index,
     applied: index,

@@ -16,6 +16,7 @@ import {
   type SnapshotMeta,
 } from "../../../src/consensus/core/types.ts";
 import { roleNames } from "./format.ts";
+import { history } from "../entries.ts";
 
 export interface NodeSettings {
   readonly asyncStorage: boolean;
@@ -112,7 +113,7 @@ export class InteractionNode {
     this.core.applied(last.index);
     const { index, term } = last;
     const { committed: config } = this.core.status();
-    this.snapshot = { id: `${index}`, index, term, config, sizeBytes: 0, sha256: "" };
+    this.snapshot = { id: `${index}`, index, term, config, ...history, sizeBytes: 0, sha256: "" };
     this.core.snapshotTaken(this.snapshot);
   }
 

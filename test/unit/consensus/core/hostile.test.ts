@@ -5,6 +5,7 @@ import * as assert from "uvu/assert";
 import { simpleConfiguration } from "../../../../src/consensus/core/configuration.ts";
 import { EntryType, type Entry, type Message } from "../../../../src/consensus/core/types.ts";
 import { append, appendResp, Bench, entriesOf, heartbeat } from "../../../support/core-bench.ts";
+import { history } from "../../../support/entries.ts";
 
 const it = suite("consensus: hostile input");
 
@@ -35,7 +36,7 @@ const entry = (change: object): Entry => ({ ...entriesOf([2], 4)[0], ...change }
 
 it("messages that cannot be right are dropped as malformed", () => {
   const huge = Array.from({ length: 20_000 }, (_, i) => entry({ index: 4 + i }));
-  const meta = { id: "s", index: 5, term: 2, sizeBytes: 1, sha256: "00" };
+  const meta = { ...history, id: "s", index: 5, term: 2, sizeBytes: 1, sha256: "00" };
   const bad: readonly Message[] = [
     heartbeat("b", "a", { term: 2 ** 53 }),
     heartbeat("b", "a", { term: 2 ** 53 - 1 }),

@@ -7,6 +7,7 @@ import { PendingWrites } from "../../../../src/consensus/core/pending-writes.ts"
 import { simpleConfiguration } from "../../../../src/consensus/core/configuration.ts";
 import { type RecoveredLog, type SnapshotMeta } from "../../../../src/consensus/core/types.ts";
 import { entriesOf, recoveredLog } from "../../../support/core-bench.ts";
+import { history } from "../../../support/entries.ts";
 
 const it = suite("consensus: log");
 const everything = { maxBytes: 1 << 20, maxCount: 1 << 20 };
@@ -17,7 +18,7 @@ const termsOf = (log: RaftLog): readonly (number | null)[] =>
   Array.from({ length: log.last - log.first + 1 }, (_, i) => log.termAt(log.first + i));
 
 function snapshotAt(index: number, term: number): SnapshotMeta {
-  return { id: "s", index, term, config, sizeBytes: 0, sha256: "" };
+  return { id: "s", index, term, config, ...history, sizeBytes: 0, sha256: "" };
 }
 
 it("knows the term of every retained entry and of the position before the first", () => {

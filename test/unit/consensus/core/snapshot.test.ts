@@ -5,13 +5,14 @@ import { simpleConfiguration } from "../../../../src/consensus/core/configuratio
 import { type LoadRequest, type SnapshotMeta } from "../../../../src/consensus/core/types.ts";
 import { append, appendResp, Bench, entriesOf } from "../../../support/core-bench.ts";
 import { text } from "../../../support/core-network.ts";
+import { history } from "../../../support/entries.ts";
 
 const it = suite("consensus: snapshots and loads");
 const electionTicks = 20;
 
 function snapshotAt(index: number, term: number, voters = ["a", "b", "c"]): SnapshotMeta {
   const config = { ...simpleConfiguration(voters), index: Math.min(index, 1) };
-  return { id: `s${index}`, index, term, config, sizeBytes: 1, sha256: "00" };
+  return { id: `s${index}`, index, term, config, ...history, sizeBytes: 1, sha256: "00" };
 }
 
 /** A leader with 10 entries of which the first 8 are compacted; b has everything, c has nothing. */

@@ -2,7 +2,11 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { isAgentError } from "../../../../src/base/errors.ts";
 import { MemorySnapshots } from "../../../support/memory-snapshots.ts";
-import { type ClusterOptions, RaftCluster } from "../../../support/raft-cluster.ts";
+import {
+  type ClusterOptions,
+  clusterGeneration,
+  RaftCluster,
+} from "../../../support/raft-cluster.ts";
 
 const it = suite("consensus driver");
 
@@ -326,7 +330,10 @@ on("finishes the installation of a snapshot that a crash interrupted", three, as
   const { term, committed } = leader.consensus.status();
   cluster.crash(follower.id);
   const { index, bytes } = leader.machine.snapshot();
-  await new MemorySnapshots(shelf).create({ index, term, config: committed }, bytes);
+  await new MemorySnapshots(shelf).create(
+    { index, term, config: committed, chain: "ab".repeat(16), generation: clusterGeneration },
+    bytes,
+  );
   disk.entries = disk.entries.slice(0, 2);
   disk.hardState = { ...disk.hardState, commit: 2 };
   const back = await cluster.start(follower.id);

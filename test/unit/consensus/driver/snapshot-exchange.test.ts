@@ -10,6 +10,7 @@ import { SnapshotExchange } from "../../../../src/consensus/driver/snapshot-exch
 import { chunks, pattern } from "../../../contract/snapshot-store.ts";
 import { codeOf } from "../../../contract/log-store.ts";
 import { MemorySnapshots, SnapshotShelf } from "../../../support/memory-snapshots.ts";
+import { history } from "../../../support/entries.ts";
 
 const it = suite("snapshot exchange");
 const config = simpleConfiguration(["a"]);
@@ -50,7 +51,7 @@ async function setUp() {
   const elsewhere = new MemorySnapshots(new SnapshotShelf());
   const bytes = pattern(1000);
   const make = (index: number): Promise<SnapshotMeta> =>
-    elsewhere.create({ index, term: 2, config }, chunks(bytes));
+    elsewhere.create({ index, term: 2, config, ...history }, chunks(bytes));
   return {
     exchange,
     sendings,

@@ -11,6 +11,7 @@ import {
   encodeMessages,
   wireBytes,
 } from "../../../../src/consensus/driver/wire.ts";
+import { history } from "../../../support/entries.ts";
 
 const it = suite("wire");
 
@@ -42,7 +43,15 @@ const everyKind: readonly Message[] = [
   {
     type: "Snapshot",
     ...base,
-    meta: { id: "s-1", index: 5, term: 2, config, sizeBytes: 3, sha256: "ab".repeat(32) },
+    meta: {
+      id: "s-1",
+      index: 5,
+      term: 2,
+      config,
+      ...history,
+      sizeBytes: 3,
+      sha256: "ab".repeat(32),
+    },
   },
   { type: "TimeoutNow", ...base },
   { type: "ReadIndex", ...base, context: 8 },

@@ -1,20 +1,28 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { emptyConfiguration } from "../../../../src/consensus/core/configuration.ts";
+import {
+  bootstrapLineage,
+  currentGeneration,
+  refOf,
+} from "../../../../src/consensus/lineage/generation.ts";
 import { judge, type LogFindings } from "../../../../src/consensus/storage/log-verdict.ts";
 
 const it = suite("log verdict");
 
 const hardState = { term: 3, vote: "a", commit: 5 };
-const head = { op: 10, hardState, last: 20, chain: "c20" };
+const head = { op: 10, hardState, last: 20, chain: "c20", lineageOp: 4 };
+const lineage = { op: 4, lineage: bootstrapLineage("c") };
+const generation = refOf(currentGeneration(lineage.lineage));
+const newer = { n: 2, id: "f".repeat(32) };
 const watermark = {
   ...{ op: 10, confirmed: 9, term: 3, vote: "a", last: 20, lastTerm: 3, chain: "c20" },
-  voters: ["a"],
+  ...{ voters: ["a"], generation },
 };
 const anchor = { index: 0, term: 0, chain: "c0" };
 const base = { first: 1, anchor, config: emptyConfiguration, snapshot: null };
-const good: LogFindings = { head, base, watermark, last: 20, chain: "c20", fault: null };
-const nothing = { head: null, base: null, last: 0, chain: "c0" };
+const good: LogFindings = { head, base, lineage, watermark, last: 20, chain: "c20", fault: null };
+const nothing = { head: null, base: null, lineage: null, last: 0, chain: "c0" };
 
 const table: readonly (readonly [string, Partial<LogFindings>, string])[] = [
   ["a log and its watermark agree", {}, "ok"],
@@ -34,6 +42,23 @@ const table: readonly (readonly [string, Partial<LogFindings>, string])[] = [
   ],
   ["the head is missing, but frames are there", { head: null }, "corrupt"],
   ["the base is missing", { base: null }, "corrupt"],
+  ["the lineage is missing", { lineage: null }, "corrupt"],
+  ["the lineage is an older one", { lineage: { ...lineage, op: 3 } }, "corrupt"],
+  [
+    "the watermark is of a newer generation than the log",
+    { watermark: { ...watermark, generation: newer } },
+    "corrupt",
+  ],
+  [
+    "entering a generation was begun but did not reach the log",
+    { watermark: { ...watermark, op: 11, confirmed: 10, generation: newer } },
+    "torn-tail",
+  ],
+  [
+    "a generation was entered for certain and is missing",
+    { watermark: { ...watermark, op: 11, confirmed: 11, generation: newer } },
+    "corrupt",
+  ],
   ["frames end before the head says", { last: 19, chain: "c19" }, "corrupt"],
   ["frames end behind the head", { last: 21, chain: "c21" }, "corrupt"],
   ["frames end with another history", { chain: "other" }, "corrupt"],
