@@ -1,0 +1,47 @@
+/** The coordinator's clock, in milliseconds of monotonic time. */
+import { type LocalFacts } from "./coordinator-types.ts";
+
+export interface CoordinatorTimings {
+  /** A quorum that is out of sight for so long is lost, not just between two leaders. */
+  readonly quorumLossMs: number;
+  /** Between two surveys, and for how long an answer counts. */
+  readonly surveyMs: number;
+  readonly freshMs: number;
+  /** Between two greetings of a peer: while a leader is in sight, and while none is. */
+  readonly helloMs: number;
+  readonly anxiousHelloMs: number;
+  /** A ballot that takes longer has failed. */
+  readonly roundMs: number;
+  /** The leader has the first word: a fence command runs so long after the quorum was lost. */
+  readonly fenceAfterMs: number;
+}
+
+export const defaultTimings: CoordinatorTimings = {
+  quorumLossMs: 3000,
+  surveyMs: 500,
+  freshMs: 2000,
+  helloMs: 10_000,
+  anxiousHelloMs: 1000,
+  roundMs: 5000,
+  fenceAfterMs: 5000,
+};
+
+/** Members that are surveyed or greeted per second at most, so that a large cluster does not drown in questions. */
+const perSecond = 50;
+
+export function scaledTimings(
+  timings: CoordinatorTimings,
+  { configuration, admitted }: Pick<LocalFacts, "configuration" | "admitted">,
+): CoordinatorTimings {
+  const { sets, standbys, observers, lost } = configuration;
+  const known = sets.flat().length + standbys.length + observers.length + lost.length;
+  const leastMs = (Math.max(known, admitted.length) / perSecond) * 1000;
+  const surveyMs = Math.max(timings.surveyMs, leastMs);
+  return {
+    ...timings,
+    surveyMs,
+    freshMs: timings.freshMs + (surveyMs - timings.surveyMs) * 3,
+    helloMs: Math.max(timings.helloMs, leastMs),
+    anxiousHelloMs: Math.max(timings.anxiousHelloMs, leastMs),
+  };
+}

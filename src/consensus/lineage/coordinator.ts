@@ -1,0 +1,347 @@
+/**
+ * Decides what an agent does when no quorum is in sight, and when it meets another history (consensus.md §2.5, §2.7).
+ * Synchronous and pure: ticks, answers and facts in, effects as data out; the driver carries them out one after the
+ * other. While a change of generation is under way (`busy`) nothing else is decided.
+ */
+import { type NodeId } from "../core/types.ts";
+import { BallotRound, type RoundStep } from "./ballot-round.ts";
+import { compareLineage } from "./compare.ts";
+import { type CoordinatorTimings, scaledTimings } from "./coordinator-timings.ts";
+import {
+  type AcceptRequest,
+  type BallotRequest,
+  type CoordinatorEffect,
+  type CoordinatorState,
+  type LocalFacts,
+} from "./coordinator-types.ts";
+import { childGeneration, currentGeneration, withGeneration } from "./generation.ts";
+import { Meetings } from "./meetings.ts";
+import { PeerViews } from "./peer-views.ts";
+import { type PromiseAnswer } from "./ports.ts";
+import { onAccept, onPrepare, type RegisterAnswer } from "./register.ts";
+import { currentPromise, helloOf, registerState, surveyOf } from "./self-report.ts";
+import { planSurvivors } from "./survivor-plan.ts";
+import {
+  type Generation,
+  type LineageHello,
+  type Proof,
+  type Survey,
+  type SurvivorPlan,
+} from "./types.ts";
+
+export interface CoordinatorOptions {
+  readonly self: NodeId;
+  readonly clusterId: string;
+  readonly timings: CoordinatorTimings;
+  /** 32 random hex digits. */
+  readonly newId: () => string;
+  /** Wall clock, for operators only. */
+  readonly wallMs: () => number;
+}
+
+export interface CoordinatorStatus {
+  readonly state: CoordinatorState;
+  /** What the last plan said; null while a quorum is in sight. */
+  readonly plan: SurvivorPlan | null;
+}
+
+export type RecoverVerdict =
+  | { readonly begun: true; readonly effects: readonly CoordinatorEffect[] }
+  | { readonly begun: false; readonly reason: "has-quorum" | "busy" }
+  /** `changed`: not the plan that was shown. `other`: `plan.best` has the best log and must do it. */
+  | { readonly begun: false; readonly reason: "changed" | "other"; readonly plan: SurvivorPlan };
+
+type Effects = readonly CoordinatorEffect[];
+const none: Effects = [];
+
+export class Coordinator {
+  readonly #options: CoordinatorOptions;
+  readonly #peers: PeerViews;
+  readonly #meetings: Meetings;
+  #state: CoordinatorState = "wait-peers";
+  /** Since when no quorum is in sight; null while one is. */
+  #lostSince: number | null = null;
+  #hadLeader = false;
+  #surveyedAt = -Infinity;
+  #plan: SurvivorPlan | null = null;
+  #round: BallotRound | null = null;
+  #highestCounter = 0;
+  /** A change of generation is being carried out. */
+  #busy: "forcing" | "superseded" | "exporting" | "resync" | null = null;
+  #retryAt = 0;
+  #told = "";
+
+  constructor(options: CoordinatorOptions) {
+    this.#options = options;
+    this.#peers = new PeerViews(options.self);
+    this.#meetings = new Meetings(options.self);
+  }
+
+  status(): CoordinatorStatus {
+    return { state: this.#state, plan: this.#plan };
+  }
+
+  tick(now: number, facts: LocalFacts): Effects {
+    const { quorumLossMs } = this.#options.timings;
+    if (facts.leader !== null) {
+      this.#hadLeader = true;
+      this.#lostSince = null;
+    } else this.#lostSince ??= now;
+    if (this.#busy !== null) return this.#enter(this.#busy, none);
+    const promised = currentPromise(facts.lineage) !== null;
+    if (facts.leader !== null && !promised) return this.#enter("normal", this.#normal(now, facts));
+    const lostMs = now - (this.#lostSince ?? now);
+    if (!promised && lostMs < quorumLossMs) {
+      return this.#enter(this.#hadLeader ? "no-quorum" : "wait-peers", this.#hellos(now, facts));
+    }
+    const found = this.#search(now, facts);
+    const waiting = this.#hadLeader || this.#plan === null ? "survey" : "wait-peers";
+    return this.#enter(promised || this.#round !== null ? "promised" : waiting, found);
+  }
+
+  /** A hello, as question or as answer. The caller answers a question with `hello`. */
+  greeted(theirs: LineageHello, now: number, facts: LocalFacts): Effects {
+    this.#highestCounter = Math.max(this.#highestCounter, theirs.promise?.ballot.counter ?? 0);
+    const relation = compareLineage(helloOf(this.#options, facts, theirs), theirs);
+    const elsewhere = relation.relation === "diverged";
+    this.#peers.greeted(theirs, currentGeneration(facts.lineage), elsewhere, now);
+    if (this.#busy !== null) return none;
+    const next = this.#meetings.judge(theirs, relation, facts.lineage, {
+      promised: currentPromise(facts.lineage) !== null,
+      hasLeader: facts.leader !== null,
+      quorumLost: this.#quorumLost(now),
+      underBallot: this.#round !== null,
+    });
+    const adopts = next.some(({ kind }) => kind === "adopt");
+    if (!adopts && !next.some(({ kind }) => kind === "depart")) return next;
+    this.#busy = adopts ? "resync" : "superseded";
+    this.#round = null;
+    return this.#enter(this.#busy, next);
+  }
+
+  /** @param peer its last hello, so that this one carries what it takes to compare; null at first contact. */
+  hello(facts: LocalFacts, peer: LineageHello | null): LineageHello {
+    return helloOf(this.#options, facts, peer);
+  }
+
+  surveyed(by: NodeId, survey: Survey, now: number): void {
+    if (survey.from !== by) return;
+    this.#peers.asked(by, now);
+    this.#peers.told(survey, now);
+  }
+
+  surveyAnswered(by: NodeId, survey: Survey, now: number): void {
+    if (survey.from !== by) return;
+    this.#peers.answered(by, now);
+    this.#peers.told(survey, now);
+  }
+
+  survey(now: number, facts: LocalFacts): Survey {
+    const { freshMs } = scaledTimings(this.#options.timings, facts);
+    return surveyOf(this.#options.self, facts, {
+      twoWay: this.#peers.twoWay(now, freshMs),
+      proofs: this.#peers.proofs(currentGeneration(facts.lineage).id),
+      exitsAt: this.#peers.exitsAt(now, freshMs),
+    });
+  }
+
+  /** A peer asks for a promise. The caller makes a new one durable, and only then answers. */
+  promise(request: BallotRequest, facts: LocalFacts): RegisterAnswer {
+    this.#highestCounter = Math.max(this.#highestCounter, request.ballot.counter);
+    const state = registerState(facts);
+    // With a quorum in sight there is no reason to leave; in the middle of a change there is no place to leave.
+    const stays = facts.leader !== null || this.#busy !== null;
+    return stays
+      ? { granted: false, promise: state.promise, write: false }
+      : onPrepare(state, request);
+  }
+
+  accept(request: AcceptRequest, facts: LocalFacts): RegisterAnswer {
+    const state = registerState(facts);
+    if (state.generation.id === request.child.id) {
+      return { granted: true, promise: state.promise, write: false }; // it is there already
+    }
+    if (this.#busy !== null) return { granted: false, promise: state.promise, write: false };
+    return onAccept(state, request);
+  }
+
+  prepared(by: NodeId, answer: PromiseAnswer, now: number, facts: LocalFacts): Effects {
+    const round = this.#round;
+    return round === null ? none : this.#advance(round, round.prepared(by, answer), now, facts);
+  }
+
+  accepted(by: NodeId, answer: PromiseAnswer, now: number, facts: LocalFacts): Effects {
+    const round = this.#round;
+    return round === null ? none : this.#advance(round, round.accepted(by, answer), now, facts);
+  }
+
+  proved(proof: Proof): void {
+    this.#peers.prove(proof);
+  }
+
+  /** The driver is so far with a departure. */
+  departing(step: "exporting" | "resync"): void {
+    if (this.#busy !== null) this.#enter((this.#busy = step), none);
+  }
+
+  /** The change of generation that an effect asked for was carried out, or could not be. */
+  moved(now: number): void {
+    this.#busy = null;
+    this.#round = null;
+    this.#plan = null;
+    this.#lostSince = now;
+    this.#surveyedAt = -Infinity;
+    this.#peers.greetAll();
+  }
+
+  /** What would be done now: by itself, or on the operator's word, who does not wait for silence. */
+  plan(now: number, facts: LocalFacts, options: { readonly operator: boolean }): SurvivorPlan {
+    const { freshMs } = scaledTimings(this.#options.timings, facts);
+    const surveys = [this.survey(now, facts), ...this.#peers.surveys(now, freshMs)];
+    const { policy, timers, hold } = facts.settings;
+    return planSurvivors(surveys, this.#options.self, { policy, timers }, { ...options, hold });
+  }
+
+  /** Carries out the plan that the operator was shown, if it is still the same. */
+  recover(hash: string, now: number, facts: LocalFacts): RecoverVerdict {
+    if (facts.leader !== null) return { begun: false, reason: "has-quorum" };
+    if (this.#busy !== null) return { begun: false, reason: "busy" };
+    const plan = this.plan(now, facts, { operator: true });
+    if (plan.hash !== hash || !plan.act) return { begun: false, reason: "changed", plan };
+    if (plan.best !== this.#options.self) return { begun: false, reason: "other", plan };
+    return { begun: true, effects: this.#begin(plan, now) };
+  }
+
+  #quorumLost(now: number): boolean {
+    return this.#lostSince !== null && now - this.#lostSince >= this.#options.timings.quorumLossMs;
+  }
+
+  /** A quorum is in sight: only keep in touch, so that other histories are noticed. */
+  #normal(now: number, facts: LocalFacts): Effects {
+    this.#round = null;
+    this.#plan = null;
+    return this.#hellos(now, facts);
+  }
+
+  #hellos(now: number, facts: LocalFacts): Effects {
+    const { helloMs, anxiousHelloMs } = scaledTimings(this.#options.timings, facts);
+    const everyMs = facts.leader === null ? anxiousHelloMs : helloMs;
+    const due = this.#participants(facts).filter((to) => this.#peers.helloDue(to, now, everyMs));
+    for (const to of due) this.#peers.helloSent(to, now);
+    return due.map((to) => ({ kind: "hello", to }));
+  }
+
+  /** No quorum: survey, plan, and begin when the plan says so and this agent has the best log. */
+  #search(now: number, facts: LocalFacts): Effects {
+    const { surveyMs } = scaledTimings(this.#options.timings, facts);
+    const effects: CoordinatorEffect[] = [...this.#hellos(now, facts)];
+    if (this.#round !== null && now >= this.#round.deadlineMs) {
+      this.#giveUp("no answer in time", now);
+    }
+    if (now - this.#surveyedAt < surveyMs) return effects;
+    const first = this.#surveyedAt === -Infinity;
+    this.#surveyedAt = now;
+    for (const to of this.#participants(facts)) effects.push({ kind: "survey", to });
+    if (first) return effects; // others are alone only when they had the chance to answer
+    const plan = this.plan(now, facts, { operator: false });
+    this.#plan = plan;
+    effects.push(...this.#helpers(plan, now, facts), ...this.#tell(plan));
+    const mayBegin = this.#round === null && now >= this.#retryAt;
+    if (plan.act && mayBegin && plan.best === this.#options.self) {
+      effects.push(...this.#begin(plan, now));
+    }
+    return effects;
+  }
+
+  /** Asks those who can prove that a missing member is gone. */
+  #helpers({ lost }: SurvivorPlan, now: number, facts: LocalFacts): Effects {
+    const unproven = lost.filter(({ proof }) => proof === null);
+    const asks: CoordinatorEffect[] = unproven.map(({ id }) => ({ kind: "ask-exit", node: id }));
+    const lostMs = now - (this.#lostSince ?? now);
+    if (facts.settings.fence && lostMs >= this.#options.timings.fenceAfterMs) {
+      for (const { id } of unproven) asks.push({ kind: "fence", node: id });
+    }
+    return asks;
+  }
+
+  #begin(plan: SurvivorPlan, now: number): Effects {
+    const counter = this.#highestCounter + 1;
+    this.#highestCounter = counter;
+    const deadlineMs = now + this.#options.timings.roundMs;
+    this.#round = new BallotRound({ counter, node: this.#options.self }, plan, deadlineMs);
+    const data = { survivors: plan.survivors, lost: plan.lost, why: plan.why, ballot: counter };
+    const message = "no quorum is left: asks the survivors for a new generation";
+    return [{ kind: "log", level: "warn", message, data }, ...this.#round.begin()];
+  }
+
+  #advance(round: BallotRound, step: RoundStep, now: number, facts: LocalFacts): Effects {
+    switch (step.kind) {
+      case "wait":
+        return none;
+      case "ask":
+        return step.effects;
+      case "prepared":
+        return round.propose(step.finish ?? this.#child(round.plan, step.commit, facts));
+      case "accepted":
+        return this.#force(step.child, step.term, facts);
+      case "conflict": {
+        const own = currentPromise(facts.lineage)?.accepted?.child ?? null;
+        return own === null
+          ? this.#giveUp("the survivors accepted different generations", now)
+          : this.#force(own, facts.term + 1, facts);
+      }
+      case "failed":
+        this.#highestCounter = Math.max(this.#highestCounter, step.highest);
+        return this.#giveUp(step.why, now);
+    }
+  }
+
+  #child(plan: SurvivorPlan, commit: number, facts: LocalFacts): Generation {
+    const { lastTerm: term, lastIndex: index } = facts;
+    const { newId, wallMs } = this.#options;
+    const fork = { index, term, chain: facts.chainAt(index) ?? "", commit };
+    return childGeneration(plan, fork, { id: newId(), at: wallMs() });
+  }
+
+  /**
+   * Only its coordinator may write the first entry of a child: another one's, in another term, could replace what a
+   * quorum of the child has committed behind the first. Who finishes another's child follows into it; if that child's
+   * coordinator stays away, those who are here begin a child of it.
+   */
+  #force(child: Generation, term: number, facts: LocalFacts): Effects {
+    this.#busy = "forcing";
+    const own = child.coordinator === this.#options.self;
+    const generations = withGeneration(facts.lineage.generations, child);
+    return this.#enter("forcing", [
+      own ? { kind: "enter", child, term } : { kind: "adopt", generations },
+    ]);
+  }
+
+  /** Those who promised stay fenced; a later ballot, of whoever is best then, decides. */
+  #giveUp(why: string, now: number): Effects {
+    this.#round = null;
+    this.#retryAt = now + this.#options.timings.surveyMs;
+    return [{ kind: "log", level: "info", message: "the ballot came to nothing", data: { why } }];
+  }
+
+  #participants({ configuration, admitted }: LocalFacts): readonly NodeId[] {
+    const { sets, standbys, observers, lost } = configuration;
+    const all = new Set([...sets.flat(), ...standbys, ...observers, ...lost, ...admitted]);
+    all.delete(this.#options.self);
+    return [...all];
+  }
+
+  /** Says what it waits for once per reason. */
+  #tell({ act, why }: SurvivorPlan): Effects {
+    const text = why.replace(/\d+/g, "#");
+    if (text === this.#told || act) return none;
+    this.#told = text;
+    return [{ kind: "log", level: "warn", message: "no quorum is in sight", data: { why } }];
+  }
+
+  #enter(state: CoordinatorState, effects: Effects): Effects {
+    this.#state = state;
+    if (state === "normal") this.#told = "";
+    return effects;
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * What to do when two agents have compared their paths. The one that is behind follows, the one whose history lost
+ * gives what it has and starts over; the other side does nothing but go on. Pure.
+ */
+import { type NodeId } from "../core/types.ts";
+import { type CoordinatorEffect } from "./coordinator-types.ts";
+import { currentGeneration } from "./generation.ts";
+import { type Lineage, type LineageHello, type Relation } from "./types.ts";
+
+export interface MeetingContext {
+  /** This agent promised to act in its generation no more. */
+  readonly promised: boolean;
+  readonly hasLeader: boolean;
+  /** No quorum is in sight for long enough that it is not an election. */
+  readonly quorumLost: boolean;
+  /** This agent coordinates a ballot now. */
+  readonly underBallot: boolean;
+}
+
+type Effects = readonly CoordinatorEffect[];
+const none: Effects = [];
+
+export class Meetings {
+  readonly #self: NodeId;
+  readonly #complained = new Set<string>();
+
+  constructor(self: NodeId) {
+    this.#self = self;
+  }
+
+  judge(theirs: LineageHello, relation: Relation, own: Lineage, context: MeetingContext): Effects {
+    switch (relation.relation) {
+      case "same":
+        return this.#fenced(theirs, context);
+      case "behind":
+        if (relation.who === "them") return none;
+        if (!relation.tail) return this.#follow(theirs, own, context);
+        return theirs.leader === null
+          ? none
+          : depart(theirs, relation.at, "has an unconfirmed tail");
+      case "diverged":
+        return relation.winner === "me" || theirs.leader === null
+          ? none // a loser waits until the winner has a quorum that can take what it has
+          : depart(theirs, relation.forkIndex, `lost by ${relation.rule}`);
+      case "foreign":
+        return this.#alarm(theirs.from, relation.why);
+    }
+  }
+
+  /** Promised to leave a generation in which a quorum lives on without this agent: it comes back with an empty log. */
+  #fenced(theirs: LineageHello, { promised, quorumLost, underBallot }: MeetingContext): Effects {
+    const stays = theirs.leader === null || theirs.promise !== null;
+    if (!promised || !quorumLost || underBallot || stays) return none;
+    // Everything acknowledged in this generation is in its leader's log: nothing has to be exported.
+    return depart(theirs, null, "its ballot was overtaken by a quorum");
+  }
+
+  /** A generation that has no leader yet is followed by those who accepted it, or who have no other to follow. */
+  #follow(theirs: LineageHello, own: Lineage, context: MeetingContext): Effects {
+    const accepted = own.promise?.accepted?.child.id ?? null;
+    const invited = theirs.generations.some(
+      ({ id, members }) => id === accepted || members.includes(this.#self),
+    );
+    const lives = theirs.leader !== null || (!context.hasLeader && context.quorumLost);
+    if (!invited && !lives) return none;
+    const { n, id } = currentGeneration(theirs);
+    const data = { generation: id, n, from: theirs.from };
+    return [
+      { kind: "log", level: "info", message: "follows into a later generation", data },
+      { kind: "adopt", generations: theirs.generations },
+    ];
+  }
+
+  #alarm(from: NodeId, why: string): Effects {
+    if (this.#complained.has(from)) return none;
+    this.#complained.add(from);
+    const message = "another agent's history cannot be one of this cluster's: it is left alone";
+    return [{ kind: "log", level: "error", message, data: { peer: from, why } }];
+  }
+}
+
+function depart(theirs: LineageHello, exportAfter: number | null, why: string): Effects {
+  const { generations, from: via } = theirs;
+  const { n, id } = currentGeneration(theirs);
+  const data = { generation: id, n, via, why };
+  return [
+    { kind: "log", level: "warn", message: "another history won; joins it", data },
+    { kind: "depart", departure: { via, generations, exportAfter } },
+  ];
+}

@@ -1,0 +1,80 @@
+/** What an agent tells others of itself: the hello to any of them, the survey among those without a quorum. */
+import { type Index, type NodeId } from "../core/types.ts";
+import { type LocalFacts } from "./coordinator-types.ts";
+import { currentGeneration, hasBegun, indicesToTell, mayVote } from "./generation.ts";
+import { type RegisterState } from "./register.ts";
+import {
+  type Lineage,
+  type LineageHello,
+  type LineagePromise,
+  type Proof,
+  type Survey,
+} from "./types.ts";
+
+/** The promise, if it is about the current generation; one about an earlier generation was kept by leaving it. */
+export function currentPromise(lineage: Lineage): LineagePromise | null {
+  const { promise } = lineage;
+  return promise?.parent === currentGeneration(lineage).id ? promise : null;
+}
+
+export function registerState({ lineage }: Pick<LocalFacts, "lineage">): RegisterState {
+  const { n, id } = currentGeneration(lineage);
+  return { generation: { n, id }, promise: currentPromise(lineage) };
+}
+
+export function helloOf(
+  { self, clusterId }: { readonly self: NodeId; readonly clusterId: string },
+  facts: LocalFacts,
+  peer: LineageHello | null,
+): LineageHello {
+  const { lineage, lastTerm, lastIndex, commit, leader } = facts;
+  const { generations, promise } = lineage;
+  const chains = chainsAt(facts, indicesToTell({ generations, lastIndex, commit }, peer));
+  return {
+    ...{ clusterId, from: self, generations, promise },
+    ...{ lastTerm, lastIndex, commit, leader, chains },
+  };
+}
+
+export interface SurveyContext {
+  readonly twoWay: readonly NodeId[];
+  readonly proofs: readonly Proof[];
+  /** Where the logs of those ended whose exit is attested, as far as any survivor told. */
+  readonly exitsAt: readonly Index[];
+}
+
+export function surveyOf(
+  self: NodeId,
+  facts: LocalFacts,
+  { twoWay, proofs, exitsAt }: SurveyContext,
+): Survey {
+  const { lineage, lastTerm, lastIndex, commit, leaderLast, configuration, heardMs, upMs } = facts;
+  const { n, id } = currentGeneration(lineage);
+  const { sets, standbys, observers, lost } = configuration;
+  const silentMs: Record<NodeId, number> = {};
+  const outlived: NodeId[] = [];
+  for (const member of new Set([...sets.flat(), ...standbys, ...observers, ...lost])) {
+    if (member === self) continue;
+    const heard = heardMs.get(member);
+    if (heard !== undefined) outlived.push(member);
+    if (!twoWay.includes(member)) silentMs[member] = heard ?? upMs;
+  }
+  return {
+    ...{ from: self, generation: { n, id }, promise: lineage.promise },
+    ...{ lastTerm, lastIndex, commit, leaderLast, configuration },
+    ...{ twoWay, silentMs, outlived, proofs, chains: chainsAt(facts, [...exitsAt, lastIndex]) },
+    hasBegun: hasBegun(currentGeneration(lineage), lastTerm),
+    mayVote: mayVote(lineage, { term: lastTerm, index: lastIndex }),
+    ...{ storageOk: facts.storageOk, hasCarrier: facts.hasCarrier, upMs },
+  };
+}
+
+function chainsAt(
+  { chainAt }: LocalFacts,
+  indices: readonly Index[],
+): readonly (readonly [Index, string])[] {
+  return [...new Set(indices)].flatMap((index) => {
+    const chain = chainAt(index);
+    return chain === null ? [] : [[index, chain] as const];
+  });
+}
