@@ -1,7 +1,7 @@
 /**
  * Frames: version 1, then messages of one kind byte each (big-endian): ping 1, ack 2, ping request 3, nack 4,
- * suspect 5, suspect after a refused re-dial 6, failed 7, alive 8, user event 9. Members are named by 8-byte keys. Decoding
- * is strict and never throws; messages about members that this agent does not know are skipped.
+ * suspect 5, suspect after a refused re-dial 6, failed 7, alive 8, user event 9. Members are named by 8-byte keys.
+ * Decoding is strict and never throws; messages about members that this agent does not know are skipped.
  */
 import { type Directory } from "../core/directory.ts";
 import { type Accusation, type Frame, type Ix, type Message } from "../core/types.ts";
