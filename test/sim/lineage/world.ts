@@ -2,6 +2,7 @@
  * A simulated cluster of coordinators: time, network, nemesis, clients, and the invariants of consensus.md §2.10.
  * Everything follows from the seed. What clients were told is written must be in the one history that is left at the
  * end.
+ */
 import { must } from "../../../src/base/assert.ts";
 import { type Random, seededRandom } from "../../../src/base/random.ts";
 import { simpleConfiguration } from "../../../src/consensus/core/configuration.ts";
