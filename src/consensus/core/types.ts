@@ -39,12 +39,6 @@ export interface LogPosition {
   readonly index: Index;
 }
 
-/** The end of a log; logs are ordered by term, then by index (§5.4.1). */
-export interface LogPosition {
-  readonly term: Term;
-  readonly index: Index;
-}
-
 export interface HardState {
   readonly term: Term;
   readonly vote: NodeId | null;
@@ -218,16 +212,6 @@ export interface CoreOptions {
   readonly maxEntryBytes: number;
   /** Bytes of newest entries kept in memory for followers. */
   readonly maxTailBytes: number;
-  /**
-   * Until its log ends here or later an agent does not stand for election: its configuration may be one that its
-   * generation has left behind.
-   */
-  readonly standFrom?: LogPosition;
-  /**
-   * Until its log ends here or later an agent neither stands nor votes: it started over with an empty log in a generation
-   * in which it may have voted and acknowledged before, and an older configuration may still count it.
-   */
-  readonly voteFrom?: LogPosition;
   /**
    * Until its log ends here or later an agent does not stand for election: its configuration may be one that its
    * generation has left behind.
