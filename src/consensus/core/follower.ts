@@ -99,7 +99,10 @@ function acknowledge(state: CoreState, { from: to }: Message, index: Index): voi
 }
 
 /** Tells the leader where the logs may still agree, so that it can skip whole terms (§5.3, end). */
-function refuse(state: CoreState, { from: to, prevIndex, prevTerm }: Of<"Append">): void {
+function refuse(
+  state: CoreState,
+  { from: to, prevIndex, prevTerm }: Pick<Of<"Append">, "from" | "prevIndex" | "prevTerm">,
+): void {
   const { self, term, log, outbox } = state;
   const hint = log.possibleMatch(Math.min(prevIndex, log.last), prevTerm);
   assert(hint.index <= log.last, "a hint is within this log");
@@ -118,7 +121,9 @@ function refuse(state: CoreState, { from: to, prevIndex, prevTerm }: Of<"Append"
 export function handleHeartbeat(state: CoreState, message: Of<"Heartbeat">): void {
   const { self, term, outbox } = state;
   if (message.commit > state.log.last) {
+    // The leader counts on entries that this disk lost: it must learn where this log ends now.
     drop(state, "beyond-log");
+    refuse(state, { from: message.from, prevIndex: message.commit, prevTerm: term });
     return;
   }
   assert(state.leader === message.from, "heartbeats come from the leader");

@@ -109,7 +109,7 @@ function refused(state: CoreState, { progress, message }: Answer): void {
   const { from, index, hintIndex, hintTerm } = message;
   // Skip all of the leader's entries with a term the follower cannot have at its hint (§5.3, end).
   const hint = hintTerm > 0 ? state.log.possibleMatch(hintIndex, hintTerm).index : hintIndex;
-  if (!progress.backtrack(index, hint)) return;
+  if (!progress.regress(index, hint) && !progress.backtrack(index, hint)) return;
   assert(progress.next <= index + 1, "a refusal never moves next forward");
   if (progress.state === "replicate") progress.becomeProbe();
   sendAppend(state, from, progress);

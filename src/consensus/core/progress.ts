@@ -114,6 +114,21 @@ export class Progress {
     return true;
   }
 
+  /**
+   * The follower refused what it had acknowledged, and has nothing behind `hint`: its disk lost entries. What it holds
+   * counts again from there. An old refusal that comes twice does the same, which only costs sending again.
+   */
+  regress(rejected: Index, hint: Index): boolean {
+    if (this.state !== "probe" || rejected > this.match || hint >= this.match) return false;
+    this.match = hint;
+    this.next = hint + 1;
+    this.sentCommit = Math.min(this.sentCommit, hint);
+    this.paused = false;
+    this.loading = null;
+    this.caughtUp = false;
+    return true;
+  }
+
   isBlocked(): boolean {
     return this.state === "snapshot" || this.paused || this.loading !== null;
   }

@@ -80,6 +80,20 @@ it("next stays above match whatever the hint says", () => {
   assert.is(progress.next, 5);
 });
 
+it("a follower that lost what it had acknowledged is sent it again", () => {
+  const progress = replicating(20);
+  assert.is(
+    progress.regress(20, 5),
+    false,
+    "a pipeline never lost anything: its connection would have closed",
+  );
+  progress.becomeProbe();
+  assert.is(progress.regress(25, 5), false, "not about what it had acknowledged");
+  assert.is(progress.regress(20, 20), false, "nothing is lost");
+  assert.is(progress.regress(20, 5), true);
+  assert.equal([progress.match, progress.next, progress.isBlocked()], [5, 6, false]);
+});
+
 it("a commit index is told once, and only when it says something new", () => {
   const progress = replicating(10);
   assert.is(progress.wantsCommit(5), true);
