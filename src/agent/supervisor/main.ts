@@ -6,7 +6,6 @@ import path from "node:path";
 import process from "node:process";
 import { readdir } from "node:fs/promises";
 import { asPeerId } from "../../base/ids.ts";
-import { bootstrapGeneration, refOf } from "../../consensus/lineage/generation.ts";
 import { readWatermark } from "../../consensus/storage/meta-file.ts";
 import { parseSnapshot } from "../../gossip/driver/snapshot.ts";
 import { snapshotFile } from "../../gossip/driver/snapshot-file.ts";
@@ -28,7 +27,7 @@ async function main([dataDir = "", listen = "", clusterId = ""]: readonly string
     self: identity.peer,
     clusterId,
     sign: (bytes) => identity.sign(bytes),
-    position: () => position(dataDir, clusterId),
+    position: () => position(dataDir),
     members: () => membersKnownTo(dataDir),
     hold: await ExitHold.read(dataDir),
   });
@@ -37,14 +36,10 @@ async function main([dataDir = "", listen = "", clusterId = ""]: readonly string
   setInterval(() => void exitWhenRemoved(dataDir), lookMs);
 }
 
-async function position(
-  dataDir: string,
-  clusterId: string,
-): ReturnType<ExitServerDependencies["position"]> {
+async function position(dataDir: string): ReturnType<ExitServerDependencies["position"]> {
   const watermark = await readWatermark(path.join(dataDir, "raft"));
   if (watermark === null) return null;
-  const { voters, term, lastTerm, last, chain } = watermark;
-  const generation = refOf(bootstrapGeneration(clusterId));
+  const { generation, voters, term, lastTerm, last, chain } = watermark;
   return { generation, voters, term, lastTerm, lastIndex: last, chain };
 }
 
