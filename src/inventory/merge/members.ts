@@ -66,7 +66,7 @@ function evict(merging: Merging, member: MemberRecord): void {
       key: `${prefix}/${node.name}`,
       theirs: null,
       theirVersion: merging.other.index,
-      ours: value as unknown as Json,
+      ours: value,
       ourVersion: version,
       rule: "eviction-wins",
       resolution: "applied",

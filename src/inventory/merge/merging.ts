@@ -8,7 +8,7 @@
  */
 import { createHash } from "node:crypto";
 import { type PeerId } from "../../base/ids.ts";
-import { type Json, type JsonObject, canonicalJson } from "../../base/json.ts";
+import { type Json, canonicalJson } from "../../base/json.ts";
 import { type GenerationRef } from "../../consensus/lineage/types.ts";
 import { type Draft } from "../draft.ts";
 import { type MergeRecord } from "../lineage-records.ts";
@@ -113,7 +113,7 @@ export class Merging {
 export function bare(record: { readonly version: number } | null): Json {
   if (record === null) return null;
   const { version: _version, ...rest } = record;
-  return rest as unknown as JsonObject;
+  return rest;
 }
 
 /** Short: it tells two values of one key apart, and nobody gains by a collision of his own values. */

@@ -43,7 +43,7 @@ export function putValue(
       return putSource(draft, (value ?? { source: null }) as never);
     default:
       if (value === null) draft.delete(prefix, id);
-      else draft.put(prefix, id, value as never);
+      else draft.put(prefix, id, value);
   }
 }
 
