@@ -129,6 +129,7 @@ export class AntiEntropy {
     switch (answer.kind) {
       case "same":
         this.#deps.counters.add("syncsSame");
+        this.#deps.events.witness(this.#deps.events.clock);
         this.#agreed(turn, true);
         this.#calm();
         return true;

@@ -29,6 +29,9 @@ export interface LoneCoreOptions {
   readonly protocol?: Partial<GossipOptions>;
   readonly mayJoin?: (subject: PeerId, carrier: PeerId) => boolean;
   readonly seed?: number;
+  readonly eventClock?: number;
+  /** m0 and these others take datagrams. */
+  readonly datagrams?: readonly number[];
   /** Of this start of m0. */
   readonly bootId?: string;
 }
@@ -53,14 +56,18 @@ export class LoneCore implements Outbox {
 
   constructor(options: LoneCoreOptions = {}) {
     const { members = 5, protocol = {}, mayJoin = () => true, seed = 1 } = options;
-    const own = options.bootId === undefined ? {} : { bootId: options.bootId };
+    const takes = options.datagrams ?? [];
+    const own = {
+      ...(options.bootId === undefined ? {} : { bootId: options.bootId }),
+      datagrams: takes.length > 0,
+    };
     this.directory = new Directory({ capacity: 1000, rings: 10 }, (id) =>
       createHash("sha256").update(id).digest(),
     );
     const records: SignedRecord[] = [];
     for (let ix = 0; ix <= members; ix += 1) {
       this.directory.intern(asPeerId(`m${ix}`));
-      if (ix > 0) records.push(this.recordOf(ix));
+      if (ix > 0) records.push(this.recordOf(ix, { datagrams: takes.includes(ix) }));
     }
     this.core = new GossipCore(
       { ...lanOptions, ...protocol },
@@ -70,7 +77,13 @@ export class LoneCore implements Outbox {
         authority: { seal, verify: isGenuine, sealEvent, verifyEvent: isGenuine },
         policy: { mayJoin },
       },
-      { now: 0, self: 0, record: this.recordOf(0, own).body, members: records },
+      {
+        now: 0,
+        self: 0,
+        record: this.recordOf(0, own).body,
+        members: records,
+        eventClock: options.eventClock ?? 0,
+      },
     );
   }
 
@@ -91,7 +104,11 @@ export class LoneCore implements Outbox {
   }
 
   hear(from: number, ...frame: Message[]): void {
-    this.give({ kind: "frame", lane: "stream", from, frame });
+    this.hearOn("stream", from, ...frame);
+  }
+
+  hearOn(lane: LaneName, from: number, ...frame: Message[]): void {
+    this.give({ kind: "frame", lane, from, frame });
   }
 
   accuse(kind: "suspect" | "failed", member: number, from: number, refused = false): void {
@@ -100,10 +117,10 @@ export class LoneCore implements Outbox {
   }
 
   /** Runs the core's timers for `ms`; `onFrame` plays the peers. */
-  advance(ms: number, onFrame: (to: number, frame: Frame) => void = () => {}): void {
+  advance(ms: number, onFrame: (to: number, frame: Frame, via: Via) => void = () => {}): void {
     const end = this.now + ms;
     for (;;) {
-      for (const { to, frame } of this.frames.splice(0)) onFrame(to, frame);
+      for (const { to, frame, via } of this.frames.splice(0)) onFrame(to, frame, via);
       const next = this.core.nextDeadline();
       if (next > end) break;
       this.now = Math.max(this.now, next);

@@ -268,4 +268,76 @@ it("ignores a ping that is meant for somebody else", () => {
   assert.is(lone.core.counters.get("misdirected"), 1);
 });
 
+it("probes again on the other lane when the usual one stays silent", () => {
+  const lone = new LoneCore({ members: 1 });
+  const vias: string[] = [];
+  lone.advance(1700, (_, frame, via) => {
+    if (frame.some(({ kind }) => kind === "ping")) vias.push(via);
+  });
+  assert.equal(vias.slice(0, 2), ["usual", "other"]);
+});
+
+it("answers a ping on the lane that it came by", () => {
+  const lone = new LoneCore();
+  for (const lane of ["udp", "stream"] as const) {
+    lone.frames.splice(0);
+    lone.hearOn(lane, 2, { kind: "ping", seq: 5, target: 0 });
+    assert.equal(
+      lone.frames.map(({ to, via }) => [to, via]),
+      [[2, lane]],
+    );
+  }
+});
+
+/** m1 answers the second ping of each probe only, on `lane`; how often that was told as an asymmetry. */
+function answeredLate(lone: LoneCore, lane: "stream" | "udp", probes: number): void {
+  const seen = new Map<number, number>();
+  lone.advance(1000 * probes, (to, frame) => {
+    for (const message of frame) {
+      if (message.kind !== "ping") continue;
+      const count = (seen.get(message.seq) ?? 0) + 1;
+      seen.set(message.seq, count);
+      if (count === 2) lone.hearOn(lane, to, { kind: "ack", seq: message.seq });
+    }
+  });
+}
+
+it("tells when a member answers on the other lane only, three times in a row", () => {
+  const lone = new LoneCore({ members: 1, datagrams: [1] });
+  answeredLate(lone, "stream", 8);
+  assert.ok(lone.asymmetries.length >= 1 && lone.asymmetries.length <= 3);
+  assert.is(lone.asymmetries[0], "m1 stream");
+  assert.is(lone.status(1), "alive");
+});
+
+it("tells nothing when the usual lane answers late, or there is one lane only", () => {
+  const late = new LoneCore({ members: 1, datagrams: [1] });
+  answeredLate(late, "udp", 8);
+  const single = new LoneCore({ members: 1 });
+  answeredLate(single, "stream", 8);
+  assert.equal([...late.asymmetries, ...single.asymmetries], []);
+});
+
+it("counts probes, requests to others, suspicions and false alarms", () => {
+  const lone = new LoneCore({ members: 3 });
+  lone.advance(3000, lone.answering());
+  const { counters } = lone.core;
+  const sent = counters.get("probesSent");
+  assert.ok(sent >= 2);
+  assert.ok(counters.get("probesAcked") >= sent - 1);
+  lone.advance(8000, lone.answering(1));
+  assert.ok(counters.get("probesFailed") >= 1);
+  assert.ok(counters.get("indirectAsked") >= 1);
+  assert.is(counters.get("suspicions"), 1);
+  const alive = lone.recordOf(1, { incarnation: 101 });
+  lone.hear(1, { kind: "alive", record: alive });
+  assert.is(counters.get("falseSuspicions"), 1);
+  lone.accuse("failed", 1, 2);
+  lone.hear(1, {
+    kind: "alive",
+    record: lone.recordOf(1, { incarnation: 102, bootId: "9".repeat(32) }),
+  });
+  assert.equal([counters.get("failures"), counters.get("falseFailures")], [1, 0]);
+});
+
 it.run();
