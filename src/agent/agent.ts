@@ -2,7 +2,7 @@
  * The composition root: one agent from its options. Layers start bottom-up — data directory, mesh, API — and the
  * cluster's services on top as soon as this agent belongs to one; they stop in reverse.
  */
-import { createApiServer } from "../api/server.ts";
+import { type ApiServer, createApiServer } from "../api/server.ts";
 import { systemClock } from "../base/clock.ts";
 import { AgentError, errorMessage } from "../base/errors.ts";
 import { type Logger } from "../base/logger.ts";
@@ -30,6 +30,9 @@ export interface AgentDeps {
   readonly print: (line: string) => void;
 }
 
+/** Writes under way when the agent is asked to stop get so long to be answered. */
+const drainMs = 1000;
+
 export class Agent {
   readonly #input: EntranceInput;
   readonly #deps: AgentDeps;
@@ -37,6 +40,7 @@ export class Agent {
   #cluster: ClusterServices | null = null;
   #state: AgentState | null = null;
   #lock: DirLock | null = null;
+  #server: ApiServer | null = null;
   #stopBase: () => Promise<void> = () => Promise.resolve();
 
   constructor(input: EntranceInput, deps: AgentDeps) {
@@ -115,6 +119,7 @@ export class Agent {
   /** `leave`: say good-bye, so that the others do not wait for this agent to come back. */
   async stop({ leave }: { readonly leave: boolean }): Promise<void> {
     const cluster = this.#cluster;
+    if (cluster !== null) await this.#drain(cluster);
     this.#cluster = null;
     const unclean = (error: unknown): void => {
       this.#deps.logger.warn({ error: errorMessage(error) }, "a service did not stop cleanly");
@@ -123,6 +128,22 @@ export class Agent {
     await this.#stopBase().catch(unclean);
     await this.#lock?.release();
     this.#lock = null;
+  }
+
+  /**
+   * Requests under way, and those that still come on open connections, are answered while leadership moves to
+   * another agent: a caller learns from `Connection: close` that the next one goes elsewhere.
+   */
+  async #drain(cluster: ClusterServices): Promise<void> {
+    this.#server?.drain();
+    await cluster.handOver();
+    const patienceMs = cluster.isWritable() ? drainMs : 0;
+    const cancel = systemClock.setTimer(patienceMs, () => cluster.endWaiting());
+    try {
+      await this.#server?.stop();
+    } finally {
+      cancel();
+    }
   }
 
   #joined(): ClusterServices {
@@ -147,6 +168,7 @@ export class Agent {
     });
     const { apiSocket: socketPath, apiListen: listen, apiTls: tls } = options;
     const server = createApiServer({ socketPath, listen, tls }, context);
+    this.#server = server;
     addSources(server.metrics, { stateMachine, cluster: () => this.#cluster });
     return server;
   }

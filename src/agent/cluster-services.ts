@@ -52,6 +52,7 @@ export interface ClusterServicesDeps {
 }
 
 const leaveMs = 2000;
+const handOverMs = 1500;
 const solitudeMs = { lan: 30_000, wan: 60_000, local: 3000 };
 
 export class ClusterServices {
@@ -108,10 +109,19 @@ export class ClusterServices {
     this.#stopAll = await startAll(this.#services, signal);
   }
 
-  /** Whoever waits for the cluster is told first: without a leader they would hold the stop up for seconds. */
-  async stop({ leave }: { readonly leave: boolean }): Promise<void> {
+  /** Gives leadership away, when this agent has it, while everything still works: writes wait for it, and go on. */
+  async handOver(): Promise<void> {
+    await this.consensus.transferLeadership(null, handOverMs);
+  }
+
+  /** Ends what waits for the cluster: without a leader that would hold a stop up for seconds. */
+  endWaiting(): void {
     this.#replica.submitter.close();
     this.#stopping.abort(stopped());
+  }
+
+  async stop({ leave }: { readonly leave: boolean }): Promise<void> {
+    this.endWaiting();
     if (leave) await this.gossip.leave(leaveMs);
     await this.#stopAll();
   }

@@ -60,6 +60,7 @@ export function createReplica(
       bootstrap: state.founder ? simpleConfiguration([self]) : null,
       lineage: bootstrapLineage(state.clusterId),
       snapshotEntries: options.snapshotEntries,
+      transferOnStopMs: 0, // the agent gives leadership away first, while it still takes writes
       trailingEntries: Math.floor(options.snapshotEntries / 2),
     },
     {

@@ -31,8 +31,8 @@ export interface AppDeps {
   readonly context: ApiContext;
   readonly metrics: Metrics;
   readonly routeServer: RouteServer;
-  /** Aborted when the server stops. */
-  readonly stopping: AbortSignal;
+  /** Aborted when the server is about to stop. */
+  readonly draining: AbortSignal;
 }
 
 const limits = {
@@ -48,7 +48,7 @@ export function buildApp(options: AppOptions, deps: AppDeps): FastifyInstance {
   readJsonBodies(app);
   addLimitAndMetrics(app, deps);
   app.addHook("onSend", (request, reply, payload, done) => {
-    addHeaders(request, reply, deps.context);
+    addHeaders(request, reply, deps);
     done(null, payload);
   });
   app.setErrorHandler((error, request, reply) => sendProblem(error, { request, reply, deps }));
@@ -70,7 +70,6 @@ export function buildApp(options: AppOptions, deps: AppDeps): FastifyInstance {
 }
 
 function create({ tls }: AppOptions, deps: AppDeps): FastifyInstance {
-  const { context } = deps;
   const http = { maxHeaderSize: limits.headerBytes, headersTimeout: limits.headersTimeoutMs };
   const common = {
     logger: false,
@@ -81,7 +80,7 @@ function create({ tls }: AppOptions, deps: AppDeps): FastifyInstance {
     routerOptions: { maxParamLength: 1024 },
     clientErrorHandler: clientErrorAnswer,
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-      addHeaders(request, reply, context);
+      addHeaders(request, reply, deps);
       sendProblem(error, { request, reply, deps });
     },
   };
@@ -90,7 +89,7 @@ function create({ tls }: AppOptions, deps: AppDeps): FastifyInstance {
   return secure;
 }
 
-function addLimitAndMetrics(app: FastifyInstance, { metrics, stopping }: AppDeps): void {
+function addLimitAndMetrics(app: FastifyInstance, { metrics }: AppDeps): void {
   let running = 0;
   app.addHook("onRequest", (request, reply, done) => {
     const finish = metrics.startRequest();
@@ -102,8 +101,7 @@ function addLimitAndMetrics(app: FastifyInstance, { metrics, stopping }: AppDeps
       const isStream = (config as { readonly stream?: boolean }).stream === true;
       if (!isStream) finish(url, request.method, reply.statusCode);
     });
-    if (stopping.aborted) done(new ApiError("STOPPED", "This agent is stopping; ask another one"));
-    else if (running > limits.requestsAtOnce) {
+    if (running > limits.requestsAtOnce) {
       done(
         new ApiError("BUSY", `More than ${limits.requestsAtOnce} requests at a time; try again`),
       );
@@ -111,13 +109,18 @@ function addLimitAndMetrics(app: FastifyInstance, { metrics, stopping }: AppDeps
   });
 }
 
-function addHeaders(request: FastifyRequest, reply: FastifyReply, context: ApiContext): void {
+function addHeaders(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { context, draining }: AppDeps,
+): void {
   const contact = context.leaderContactMs();
   reply.header("muster-index", context.view.appliedIndex);
   reply.header("muster-mode", context.mode());
   reply.header("muster-generation", context.generation());
   // -1: this agent never heard of a leader.
   reply.header("muster-leader-contact-ms", contact === null ? -1 : Math.round(contact));
+  if (draining.aborted) reply.header("connection", "close");
   if (reply.statusCode >= 400 && hasUnreadBody(request)) {
     reply.header("connection", "close");
     lingerAfter(request.raw, context.clock);

@@ -36,6 +36,8 @@ export function createApiServer(options: ApiServerOptions, context: ApiContext):
 }
 
 const mostConnections = 1024;
+/** Callers with an open connection get so long to send one more request, which tells them to close it. */
+const drainMs = 50;
 /** Requests under way get so long to end when the server stops. */
 const stopGraceMs = 3000;
 
@@ -44,6 +46,7 @@ export class ApiServer implements Service {
   readonly metrics: Metrics;
   readonly #options: ApiServerOptions;
   readonly #deps: ApiServerDeps;
+  readonly #draining = new AbortController();
   readonly #stopping = new AbortController();
   readonly #apps: FastifyInstance[] = [];
   #socket: PlacedSocket | null = null;
@@ -81,7 +84,20 @@ export class ApiServer implements Service {
     this.#url = origin(tls === null ? "http" : "https", listen.host, port);
   }
 
+  /** From now on every answer asks its caller to close the connection, so that the next request goes elsewhere. */
+  drain(): void {
+    this.#draining.abort();
+  }
+
+  /**
+   * Serves what is under way to its end, and takes no new connections. The socket's name goes first: a caller that
+   * finds none knows that nothing happened, while one that waits to be accepted when a listener closes is reset.
+   */
   async stop(): Promise<void> {
+    this.drain();
+    await this.#socket?.remove();
+    this.#socket = null;
+    if (this.#apps.length > 0) await delay(this.#deps.context.clock, drainMs);
     this.#stopping.abort();
     const apps = this.#apps.splice(0);
     const overdue = new AbortController();
@@ -97,17 +113,15 @@ export class ApiServer implements Service {
     } finally {
       overdue.abort();
       await grace;
-      await this.#socket?.remove();
-      this.#socket = null;
     }
   }
 
   #build(routeServer: RouteServer, proof: Proof, tls: TlsPair | null): FastifyInstance {
     const { context, metrics } = this.#deps;
-    const stopping = this.#stopping.signal;
     let app: FastifyInstance;
     try {
-      app = buildApp({ proof, tls }, { context, metrics, routeServer, stopping });
+      const draining = this.#draining.signal;
+      app = buildApp({ proof, tls }, { context, metrics, routeServer, draining });
     } catch (error) {
       if (tls === null) throw error;
       const message = `Certificate and key of the API cannot be used: ${errorMessage(error)}`;

@@ -112,7 +112,10 @@ export class ApiWorld {
     const stopping = this.stopping.signal;
     const routeServer = new RouteServer({ context, metrics, stopping, checkAnswers: true });
     const proof = options.proof ?? "local";
-    this.app = buildApp({ proof, tls: null }, { context, metrics, routeServer, stopping });
+    this.app = buildApp(
+      { proof, tls: null },
+      { context, metrics, routeServer, draining: stopping },
+    );
   }
 
   async send(request: Request): Promise<Answer> {

@@ -3,7 +3,7 @@
  * they are surely in or the deadline is there, because the state machine recognises repetitions (each request
  * carries its place in its sender's window); so a change of leader costs time, never a double.
  */
-import { type Clock, delay } from "../../base/clock.ts";
+import { type Clock } from "../../base/clock.ts";
 import { AgentError, errorCode } from "../../base/errors.ts";
 import { type Random } from "../../base/random.ts";
 import { type Index, type NodeId, type Term } from "../core/types.ts";
@@ -85,7 +85,7 @@ export class Submitter<R> {
       if (this.#closed && !request.sent) throw stopping();
       if (this.#closed || this.#leftMs(request) <= 0) throw expired(request);
       if (leader === null) {
-        await this.#leaderOrDeadline(request);
+        await this.#changeOr(this.#leftMs(request));
         continue;
       }
       try {
@@ -151,15 +151,15 @@ export class Submitter<R> {
     return code !== undefined && unknownCodes.includes(code) ? "unknown" : "final";
   }
 
-  async #pause(request: Request, pauseMs: number): Promise<void> {
-    const { clock, random } = this.#deps;
-    const jittered = pauseMs * (0.5 + random.float());
-    await delay(clock, Math.max(0, Math.min(jittered, this.#leftMs(request))));
+  /** A pause that ends when leadership changes: the reason to wait is over then. */
+  #pause(request: Request, pauseMs: number): Promise<void> {
+    const jittered = pauseMs * (0.5 + this.#deps.random.float());
+    return this.#changeOr(Math.max(0, Math.min(jittered, this.#leftMs(request))));
   }
 
-  #leaderOrDeadline(request: Request): Promise<void> {
+  #changeOr(limitMs: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#deps.clock.setTimer(this.#leftMs(request), resolve);
+    const cancel = this.#deps.clock.setTimer(limitMs, resolve);
     const tell = (): void => {
       cancel();
       resolve();
