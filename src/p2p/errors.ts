@@ -13,6 +13,7 @@ export const P2pCode = {
   frameTooLarge: "FRAME_TOO_LARGE",
   frameMalformed: "FRAME_MALFORMED",
   streamRefused: "STREAM_REFUSED",
+  incompatible: "PROTOCOL_INCOMPATIBLE",
   streamStalled: "STREAM_STALLED",
   streamReplaced: "STREAM_REPLACED",
   notMember: "NOT_MEMBER",

@@ -11,7 +11,7 @@ import { unlessAborted, withDeadline } from "./deadline.ts";
 import { P2pCode } from "./errors.ts";
 import { FrameStream } from "./frame-stream.ts";
 import { type PrefixWidth } from "./framing.ts";
-import { decodeAnswer, encodeHello, HelloAnswer } from "./hello.ts";
+import { decodeAnswer, encodeHello, HelloAnswer, wireVersions } from "./hello.ts";
 import { type MeshContext } from "./mesh-context.ts";
 import { type Protocol } from "./protocols.ts";
 import { SendQueue } from "./send-queue.ts";
@@ -155,6 +155,10 @@ export class PeerStream {
     const answer = frame === null ? null : decodeAnswer(frame);
     if (answer === HelloAnswer.foreignCluster) {
       return new AgentError(P2pCode.foreignCluster, "the peer belongs to another cluster");
+    }
+    if (answer === HelloAnswer.incompatible) {
+      const text = `the peer speaks no version in common with this agent (${wireVersions.min} to ${wireVersions.max}); upgrade the older one`;
+      return new AgentError(P2pCode.incompatible, text);
     }
     return new AgentError(P2pCode.streamRefused, "the peer refused the stream");
   }

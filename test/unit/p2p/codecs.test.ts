@@ -143,7 +143,18 @@ it("accepts only a hello of its own cluster", () => {
   assert.is(judgeHello(encodeHello(newUuid()), cluster), HelloAnswer.foreignCluster);
   assert.is(judgeHello(encodeHello(cluster), null), HelloAnswer.unready);
   assert.is(judgeHello(Buffer.alloc(17, 2), cluster), HelloAnswer.malformed);
+  assert.is(judgeHello(Buffer.alloc(18), cluster), HelloAnswer.malformed);
   assert.is(judgeHello(encodeHello(cluster).subarray(1), cluster), HelloAnswer.malformed);
+});
+
+it("refuses who speaks no version in common, and takes who speaks one", () => {
+  const cluster = newUuid();
+  const verdict = (min: number, max: number): number =>
+    judgeHello(encodeHello(cluster, { min, max }), cluster);
+  assert.is(verdict(1, 7), HelloAnswer.accepted);
+  assert.is(verdict(2, 7), HelloAnswer.incompatible);
+  assert.is(verdict(3, 2), HelloAnswer.malformed);
+  assert.is(verdict(0, 1), HelloAnswer.malformed);
 });
 
 it("notices a chunk of a snapshot with one flipped bit", () => {
