@@ -3,6 +3,7 @@
  * cluster's services on top as soon as this agent belongs to one; they stop in reverse.
  */
 import { type ApiServer, createApiServer } from "../api/server.ts";
+import { toMembers } from "../api/views/cluster.ts";
 import { systemClock } from "../base/clock.ts";
 import { AgentError, errorMessage } from "../base/errors.ts";
 import { type Logger } from "../base/logger.ts";
@@ -20,6 +21,7 @@ import { prepareDataDir } from "./data-dir.ts";
 import { countStart, enterCluster, type EntranceInput, recallCluster } from "./enter-cluster.ts";
 import { foundCluster, printWelcome } from "./found-cluster.ts";
 import { createJoinAuthority } from "./join-authority.ts";
+import { serveMemberViews } from "./member-views-rpc.ts";
 import { announceMember, createMesh, joinService, type Mesh } from "./mesh.ts";
 import { addSources } from "./metric-sources.ts";
 import { takeDataDir } from "./supervisor/take-data-dir.ts";
@@ -164,8 +166,10 @@ export class Agent {
       clock: systemClock,
       logger,
       identity: () => ({ id, name: this.#nameOf(stateMachine, id), version }),
+      rpc: mesh.rpc,
       cluster: () => this.#cluster,
     });
+    serveMemberViews(mesh.rpc, () => toMembers(context));
     const { apiSocket: socketPath, apiListen: listen, apiTls: tls } = options;
     const server = createApiServer({ socketPath, listen, tls }, context);
     this.#server = server;

@@ -6,6 +6,8 @@ import { newId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type ClusterServices } from "./cluster-services.ts";
+import { type Rpc } from "../p2p/ports.ts";
+import { askMemberView } from "./member-views-rpc.ts";
 import { authenticateToken, newApiToken, newJoinToken } from "./tokens.ts";
 
 export interface ApiContextDeps {
@@ -13,6 +15,7 @@ export interface ApiContextDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly identity: () => AgentIdentity;
+  readonly rpc: Rpc;
   /** Null before this agent has joined. */
   readonly cluster: () => ClusterServices | null;
 }
@@ -40,6 +43,8 @@ export function createApiContext(deps: ApiContextDeps): ApiContext {
     consensus: () => deps.cluster()?.consensus.status() ?? null,
     leaderContactMs: () => deps.cluster()?.consensus.leaderContactMs ?? null,
     members: () => deps.cluster()?.gossip.members() ?? [],
+    gossipHealth: () => deps.cluster()?.gossip.health() ?? null,
+    membersOf: (peer, name) => askMemberView(deps.rpc, peer, name),
     transferLeadership: async (to, timeoutMs) => joined().transferLeadership(to, timeoutMs),
     readTranscript: async (run, request) => joined().readTranscript(run, request),
     newToken: (kind): NewToken => {

@@ -3,6 +3,7 @@ import { type Metrics, type Sample } from "../api/metrics.ts";
 import { phases, reachabilities } from "../inventory/records.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type ClusterServices } from "./cluster-services.ts";
+import { addGossip } from "./gossip-metrics.ts";
 
 export interface SourcesDeps {
   readonly stateMachine: InventoryStateMachine;
@@ -78,28 +79,4 @@ function addRaft(metrics: Metrics, { cluster }: SourcesDeps): void {
   for (const [name, help, read] of counters) {
     metrics.counter({ name: `muster_raft_${name}_total`, help, read });
   }
-}
-
-function addGossip(metrics: Metrics, { cluster }: SourcesDeps): void {
-  metrics.gauge({
-    name: "muster_gossip_members",
-    help: "Members by status as this agent sees them",
-    labels: ["status"],
-    read: () =>
-      ["alive", "suspect", "failed", "left"].map((status) => ({
-        labels: { status },
-        value: (cluster()?.gossip.members() ?? []).filter((member) => member.status === status)
-          .length,
-      })),
-  });
-  metrics.gauge({
-    name: "muster_gossip_health_score",
-    help: "Lifeguard's local health: 0 is well",
-    read: () => cluster()?.gossip.health().score ?? 0,
-  });
-  metrics.gauge({
-    name: "muster_gossip_queued_rumours",
-    help: "Rumours waiting to be passed on",
-    read: () => cluster()?.gossip.health().queue ?? 0,
-  });
 }

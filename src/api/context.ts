@@ -8,10 +8,10 @@ import { type Logger } from "../base/logger.ts";
 import { type TranscriptPart } from "../config-engine/ports.ts";
 import { type ConsensusStatus } from "../consensus/driver/api.ts";
 import { type Generation, type SurvivorPlan } from "../consensus/lineage/types.ts";
-import { type MemberView } from "../gossip/ports.ts";
+import { type GossipHealth, type MemberView } from "../gossip/ports.ts";
 import { type Command, type CommandResult, type Envelope } from "../inventory/commands.ts";
 import { type AppliedListener, type InventoryView } from "../inventory/view.ts";
-import { type Mode } from "./contract/cluster.ts";
+import { type Member, type Mode } from "./contract/cluster.ts";
 
 /** Who asks. `actor` goes into history and audit: `operator`, `token:ID`. */
 export interface Caller {
@@ -81,6 +81,10 @@ export interface ApiContext {
   /** As in `consensus`, for every answer's headers, where building a whole status would cost too much. */
   leaderContactMs(): number | null;
   members(): readonly MemberView[];
+  /** Null before the agent has joined. */
+  gossipHealth(): GossipHealth | null;
+  /** What another agent's gossip sees. @throws AgentError NODE_NOT_REACHABLE, UNSUPPORTED, NO_CLUSTER. */
+  membersOf(peer: PeerId, name: string): Promise<Member[]>;
   /**
    * Hands leadership on, wherever the leader is; null: to the best voter. False when it did not take place in time.
    * @throws AgentError NO_LEADER, CONFLICT (not a voter).

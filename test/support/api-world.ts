@@ -11,6 +11,7 @@ import {
   type LineagePort,
   type TranscriptRequest,
 } from "../../src/api/context.ts";
+import { type Member } from "../../src/api/contract/cluster.ts";
 import { Metrics } from "../../src/api/metrics.ts";
 import { RouteServer } from "../../src/api/route-server.ts";
 import { type Clock, systemClock } from "../../src/base/clock.ts";
@@ -95,6 +96,8 @@ export class ApiWorld {
   joined = true;
   lineage: LineagePort | null = null;
   members: readonly MemberView[] = [];
+  /** What other agents' gossip sees. */
+  readonly views = new Map<string, Member[]>();
   transferred: (string | null)[] = [];
 
   constructor(
@@ -171,6 +174,12 @@ export class ApiWorld {
       leaderContactMs: () => this.context.consensus()?.leaderContactMs ?? null,
       consensus: () => (this.joined ? consensusStatus(inventory.view.appliedIndex) : null),
       members: () => this.members,
+      gossipHealth: () => ({ score: 2, degraded: false, queue: 0, members: this.members.length }),
+      membersOf: async (id, name) => {
+        const view = this.views.get(id);
+        if (view !== undefined) return view;
+        throw new AgentError("NODE_NOT_REACHABLE", `The agent of node "${name}" does not answer`);
+      },
       transferLeadership: async (to) => {
         this.transferred.push(to);
         return true;

@@ -1,5 +1,6 @@
 /** Health of the cluster as one agent sees it: status, gossip members, and the Raft group for operators. */
 import { Type } from "typebox";
+import { laneNames } from "../../gossip/ports.ts";
 import { closed, nullableInteger, nullableString, type Wire } from "./wire.ts";
 
 export const modes = ["normal", "survivor", "read-only"] as const;
@@ -48,9 +49,34 @@ export const memberSchema = Type.Object({
   address: Type.String(),
   status: Type.Enum(["alive", "suspect", "failed", "left"]),
   incarnation: Type.Integer(),
-  rttMs: Type.Union([Type.Number(), Type.Null()]),
+  rttMs: Type.Union([Type.Number(), Type.Null()], {
+    description: "round-trip time of the asked agent's own probes",
+  }),
   tags: Type.Record(Type.String(), Type.String()),
+  since: Type.String({ format: "date-time", description: "when this status began there" }),
+  lane: Type.Union([Type.Enum([...laneNames]), Type.Null()], {
+    description: "how its last answer to a probe came",
+  }),
+  datagrams: Type.Boolean({ description: "it takes datagrams" }),
+  degraded: Type.Boolean({ description: "it judges itself slow" }),
+  healthScore: Type.Union([Type.Integer(), Type.Null()], {
+    description: "of the asked agent itself: 0 is well, 7 the worst; null of others",
+  }),
+  bootId: Type.String(),
+  protocol: Type.Object({ min: Type.Integer(), max: Type.Integer() }),
 });
+export const listMembersQuery = Type.Object(
+  {
+    of: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 253,
+        description: "node name or peer id: the view of that node's agent instead",
+      }),
+    ),
+  },
+  closed,
+);
 export const membersSchema = Type.Array(memberSchema);
 export type Member = Wire<typeof memberSchema>;
 

@@ -39,7 +39,14 @@ const jobMove = [...change, "AMBIGUOUS", "ILLEGAL_MOVE", "CONFLICT"] as const;
 
 export const routes = {
   getStatus: row("Cluster health as this agent sees it", cluster.statusSchema),
-  listMembers: row("Gossip's view of this agent", cluster.membersSchema),
+  listMembers: {
+    ...row("Gossip's view of this agent, or of another", cluster.membersSchema, [
+      "NOT_FOUND",
+      "NODE_NOT_REACHABLE",
+      "UNSUPPORTED",
+    ]),
+    query: cluster.listMembersQuery,
+  },
   listNodes: {
     ...row("Nodes by name", nodes.nodesSchema, ["INVALID_SELECTOR", "EMPTY_SELECTOR"]),
     query: nodes.listNodesQuery,

@@ -4,7 +4,7 @@ import { votersOf, type ConsensusStatus } from "../../consensus/driver/api.ts";
 import { type ApiContext } from "../context.ts";
 import { type Handlers } from "../handler.ts";
 import { ApiError } from "../problems.ts";
-import { leaderOf, toMember, toRaft, toStatus } from "../views/cluster.ts";
+import { leaderOf, toMembers, toRaft, toStatus } from "../views/cluster.ts";
 
 const transferTimeoutMs = 10_000;
 const readyTimeoutMs = 2000;
@@ -20,7 +20,12 @@ type ClusterRoutes =
 export const clusterHandlers: Handlers<ClusterRoutes> = {
   getStatus: (_, context) => ({ value: toStatus(context) }),
 
-  listMembers: (_, context) => ({ value: context.members().map(toMember) }),
+  listMembers: async ({ query }, context) => {
+    if (query.of === undefined) return { value: toMembers(context) };
+    const { id, name } = memberNamed(context, query.of);
+    const isSelf = id === context.identity().id;
+    return { value: isSelf ? toMembers(context) : await context.membersOf(id, name) };
+  },
 
   getRaft: ({ query }, context) => {
     const hash = query.stateHash === true ? context.stateHash() : null;
@@ -56,6 +61,17 @@ function joined(context: ApiContext): ConsensusStatus {
   const consensus = context.consensus();
   if (consensus !== null) return consensus;
   throw new ApiError("NO_CLUSTER", "This agent has not joined a cluster yet");
+}
+
+function memberNamed(
+  context: ApiContext,
+  text: string,
+): { readonly id: PeerId; readonly name: string } {
+  const { view } = context;
+  const node = view.node(text) ?? view.nodeById(asPeerId(text));
+  const found = node ?? context.members().find(({ id, name }) => id === text || name === text);
+  if (found !== undefined) return found;
+  throw new ApiError("NOT_FOUND", `There is no node "${text}"`, { node: text });
 }
 
 function voterNamed(context: ApiContext, consensus: ConsensusStatus, text: string): PeerId {

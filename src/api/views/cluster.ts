@@ -2,7 +2,6 @@
 import { rfc3339 } from "../../base/clock.ts";
 import { asPeerId } from "../../base/ids.ts";
 import { type ConsensusStatus, votersOf } from "../../consensus/driver/api.ts";
-import { type MemberView } from "../../gossip/ports.ts";
 import { phases, reachabilities } from "../../inventory/records.ts";
 import { type InventoryView } from "../../inventory/view.ts";
 import { type ApiContext } from "../context.ts";
@@ -77,9 +76,20 @@ function peerName(context: ApiContext, id: string): string | null {
   return known ?? context.members().find((member) => member.id === id)?.name ?? null;
 }
 
-export function toMember(member: MemberView): Member {
-  const { id, name, address, status, incarnation, rttMs, tags } = member;
-  return { id, name, address, status, incarnation, rttMs, tags };
+/** The agent's own view; times are those of its clock. */
+export function toMembers({
+  members,
+  identity,
+  gossipHealth,
+  clock,
+}: Pick<ApiContext, "members" | "identity" | "gossipHealth" | "clock">): Member[] {
+  const originMs = clock.wallMs() - clock.monotonicMs();
+  const self = identity().id;
+  return members().map(({ since, ...member }) => ({
+    ...member,
+    since: rfc3339(Math.round((originMs + since) / 1000) * 1000),
+    healthScore: member.id === self ? (gossipHealth()?.score ?? null) : null,
+  }));
 }
 
 export function toRaft(

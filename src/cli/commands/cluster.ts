@@ -32,11 +32,13 @@ export function addClusterCommands(program: Command, context: CliContext): void 
       });
     });
   withWatch(withOutput(program.command("members")))
-    .description("agents as this agent's gossip sees them")
-    .action(async (flags: WatchFlags) => {
+    .description("agents as this agent's gossip sees them, or that of another node")
+    .option("--of <NODE>", "ask the agent of this node instead: views differ when links fail")
+    .action(async ({ of, ...flags }: WatchFlags & { readonly of?: string }) => {
       const client = connect(context);
+      const query = of === undefined ? {} : { of };
       await watchListing(context, flags, async () => {
-        const items = (await client.call("listMembers", {})).value;
+        const items = (await client.call("listMembers", { query })).value;
         const nameOf = (member: Member): string => member.name;
         return { items, columns: memberColumns, nameOf, none: "No members" };
       });
@@ -91,10 +93,19 @@ const memberColumns: readonly Column<Member>[] = [
     head: "RTT",
     cell: (member) => (member.rttMs === null ? "-" : `${member.rttMs.toFixed(1)} ms`),
   },
+  { head: "SINCE", cell: (member) => age(member.since, systemClock.wallMs()), wide: true },
   { head: "INCARNATION", cell: (member) => String(member.incarnation), wide: true },
+  { head: "LANE", cell: (member) => member.lane ?? "-", wide: true },
+  { head: "HEALTH", cell: healthText, wide: true },
   { head: "TAGS", cell: (member) => pairs(member.tags), wide: true },
   { head: "ID", cell: (member) => member.id, wide: true },
 ];
+
+/** The score of the agent that was asked; of others only whether they call themselves slow. */
+function healthText({ healthScore, degraded }: Member): string {
+  const word = degraded ? "degraded" : "ok";
+  return healthScore === null ? word : `${word} (${healthScore})`;
+}
 
 interface EventFlags extends OutputFlags {
   readonly follow?: boolean;

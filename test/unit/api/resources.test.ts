@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { type Member } from "../../../src/api/contract/cluster.ts";
 import { type Json } from "../../../src/base/json.ts";
 import { ApiWorld } from "../../support/api-world.ts";
 import {
@@ -12,6 +13,7 @@ import {
   setRevision,
 } from "../../support/inventory.ts";
 import { memberView } from "../../support/member-view.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
 
 const it = suite("api resources");
 const json = { "content-type": "application/json" };
@@ -52,15 +54,70 @@ it("shows the cluster at a glance", async () => {
   assert.is(counts.byPhase["discovered"], 3);
   assert.is(counts.byPhase["failed"], 0);
   const members = (await world.get("/v1/members")).json;
-  assert.equal((members as unknown as Json[])[0], {
-    id: peer("n1"),
-    name: "n1",
-    address: "10.0.0.1:7700",
-    status: "alive",
-    incarnation: 3,
-    rttMs: 0.4,
-    tags: { role: "x" },
-  });
+  const [own, other] = members as unknown as { since: string; healthScore: number | null }[];
+  assert.equal(
+    { ...own, since: "" },
+    {
+      id: peer("n1"),
+      name: "n1",
+      address: "10.0.0.1:7700",
+      status: "alive",
+      incarnation: 3,
+      rttMs: 0.4,
+      tags: { role: "x" },
+      since: "",
+      lane: null,
+      datagrams: false,
+      degraded: false,
+      healthScore: 2,
+      bootId: "b",
+      protocol: { min: 1, max: 1 },
+    },
+  );
+  assert.is(other?.healthScore, null, "nobody knows the score of another");
+});
+
+it("shows since when a member is what it is, on the asked agent's clock", async () => {
+  const clock = new VirtualClock();
+  const world = new ApiWorld({ clock });
+  await clock.advance(90_000);
+  world.members = [memberView({ id: peer("n2"), name: "n2", since: 30_000 })];
+  const members = (await world.get("/v1/members")).json as unknown as { since: string }[];
+  assert.is(clock.wallMs() - Date.parse(members[0]?.since ?? ""), 60_000);
+});
+
+it("shows the view of another agent, by name or id, and says why it cannot", async () => {
+  const world = new ApiWorld();
+  world.members = [memberView({ id: peer("n1"), name: "n1" })];
+  const own = (await world.get("/v1/members")).json as unknown as Member[];
+  world.views.set(
+    peer("n2"),
+    own.map((member) => ({ ...member, status: "failed" })),
+  );
+  for (const asked of ["n2", peer("n2")]) {
+    const answer = await world.get(`/v1/members?of=${asked}`);
+    assert.is((answer.json as unknown as Member[])[0]?.status, "failed", answer.text);
+  }
+  assert.equal((await world.get("/v1/members?of=n1")).json, own);
+  const silent = await world.get("/v1/members?of=n3");
+  assert.equal([silent.status, silent.json["code"]], [409, "NODE_NOT_REACHABLE"]);
+  const unknown = await world.get("/v1/members?of=zz");
+  assert.equal([unknown.status, unknown.json["code"]], [404, "NOT_FOUND"]);
+  assert.is((await world.get("/v1/members?of=")).status, 400);
+  assert.is((await world.get("/v1/members?off=n1")).json["code"], "UNKNOWN_FIELD");
+});
+
+it("says in status and why that the leader doubts its own view", async () => {
+  const world = new ApiWorld();
+  const status = async () => (await world.get("/v1/status")).json["membership"];
+  assert.equal(await status(), { uncertain: null });
+  const cause = { reason: "MassLoss", message: "6 of 12 nodes failed together" };
+  const doubt = { observer: peer("n1"), cause };
+  world.inventory.ok({ type: "node.reachability", changes: [], doubt });
+  const { uncertain } = (await status()) as { uncertain: Record<string, string> };
+  assert.equal({ ...uncertain, since: "" }, { ...cause, node: "n1", since: "" });
+  const why = (await world.get("/v1/why/node/n2")).json["reasons"] as Json[];
+  assert.match(JSON.stringify(why), /MEMBERSHIP_UNCERTAIN.*6 of 12/);
 });
 
 it("pages through nodes in name order without losing one that stays", async () => {

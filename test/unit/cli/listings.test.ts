@@ -14,6 +14,13 @@ const member = {
   incarnation: 3,
   rttMs: 1.25,
   tags: { version: "1" },
+  since: time,
+  lane: "stream",
+  datagrams: false,
+  degraded: true,
+  healthScore: 3,
+  bootId: "b",
+  protocol: { min: 1, max: 1 },
 };
 const role = {
   name: "web",
@@ -152,7 +159,10 @@ it(
     cli.on("GET /v1/members", { body: [member] });
     assert.match((await cli.run(["members"])).stdout, /^n1 +alive +10\.0\.0\.1:7700 +1\.3 ms$/m);
     assert.match((await cli.run(["members", "-o", "wide"])).stdout, /version=1/);
+    assert.match((await cli.run(["members", "-o", "wide"])).stdout, /3 +stream +degraded \(3\)/);
     assert.is((await cli.run(["members", "-o", "name"])).stdout, "n1\n");
+    await cli.run(["members", "--of", "n2"]);
+    assert.equal(cli.asked.at(-1)?.query, { of: "n2" });
   }),
 );
 

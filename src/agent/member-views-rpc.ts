@@ -1,0 +1,31 @@
+/** One agent's view of the members for another agent's operator: links fail one way, so views are worth comparing. */
+import { type Member, membersSchema } from "../api/contract/cluster.ts";
+import { compileCheck } from "../api/validate.ts";
+import { AgentError, errorMessage } from "../base/errors.ts";
+import { type PeerId } from "../base/ids.ts";
+import { type Rpc } from "../p2p/ports.ts";
+
+const method = "gossip.members";
+const timeoutMs = 5_000;
+
+export function serveMemberViews(rpc: Rpc, members: () => readonly Member[]): void {
+  rpc.handle(method, () => Promise.resolve(members()));
+}
+
+const check = compileCheck(membersSchema, "view of the other agent");
+
+/** @throws AgentError NODE_NOT_REACHABLE, UNSUPPORTED (an agent of another version). */
+export async function askMemberView(rpc: Rpc, peer: PeerId, name: string): Promise<Member[]> {
+  const options = { timeoutMs, lane: "bulk" } as const;
+  const answer = await rpc.call(peer, method, null, options).catch((cause: unknown) => {
+    const reason = errorMessage(cause).replace(/\.$/, "");
+    const text = `The agent of node "${name}" does not answer this one: ${reason}`;
+    throw new AgentError("NODE_NOT_REACHABLE", text, { node: name }, { cause });
+  });
+  try {
+    return check(answer) as Member[];
+  } catch (cause) {
+    const text = `The agent of node "${name}" answers in a form that this version does not know`;
+    throw new AgentError("UNSUPPORTED", text, { node: name }, { cause });
+  }
+}
