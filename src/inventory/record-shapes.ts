@@ -15,6 +15,7 @@ import {
   type Strategy,
   phases,
 } from "./records.ts";
+import { type SurvivorSettings, survivorPolicies } from "./survivor-settings.ts";
 import {
   type Shape,
   brand,
@@ -65,6 +66,17 @@ export const settings = object<Settings>({
     object<NonNullable<Settings["autoCommission"]>>({ selector: text, roles: texts }),
   ),
   repair: oneOf("off", "report", "auto"),
+  survivor: optional(
+    object<SurvivorSettings>({
+      auto: oneOf(...survivorPolicies),
+      silenceMs: natural,
+      coldMs: natural,
+      hold: flag,
+      fence: nullable(
+        object<NonNullable<SurvivorSettings["fence"]>>({ command: texts, timeoutMs: natural }),
+      ),
+    }),
+  ),
 });
 
 export const strategy = object<Strategy>({

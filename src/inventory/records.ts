@@ -5,6 +5,7 @@
  */
 import { type Json, type JsonObject } from "../base/json.ts";
 import { type PeerId } from "../base/ids.ts";
+import { type SurvivorSettings } from "./survivor-settings.ts";
 import { type Condition } from "./conditions.ts";
 
 export const phases = [
@@ -159,6 +160,8 @@ export interface RoleRecord {
 export interface Settings {
   readonly autoCommission: { readonly selector: string; readonly roles: readonly string[] } | null;
   readonly repair: "off" | "report" | "auto";
+  /** Absent where nobody changed it yet: the defaults hold. */
+  readonly survivor?: SurvivorSettings;
 }
 export interface SettingsRecord {
   readonly settings: Settings;

@@ -17,6 +17,7 @@ import { checkJson, checkName, checkNames, checkVarKey, checkVars, firstProblem 
 import { errorMessage } from "../base/errors.ts";
 import { limits } from "./limits.ts";
 import { parseSelector } from "./selector-parser.ts";
+import { survivorProblem } from "./survivor-settings.ts";
 
 export const varHandlers: Handlers<
   Extract<
@@ -115,23 +116,28 @@ function deleteRole(draft: Draft, { role, ifVersion }: CommandOf<"role.delete">)
   return done();
 }
 
-function putSettings(draft: Draft, { settings, ifVersion }: CommandOf<"settings.put">): Outcome {
+function putSettings(draft: Draft, command: CommandOf<"settings.put">): Outcome {
   const current = draft.view.settings();
+  const { ifVersion } = command;
+  // A command that does not name them leaves the survivor settings as they are.
+  const survivor = command.settings.survivor ?? current.settings.survivor;
+  const settings = { ...command.settings, ...(survivor === undefined ? {} : { survivor }) };
   const stale = versionRefusal("the settings", ifVersion, current.version);
   if (stale !== null) return stale;
   const problem = settingsProblem(settings);
   if (problem !== null) return invalid("change the settings", problem);
   if (canonicalJson(current.settings) !== canonicalJson(settings)) {
     draft.put("settings", "", { settings });
-    const data: JsonObject = { from: { ...current.settings }, to: { ...settings } };
+    const data = { from: current.settings, to: settings } as unknown as JsonObject;
     draft.emit("settings.changed", "settings", "Settings changed", data);
   }
   return done({ version: draft.view.settings().version });
 }
 
 /** Null when the settings may be in force. */
-export function settingsProblem({ autoCommission }: Settings): string | null {
-  if (autoCommission === null) return null;
+export function settingsProblem({ autoCommission, survivor }: Settings): string | null {
+  const problem = survivor === undefined ? null : survivorProblem(survivor);
+  if (problem !== null || autoCommission === null) return problem;
   const { selector, roles } = autoCommission;
   try {
     parseSelector(selector);

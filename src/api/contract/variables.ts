@@ -22,20 +22,52 @@ const autoCommission = Type.Object(
   closed,
 );
 const repair = Type.Enum(["off", "report", "auto"]);
+const duration = Type.String({ maxLength: 32, description: "30s, 2m, 1h30m" });
+const fence = Type.Object(
+  {
+    command: Type.Array(Type.String({ maxLength: 1024 }), {
+      maxItems: 64,
+      description: "program and arguments; the node's name is added; exit code 0: the host is off",
+    }),
+    timeout: duration,
+  },
+  closed,
+);
+const survivor = Type.Object(
+  {
+    auto: Type.Enum(["silence", "proof", "off"], {
+      description: "when a group without a quorum goes on by itself",
+    }),
+    silence: duration,
+    cold: duration,
+    hold: Type.Boolean({ description: "nothing happens by itself" }),
+    fence: Type.Union([fence, Type.Null()]),
+  },
+  closed,
+);
 
 export const settingsSchema = Type.Object({
   settings: Type.Object({
     autoCommission: Type.Union([autoCommission, Type.Null()]),
     repair,
+    survivor,
   }),
   version,
 });
 export type SettingsAnswer = Wire<typeof settingsSchema>;
+const survivorPatch = Type.Partial(
+  Type.Object({
+    ...survivor.properties,
+    fence: Type.Union([Type.Partial(fence, closed), Type.Null()]),
+  }),
+  closed,
+);
 /** RFC 7396 merge patch of the settings object. */
 export const patchSettingsRequest = Type.Object(
   {
     autoCommission: Type.Optional(Type.Union([Type.Partial(autoCommission, closed), Type.Null()])),
     repair: Type.Optional(repair),
+    survivor: Type.Optional(survivorPatch),
   },
   closed,
 );

@@ -1,6 +1,5 @@
 /** Global vars, settings and roles: what the operator sets for the whole cluster. */
-import { isJsonObject, type Json, mergePatch } from "../../base/json.ts";
-import { type Settings } from "../../inventory/records.ts";
+import { type Json, mergePatch } from "../../base/json.ts";
 import { type InventoryView } from "../../inventory/view.ts";
 import { type ApiContext } from "../context.ts";
 import { type Role, type SettingsAnswer, type Var } from "../contract/variables.ts";
@@ -13,6 +12,7 @@ import {
   writtenVersion,
 } from "../handler.ts";
 import { ApiError } from "../problems.ts";
+import { parseSettings, settingsBody } from "../settings-body.ts";
 import { toRole, toRoles, toVar, toVars, toWrittenRole, toWrittenVar } from "../views/config.ts";
 import { keepMasked, refuseMasked, secretNames } from "../views/secrets.ts";
 
@@ -94,14 +94,15 @@ async function patchSettings(
 ): Promise<Reply<SettingsAnswer>> {
   for (let attempt = 1; ; attempt += 1) {
     const { settings, version } = context.view.settings();
-    const merged = mergePatch(settings as unknown as Json, request.body);
+    const merged = mergePatch(settingsBody(settings) as unknown as Json, request.body);
     const ifVersion = request.ifVersion ?? version;
-    const command = { type: "settings.put", settings: checkSettings(merged), ifVersion } as const;
+    const command = { type: "settings.put", settings: parseSettings(merged), ifVersion } as const;
     const { by, idempotency } = request;
     const result = await context.submit(command, { by, idempotency });
     if (result.ok) {
       const written = writtenVersion(result);
-      return { value: { settings: command.settings, version: written }, version: written };
+      const value = { settings: settingsBody(command.settings), version: written };
+      return { value, version: written };
     }
     const lostRace = request.ifVersion === undefined && result.code === "VERSION_MISMATCH";
     if (!lostRace || attempt >= mergeAttempts) {
@@ -111,27 +112,9 @@ async function patchSettings(
   }
 }
 
-/** A merge can leave `autoCommission` half filled in. */
-function checkSettings(merged: Json): Settings {
-  const settings = (isJsonObject(merged) ? merged : {}) as Partial<Record<keyof Settings, Json>>;
-  const { autoCommission = null, repair } = settings;
-  if (repair !== "off" && repair !== "report" && repair !== "auto") {
-    throw new ApiError("INVALID", 'settings.repair must be "off", "report" or "auto"');
-  }
-  if (autoCommission === null) return { autoCommission, repair };
-  if (isJsonObject(autoCommission)) {
-    const { selector, roles } = autoCommission;
-    if (typeof selector === "string" && Array.isArray(roles)) {
-      return { autoCommission: { selector, roles: roles.map(String) }, repair };
-    }
-  }
-  const message = "settings.autoCommission needs both selector and roles, or must be null";
-  throw new ApiError("INVALID", message);
-}
-
 function settingsReply(view: InventoryView): Reply<SettingsAnswer> {
   const { settings, version } = view.settings();
-  return { value: { settings, version }, version };
+  return { value: { settings: settingsBody(settings), version }, version };
 }
 
 function varReply(view: InventoryView, key: string): Reply<Var> {

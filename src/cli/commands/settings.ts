@@ -23,7 +23,10 @@ export function addSettingCommands(program: Command, context: CliContext): void 
     });
   withOutput(settings.command("set"))
     .description("change settings; in force at once")
-    .argument("[KEY=VALUE...]", "autoCommission.selector=rack=r1, repair=auto, autoCommission=null")
+    .argument(
+      "[KEY=VALUE...]",
+      "repair=auto, survivor.silence=1m, autoCommission.selector=rack=r1, autoCommission=null",
+    )
     .option("--file <FILE>", "a merge patch of the settings (YAML or JSON; - for stdin)")
     .action(async (texts: string[], flags: OutputFlags & { readonly file?: string }) => {
       const fromFile = flags.file === undefined ? {} : await readMapping(flags.file);

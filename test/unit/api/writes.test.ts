@@ -204,11 +204,40 @@ it("merges settings without losing what another patch set meanwhile", async () =
   assert.equal(answer["settings"], {
     autoCommission: { selector: "rack=r1", roles: ["web"] },
     repair: "auto",
+    survivor: { auto: "silence", silence: "30s", cold: "2m", hold: false, fence: null },
   });
   assert.is(headers["etag"], `"${String(answer["version"])}"`);
   assert.is((await patch({ autoCommission: null })).status, 200);
   assert.is((await patch({ autoCommission: { selector: "x" } })).status, 422);
   assert.is((await patch({ repair: "maybe" })).status, 400);
+});
+
+it("changes one survivor setting and keeps the others; refuses what is out of range", async () => {
+  const world = new ApiWorld();
+  const patch = (survivor: object) =>
+    world.send({
+      method: "PATCH",
+      url: "/v1/settings",
+      headers: json,
+      payload: JSON.stringify({ survivor }),
+    });
+  assert.is((await patch({ silence: "5s" })).status, 200);
+  assert.is((await patch({ fence: { command: ["/usr/local/bin/fence", "--off"] } })).status, 200);
+  const { json: answer } = await world.get("/v1/settings");
+  assert.equal((answer["settings"] as { survivor: unknown }).survivor, {
+    auto: "silence",
+    silence: "5s",
+    cold: "2m",
+    hold: false,
+    fence: { command: ["/usr/local/bin/fence", "--off"], timeout: "30s" },
+  });
+  assert.is((await patch({ fence: null })).status, 200);
+  for (const bad of [{ silence: "10ms" }, { cold: "90d" }, { fence: { command: [] } }]) {
+    assert.is((await patch(bad)).status, 422, JSON.stringify(bad));
+  }
+  for (const bad of [{ silence: 5 }, { auto: "sometimes" }]) {
+    assert.is((await patch(bad)).status, 400, JSON.stringify(bad));
+  }
 });
 
 it("shows a token once, and says so when the request is repeated", async () => {
