@@ -1,5 +1,5 @@
 /** What the log on LevelDB says about a disk that lost, changed or exchanged something behind its back. */
-import { cp, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, readdir, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { suite } from "uvu";
@@ -252,6 +252,32 @@ on("survives the loss of one watermark file, but not of both", async (given) => 
   const { health, detail } = await given.look();
   assert.is(health, "corrupt", detail);
 });
+
+on(
+  "puts a watermark right that missed the last write, before the next one begins",
+  async (given) => {
+    const metaOf = (from: string, to: string): Promise<void[]> =>
+      Promise.all(
+        ["meta.0", "meta.1"].map((name) => cp(path.join(from, name), path.join(to, name))),
+      );
+    const kept = `${given.directory}-kept`;
+    await mkdir(kept);
+    const store = await given.open();
+    await store.append(write({ entries: commands(1, 5, 1), hardState: vote }));
+    await metaOf(given.directory, kept);
+    await store.append(write({ entries: commands(6, 10, 1) }));
+    await store.close();
+    await metaOf(kept, given.directory); // The second write's watermark was lost with the power …
+    const again = await given.open();
+    await metaOf(given.directory, kept);
+    await again.append(write({ entries: commands(11, 15, 1) }));
+    await again.close();
+    await metaOf(kept, given.directory); // … and so was the third's.
+    const opening = await given.look();
+    assert.is(opening.health, "ok", opening.detail);
+    isPrefix(opening, 15);
+  },
+);
 
 on("refuses watermarks that are older than the log", async (given) => {
   const store = await given.open();

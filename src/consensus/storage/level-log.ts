@@ -103,6 +103,8 @@ export class LevelLogStore implements LogStore {
       this.#failure = new ConsensusError("LOG_CORRUPT", message, { detail: verdict.detail });
     } else if (verdict.health !== "ok") {
       await this.#serial(() => this.#append(emptyOp(log.hardState)));
+    } else if (log.begun < log.op) {
+      await this.#serial(() => this.#catchUp(log));
     }
     const health = verdict.health === "fresh" ? "ok" : verdict.health;
     return { recovered: this.#recovered(log), lineage, health, detail: verdict.detail };
@@ -221,6 +223,17 @@ export class LevelLogStore implements LogStore {
     const numbers = { op: this.#op, confirmed: this.#complete };
     const where = { last, lastTerm, chain, generation: this.#generation };
     return { ...numbers, term, vote, ...where, voters: voterIds(config) };
+  }
+
+  /**
+   * The last write reached the database, but not the watermark. A watermark may be one write behind, not two: the
+   * next write must not begin before this is put right.
+   */
+  async #catchUp({ index, meta }: OpenedLog): Promise<void> {
+    const { last, lastTerm, chain } = index;
+    this.#position = { last, lastTerm, chain, config: index.configAt(last) };
+    await meta.write(this.#watermark());
+    this.#confirmed = this.#complete;
   }
 
   /** Without this the last write before a quiet time could vanish unnoticed. */

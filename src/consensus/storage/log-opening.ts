@@ -44,6 +44,8 @@ export interface OpenedLog {
   /** Number of the last write that was begun, and of the last that is known to be complete. */
   readonly op: number;
   readonly complete: number;
+  /** Number of the last write that the watermark knows. */
+  readonly begun: number;
   readonly verdict: Verdict;
 }
 
@@ -174,10 +176,10 @@ interface Parts {
 function assemble({ db, meta, base, watermark, head, lineage, verdict }: Parts): OpenedLog {
   const op = Math.max(head?.op ?? 0, watermark?.op ?? 0);
   const hardState = newerPromise(head?.hardState ?? noHardState, watermark);
-  const complete = head?.op ?? 0;
+  const numbers = { op, complete: head?.op ?? 0, begun: watermark?.op ?? 0 };
   const where = { lineage: lineage.lineage, lineageOp: lineage.op };
   const index = new LogIndex(base);
-  return { db, meta, index, tail: [], hardState, ...where, op, complete, verdict };
+  return { db, meta, index, tail: [], hardState, ...where, ...numbers, verdict };
 }
 
 /** A vote that was begun to be written may have been told to nobody, but keeping it is always safe. */
