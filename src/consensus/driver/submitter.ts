@@ -108,9 +108,11 @@ export class Submitter<R> {
   #attempt(request: Request, leader: NodeId): Promise<Applied<R>> {
     const { node, stamp, self } = this.#deps;
     if (leader !== self) return this.#ask(request, leader);
+    // Before the limit is set: if this threw behind it, nobody would wait for what the limit rejects.
+    const stamped = stamp(request.bytes);
     const { promise, resolve, reject } = Promise.withResolvers<Applied<R>>();
     const settled = this.#limit(this.#leftMs(request), reject);
-    node.propose(stamp(request.bytes)).then(resolve, reject).finally(settled);
+    node.propose(stamped).then(resolve, reject).finally(settled);
     return promise;
   }
 

@@ -216,4 +216,32 @@ on(
   { driver: { transferOnStopMs: 0 } },
 );
 
+on("waits for nothing when a request cannot be stamped", async (s) => {
+  const leader = await s.cluster.elected();
+  const submitter = new Submitter<string>({
+    self: leader.id,
+    node: leader.consensus,
+    stamp: () => {
+      throw new AgentError("COMMAND_INVALID", "no command");
+    },
+    admit: (request) => request,
+    forward: () => Promise.reject(new AgentError("PEER_UNREACHABLE", "away")),
+    clock: s.cluster.clock,
+    random: seededRandom(7),
+  });
+  const unhandled: unknown[] = [];
+  const note = (error: unknown): void => void unhandled.push(error);
+  process.on("unhandledRejection", note);
+  try {
+    const answer = submitter.submit(Buffer.from("x"), 500).catch(codeOf);
+    assert.is(await s.cluster.settle(answer), "COMMAND_INVALID");
+    await s.cluster.clock.advance(1000); // Past the time at which its limit would strike.
+    submitter.close();
+    await s.cluster.clock.advance(10);
+    assert.equal(unhandled, []);
+  } finally {
+    process.off("unhandledRejection", note);
+  }
+});
+
 it.run();
