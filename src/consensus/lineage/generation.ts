@@ -129,3 +129,13 @@ export function indicesToTell(
 }
 
 const maxIndicesToTell = 200;
+
+/** Was a snapshot taken in a generation of this path, before it was left? Another is of no use, however new it is. */
+export function isOfHistory(
+  { generation, index }: { readonly generation: string; readonly index: Index },
+  { generations }: Pick<Lineage, "generations">,
+): boolean {
+  const at = generations.findIndex(({ id }) => id === generation);
+  if (at < 0) return false;
+  return generations.slice(at + 1).every(({ forkIndex }) => index <= forkIndex);
+}

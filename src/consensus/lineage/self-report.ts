@@ -48,7 +48,9 @@ export function surveyOf(
   facts: LocalFacts,
   { twoWay, proofs, exitsAt }: SurveyContext,
 ): Survey {
-  const { lineage, lastTerm, lastIndex, commit, leaderLast, configuration, heardMs, upMs } = facts;
+  const { lineage, lastTerm, lastIndex, commit, configuration, heardMs, upMs } = facts;
+  // What this agent itself once had and lost is missing as well.
+  const leaderLast = Math.max(facts.leaderLast, lineage.voteFrom?.index ?? 0);
   const { n, id } = currentGeneration(lineage);
   const { sets, standbys, observers, lost } = configuration;
   const silentMs: Record<NodeId, number> = {};

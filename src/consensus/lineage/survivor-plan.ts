@@ -141,6 +141,11 @@ function decide(situation: Situation): Decision {
   const { group, best, missing, policy, operator, hold } = situation;
   const waits = (why: string): Decision => ({ act: false, why, waitMs: null });
   if (group.some(({ storageOk }) => !storageOk)) return waits("the log of this agent is damaged");
+  if (!operator && group.every(({ mayVote }) => !mayVote)) {
+    return waits(
+      "entries that were acknowledged here are lost; only an operator may go on without them",
+    );
+  }
   if (roleOf(best.configuration, best.from) === null) {
     return waits("this agent is no member of the cluster it knows");
   }

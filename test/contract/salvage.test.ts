@@ -1,0 +1,176 @@
+/** A damaged log starts over from its sound part, and votes for nothing before it has caught up. */
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { pino } from "pino";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { systemClock } from "../../src/base/clock.ts";
+import { simpleConfiguration } from "../../src/consensus/core/configuration.ts";
+import { type LogOpening } from "../../src/consensus/driver/ports.ts";
+import { defaultLevelLogOptions, LevelLogStore } from "../../src/consensus/storage/level-log.ts";
+import { finishExchange } from "../../src/consensus/storage/salvage.ts";
+import { SalvagingLogStore } from "../../src/consensus/storage/salvaging-log.ts";
+import { SnapshotFiles } from "../../src/consensus/storage/snapshot-files.ts";
+import { commands, genesis, shown, write } from "../support/entries.ts";
+import { codeOf } from "./log-store.ts";
+
+const it = suite<{ root: string }>("salvage");
+const bootstrap = simpleConfiguration(["a", "b", "c"]);
+const vote = { term: 3, vote: "b", commit: 0 };
+const logger = pino({ level: "silent" });
+
+it.before.each(async (context) => {
+  context.root = await mkdtemp(path.join(tmpdir(), "muster-salvage-"));
+});
+it.after.each(({ root }) => rm(root, { recursive: true, force: true }));
+
+function snapshotsOf(root: string): SnapshotFiles {
+  return new SnapshotFiles({ directory: path.join(root, "snapshots"), maxBytes: 1e6 }, { logger });
+}
+
+function storeOf(root: string): SalvagingLogStore {
+  const options = { ...defaultLevelLogOptions, directory: path.join(root, "raft") };
+  return new SalvagingLogStore(options, {
+    clock: systemClock,
+    logger,
+    snapshots: snapshotsOf(root),
+  });
+}
+
+/** 40 writes of 5 entries; `compactTo` leaves a snapshot and forgets what is before it. */
+async function filled(root: string, compactTo = 0): Promise<void> {
+  const options = { ...defaultLevelLogOptions, directory: path.join(root, "raft") };
+  const store = new LevelLogStore(options, { clock: systemClock });
+  await store.open(genesis(bootstrap));
+  for (let i = 0; i < 40; i += 1) {
+    const hardState = i === 0 ? vote : null;
+    await store.append(write({ entries: commands(i * 5 + 1, i * 5 + 5, 3), hardState }));
+  }
+  if (compactTo > 0) {
+    const chain = (await store.chainAt(compactTo)) ?? "";
+    const [generation] = genesis(bootstrap).lineage.generations;
+    const at = { index: compactTo, term: 3, config: bootstrap, chain };
+    async function* bytes() {
+      yield* [Buffer.from("state")];
+    }
+    await snapshotsOf(root).create({ ...at, generation: generation?.id ?? "" }, bytes());
+    await store.compact(compactTo + 1);
+  }
+  await store.close();
+}
+
+/** Flips a byte at `share` of LevelDB's newest file. */
+async function damage(root: string, share: number): Promise<void> {
+  const folder = path.join(root, "raft", "log");
+  const name =
+    (await readdir(folder))
+      .filter((file) => file.endsWith(".log"))
+      .sort()
+      .at(-1) ?? "";
+  const bytes = await readFile(path.join(folder, name));
+  const at = Math.floor(bytes.byteLength * share);
+  bytes[at] = (bytes[at] ?? 0) ^ 0x41;
+  await writeFile(path.join(folder, name), bytes);
+}
+
+async function look(root: string): Promise<LogOpening> {
+  const store = storeOf(root);
+  try {
+    return await store.open(genesis(bootstrap));
+  } finally {
+    await store.close();
+  }
+}
+
+it("keeps the sound prefix, the promise and the way back to voting", async ({ root }) => {
+  await filled(root);
+  await damage(root, 0.5);
+  const { health, recovered, lineage } = await look(root);
+  assert.is(health, "salvaged");
+  assert.ok(recovered.lastIndex > 0 && recovered.lastIndex < 200, String(recovered.lastIndex));
+  assert.equal(shown(recovered.tail), shown(commands(1, recovered.lastIndex, 3)));
+  assert.equal(lineage.voteFrom, { term: 3, index: 200 });
+  assert.equal(lineage.generations, genesis(bootstrap).lineage.generations);
+  assert.is(recovered.hardState.term, 3);
+  assert.is(recovered.hardState.vote, "b");
+  assert.ok(
+    (await readdir(path.join(root, "raft"))).includes("damaged-1"),
+    "what is damaged is kept",
+  );
+  const again = await look(root);
+  assert.is(again.health, "ok", "it is an ordinary log from then on");
+  assert.equal(again.lineage.voteFrom, { term: 3, index: 200 });
+});
+
+it("goes on from a snapshot where the log before it was compacted", async ({ root }) => {
+  await filled(root, 100);
+  await damage(root, 0.8);
+  const { recovered, health, lineage } = await look(root);
+  assert.is(health, "salvaged");
+  assert.is(recovered.snapshot?.index, 100);
+  assert.ok(recovered.lastIndex >= 100);
+  assert.equal(lineage.voteFrom, { term: 3, index: 200 });
+});
+
+it("does not lower its bar when it is damaged again before it caught up", async ({ root }) => {
+  await filled(root);
+  await damage(root, 0.5);
+  const { recovered } = await look(root);
+  const store = storeOf(root);
+  await store.open(genesis(bootstrap));
+  const next = recovered.lastIndex + 1;
+  await store.append(write({ entries: commands(next, next + 2, 3) }));
+  await store.close();
+  await damage(root, 0.5);
+  assert.equal((await look(root)).lineage.voteFrom, { term: 3, index: 200 });
+  for (let i = 0; i < 3; i += 1) {
+    await damage(root, 0.5);
+    await look(root);
+  }
+  const aside = (await readdir(path.join(root, "raft"))).filter((name) =>
+    name.startsWith("damaged"),
+  );
+  assert.ok(aside.length <= 2, aside.join());
+});
+
+it("refuses where nothing certain is known of what was acknowledged", async ({ root }) => {
+  await filled(root);
+  await damage(root, 0.5);
+  for (const name of ["meta.0", "meta.1"]) await writeFile(path.join(root, "raft", name), "");
+  const opened = (): string => "opened";
+  assert.is(await look(root).then(opened, codeOf), "LOG_CORRUPT");
+  assert.is(await look(root).then(opened, codeOf), "LOG_CORRUPT", "and goes on refusing");
+});
+
+it("completes an exchange wherever a crash cut it", async ({ root }) => {
+  await filled(root);
+  await damage(root, 0.5);
+  const before = path.join(root, "before");
+  await cp(path.join(root, "raft"), before, { recursive: true });
+  const { recovered } = await look(root);
+  const after = path.join(root, "after");
+  await cp(path.join(root, "raft"), after, { recursive: true });
+  for (const done of [0, 1, 2, 3]) {
+    const directory = path.join(root, `raft-${done}`);
+    const parts = ["meta.0", "meta.1", "log"];
+    await cp(before, directory, { recursive: true });
+    await cp(after, path.join(directory, "salvage"), { recursive: true });
+    await rm(path.join(directory, "salvage", "damaged-1"), { recursive: true });
+    await writeFile(path.join(directory, "salvage", "ready"), "");
+    for (const part of parts.slice(0, done)) {
+      await mkdir(path.join(directory, "damaged-1"), { recursive: true });
+      await rename(path.join(directory, part), path.join(directory, "damaged-1", part));
+      await rename(path.join(directory, "salvage", part), path.join(directory, part));
+    }
+    await finishExchange(directory);
+    await rm(path.join(root, "raft"), { recursive: true });
+    await rename(directory, path.join(root, "raft"));
+    const opening = await look(root);
+    assert.is(opening.health, "ok", `${done} parts were exchanged`);
+    assert.is(opening.recovered.lastIndex, recovered.lastIndex);
+    assert.not((await readdir(path.join(root, "raft"))).includes("salvage"));
+  }
+});
+
+it.run();
