@@ -10,7 +10,7 @@ import { until } from "../support/until.ts";
 import { ask, codeOf, type Reply } from "./client.ts";
 import { type Client, type Field, pick, type Workload } from "./workload.ts";
 
-const clientsEach = 2;
+const clientsEach = 1;
 const pauseMs = 100;
 
 /** Only a definite answer ends it: when the cluster is whole again, there is one. */

@@ -9,7 +9,9 @@ import { type HttpAnswer } from "../support/http.ts";
 import { ask, type Reply } from "./client.ts";
 import { type Client, type Field, type Workload } from "./workload.ts";
 
-const keysAtOnce = 3;
+const clientsPerAgent = 2;
+/** Few, so that clients of different agents meet. */
+const keysAtOnce = 2;
 /** Then clients go on to fresh keys: histories of one key stay short enough to be judged fast. */
 const stepsPerKey = 400;
 
@@ -24,8 +26,9 @@ export class Registers implements Workload {
   #steps = 0;
 
   clients(field: Field, random: () => Random): readonly Client[] {
-    return field.agents.map(
-      (agent) => new RegisterClient(this, { field, agent, random: random() }),
+    const each = Array.from({ length: clientsPerAgent });
+    return field.agents.flatMap((agent) =>
+      each.map(() => new RegisterClient(this, { field, agent, random: random() })),
     );
   }
 
@@ -102,9 +105,9 @@ class RegisterClient implements Client {
     const key = this.#registers.nextKey(this.#field.prefix, this.#random);
     const chance = this.#random.float();
     const seen = this.#seen.get(key);
-    if (chance < 0.4) return this.#read(key);
-    if (chance < 0.45) return this.#delete(key);
-    if (chance < 0.65 || seen === undefined) return this.#put(key);
+    if (chance < 0.5) return this.#read(key);
+    if (chance < 0.54) return this.#delete(key);
+    if (chance < 0.75 || seen === undefined) return this.#put(key);
     return this.#swap(key, seen);
   }
 

@@ -48,7 +48,7 @@ export interface RunReport {
 }
 
 /** Mean pause of a client between two requests: enough load to see faults, little enough for two cores. */
-const clientPauseMs = 25;
+const clientPauseMs = 15;
 const judgeSeconds = 60;
 
 interface Scene extends RunOptions {

@@ -1,0 +1,106 @@
+/**
+ * The rows of docs/availability.md that agents on one loopback address can show: agents die one after another until
+ * one is left, and come back; writes go on, and none that was acknowledged is ever lost.
+ */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type TestAgent, TestCluster } from "../support/agents.ts";
+import { compareStates } from "../nemesis/convergence.ts";
+import { until } from "../support/until.ts";
+
+const it = suite("availability");
+
+interface Status {
+  readonly mode: string;
+  readonly leader: { readonly name: string } | null;
+  readonly voters: readonly { readonly name: string }[];
+}
+
+/** Writes that were acknowledged. */
+class Ledger {
+  readonly #cluster: TestCluster;
+  readonly #keys: string[] = [];
+
+  constructor(cluster: TestCluster) {
+    this.#cluster = cluster;
+  }
+
+  /** A write through an agent that runs is acknowledged, soon: the cluster takes writes. */
+  async write(through: TestAgent): Promise<void> {
+    const key = `w-${this.#keys.length}`;
+    const headers = { "idempotency-key": key };
+    await until({ what: `${through.name} takes a write`, deadlineMs: 60_000 }, async () => {
+      const answer = await through.api("PUT", `/v1/vars/${key}`, { body: { value: key }, headers });
+      return answer.status === 200;
+    });
+    this.#keys.push(key);
+  }
+
+  /** Every agent that runs has every one of them. */
+  async assertKept(): Promise<void> {
+    for (const agent of this.#cluster.agents.filter(({ running }) => running)) {
+      const { vars } = await agent.get<{ vars: Record<string, unknown> }>(
+        "/v1/vars?consistency=linearizable",
+      );
+      for (const key of this.#keys) assert.is(vars[key], key, `${agent.name} lost ${key}`);
+    }
+  }
+}
+
+const statusOf = (agent: TestAgent): Promise<Status> => agent.get<Status>("/v1/status");
+
+/** The dead vote no more, and as many of the living do as should: one more may die. */
+async function votersFit(cluster: TestCluster): Promise<void> {
+  const living = cluster.agents.filter(({ running }) => running).map(({ name }) => name);
+  await until({ what: `of ${living.join(" ")} enough vote`, deadlineMs: 60_000 }, async () => {
+    const { voters } = await statusOf(cluster.live());
+    const fit = voters.every(({ name }) => living.includes(name));
+    return fit && voters.length >= Math.min(3, living.length);
+  });
+}
+
+it("takes writes while five become four, three, two and one, and all are there when they are back", async () => {
+  await using cluster = await TestCluster.start({ size: 5 });
+  const ledger = new Ledger(cluster);
+  // Down to two it is the leader that dies, the hardest case; of the last two it is the follower.
+  for (const dies of ["leader", "leader", "leader", "follower"] as const) {
+    await ledger.write(cluster.live());
+    const victim = dies === "leader" ? await cluster.leader() : await cluster.follower();
+    await victim.kill("SIGKILL");
+    await ledger.write(cluster.live());
+    await votersFit(cluster);
+  }
+  const last = cluster.live();
+  const status = await statusOf(last);
+  assert.is(status.mode, "normal");
+  assert.equal(
+    status.voters.map(({ name }) => name),
+    [last.name],
+  );
+  await ledger.write(last);
+  await ledger.assertKept();
+
+  for (const agent of cluster.agents) if (agent !== last) cluster.restart(agent);
+  for (const agent of cluster.agents) await cluster.ready(agent, 5);
+  await ledger.write(cluster.first);
+  await ledger.assertKept();
+  assert.equal(await compareStates(cluster.agents, 0), []);
+});
+
+it("goes on with one of two when the other, the leader, is stopped in order", async () => {
+  await using cluster = await TestCluster.start({ size: 2 });
+  const ledger = new Ledger(cluster);
+  await ledger.write(cluster.first);
+  const leader = await cluster.leader();
+  const other = cluster.live(leader);
+  assert.is(await leader.kill("SIGTERM"), 0, leader.log());
+  await ledger.write(other);
+  assert.is((await statusOf(other)).mode, "normal");
+  await ledger.assertKept();
+
+  cluster.restart(leader);
+  await cluster.settled(2);
+  await ledger.assertKept();
+});
+
+it.run();
