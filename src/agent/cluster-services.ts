@@ -26,6 +26,7 @@ import { gatherFacts } from "./facts.ts";
 import { FactsReporter } from "./facts-reporter.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { leads } from "./leadership.ts";
+import { logMembers } from "./member-log.ts";
 import { MemberWatch } from "./member-watch.ts";
 import { createMembership } from "./membership.ts";
 import { type Mesh } from "./mesh.ts";
@@ -88,6 +89,7 @@ export class ClusterServices {
       },
     );
     this.gossip = membership.gossip;
+    logMembers(this.gossip, deps.logger.child({ module: "gossip" }));
     this.#engine = createEngine(options, { ...deps, view: this.view, gossip: this.gossip });
     this.#services = [
       this.#supervisor(options),
