@@ -16,6 +16,8 @@ export type ConsensusErrorCode =
   | "STOPPED"
   /** The replica did not reach the asked index before the deadline. */
   | "APPLY_TIMEOUT"
+  /** A change of generation does not fit this agent's log or history; nothing was changed. */
+  | "GENERATION_MISMATCH"
   /** The log on disk lacks or contradicts what was once acknowledged; the agent must not vote with it. */
   | "LOG_CORRUPT"
   /** Another process holds the log open. */

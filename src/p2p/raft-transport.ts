@@ -8,7 +8,12 @@ import { asPeerId, type PeerId } from "../base/ids.ts";
 import { type Service } from "../base/service.ts";
 import { type Message, type NodeId, type SnapshotMeta } from "../consensus/core/types.ts";
 import { type RaftTransport, type SnapshotSink } from "../consensus/driver/ports.ts";
-import { decodeMessages, encodeMessages, maxFrameBytes } from "../consensus/driver/wire.ts";
+import {
+  decodeMessages,
+  encodeMessages,
+  generationOf,
+  maxFrameBytes,
+} from "../consensus/driver/wire.ts";
 import { AgentError } from "../base/errors.ts";
 import { P2pCode } from "./errors.ts";
 import { batchMessages } from "./raft-batch.ts";
@@ -33,6 +38,8 @@ export interface RaftTransportCounters {
   readonly forged: number;
   readonly malformed: number;
   readonly dropped: number;
+  /** Frames and snapshots of another generation. */
+  readonly foreign: number;
 }
 
 export class MeshRaftTransport implements RaftTransport, Service {
@@ -45,7 +52,11 @@ export class MeshRaftTransport implements RaftTransport, Service {
   readonly #unsubscribe: () => void;
   #receive: (from: NodeId, messages: readonly Message[]) => void = () => {};
   #notify: (id: NodeId, up: boolean, evidence: "closed" | "timeout") => void = () => {};
+  #foreign: (from: NodeId, id: string) => void = () => {};
+  /** Until the driver says in which it is. */
+  #generation = "0".repeat(32);
   #forged = 0;
+  #foreigners = 0;
   #malformed = 0;
   #dropped = 0;
   #stopped = false;
@@ -83,7 +94,8 @@ export class MeshRaftTransport implements RaftTransport, Service {
   }
 
   counters(): RaftTransportCounters {
-    return { forged: this.#forged, malformed: this.#malformed, dropped: this.#dropped };
+    const frames = { malformed: this.#malformed, foreign: this.#foreigners };
+    return { forged: this.#forged, dropped: this.#dropped, ...frames };
   }
 
   send(to: NodeId, messages: readonly Message[]): boolean {
@@ -107,7 +119,17 @@ export class MeshRaftTransport implements RaftTransport, Service {
   }
 
   onSnapshot(accept: (from: NodeId, meta: SnapshotMeta) => Promise<SnapshotSink | null>): void {
-    this.#snapshots.onSnapshot(accept);
+    this.#snapshots.onSnapshot((from, { meta, generation }) =>
+      this.#isForeign(from, generation) ? Promise.resolve(null) : accept(from, meta),
+    );
+  }
+
+  setGeneration(id: string): void {
+    this.#generation = id;
+  }
+
+  onForeignGeneration(notify: (from: NodeId, id: string) => void): void {
+    this.#foreign = notify;
   }
 
   /** Keeps streams to these peers open; those to others close. */
@@ -136,11 +158,13 @@ export class MeshRaftTransport implements RaftTransport, Service {
   ): Promise<boolean> {
     if (this.#stopped) return false;
     const stop = AbortSignal.any([signal, this.#background.signal]);
-    return sendSnapshot({ to: asPeerId(to), meta, read, signal: stop }, this.#context);
+    const generation = this.#generation;
+    const job = { to: asPeerId(to), meta, generation, read, signal: stop };
+    return sendSnapshot(job, this.#context);
   }
 
   #queue(stream: PeerStream, messages: readonly Message[]): boolean {
-    if (stream.send(encodeMessages(messages)) > 0) return true;
+    if (stream.send(encodeMessages(messages, this.#generation)) > 0) return true;
     this.#dropped += messages.length;
     return false;
   }
@@ -151,11 +175,19 @@ export class MeshRaftTransport implements RaftTransport, Service {
       this.#malformed += 1;
       throw new AgentError(P2pCode.frameMalformed, "A frame of Raft messages is malformed.");
     }
+    if (this.#isForeign(peer, generationOf(frame))) return;
     const honest = messages.filter(
       (message) => message.from === peer && message.to === this.#context.host.id,
     );
     this.#forged += messages.length - honest.length;
     if (honest.length > 0) this.#receive(peer, honest);
+  }
+
+  #isForeign(from: NodeId, generation: string): boolean {
+    if (generation === this.#generation) return false;
+    this.#foreigners += 1;
+    this.#foreign(from, generation);
+    return true;
   }
 
   #contact(peer: PeerId): void {

@@ -21,9 +21,10 @@ import {
   encodeAt,
   maxSnapshotFrame,
   refusedFrame,
+  type SnapshotOffer,
 } from "./snapshot-wire.ts";
 
-type Accept = (from: NodeId, meta: SnapshotMeta) => Promise<SnapshotSink | null>;
+type Accept = (from: NodeId, offer: SnapshotOffer) => Promise<SnapshotSink | null>;
 
 interface Running {
   readonly channel: FrameChannel;
@@ -81,11 +82,11 @@ export class SnapshotReceiver {
     const answer = judgeHello(await this.#read(channel), this.#context.clusterId());
     channel.write(encodeAnswer(answer));
     if (answer !== HelloAnswer.accepted) return;
-    const meta = decodeOffer(await this.#read(channel), peer);
-    const sink = meta === null ? null : await this.#accept(peer, meta);
-    if (meta === null || sink === null) return channel.write(refusedFrame);
+    const offer = decodeOffer(await this.#read(channel), peer);
+    const sink = offer === null ? null : await this.#accept(peer, offer);
+    if (offer === null || sink === null) return channel.write(refusedFrame);
     try {
-      await this.#receive(channel, meta, sink);
+      await this.#receive(channel, offer.meta, sink);
     } catch (error) {
       await sink.abort();
       throw error;

@@ -23,6 +23,8 @@ import {
 export interface SnapshotSending {
   readonly to: PeerId;
   readonly meta: SnapshotMeta;
+  /** Id of the generation in which it is sent. */
+  readonly generation: string;
   readonly read: (offset: number) => AsyncIterable<Uint8Array>;
   readonly signal: AbortSignal;
 }
@@ -91,8 +93,8 @@ class Transfer {
     channel.write(encodeHello(clusterId));
     const answer = decodeAnswer(await this.#read(channel, answerMs));
     if (answer !== HelloAnswer.accepted) return false;
-    const { to, meta } = this.#job;
-    channel.write(encodeOffer(this.#context.host.id, to, meta));
+    const { to, meta, generation } = this.#job;
+    channel.write(encodeOffer(this.#context.host.id, to, { meta, generation }));
     return this.#progress(channel, answerMs);
   }
 

@@ -6,7 +6,7 @@
  */
 import { crc32 } from "node:zlib";
 import { type Message, type NodeId, type SnapshotMeta } from "../consensus/core/types.ts";
-import { decodeMessages, encodeMessages } from "../consensus/driver/wire.ts";
+import { decodeMessages, encodeMessages, generationOf } from "../consensus/driver/wire.ts";
 
 export const chunkBytes = 256 * 1024;
 /** Unacknowledged bytes: more would delay heartbeats on the same connection, less would waste it. */
@@ -15,16 +15,23 @@ export const maxSnapshotFrame = chunkBytes + 64 * 1024;
 
 const Tag = { at: 1, chunk: 1, done: 2, end: 2, refused: 3 } as const;
 
-export function encodeOffer(from: NodeId, to: NodeId, meta: SnapshotMeta): Uint8Array {
-  return encodeMessages([{ type: "Snapshot", from, to, term: meta.term, meta }]);
+/** A snapshot as somebody offers it, in the generation (its id) in which that is meant. */
+export interface SnapshotOffer {
+  readonly meta: SnapshotMeta;
+  readonly generation: string;
+}
+
+export function encodeOffer(from: NodeId, to: NodeId, offer: SnapshotOffer): Uint8Array {
+  const { meta, generation } = offer;
+  return encodeMessages([{ type: "Snapshot", from, to, term: meta.term, meta }], generation);
 }
 
 /** The offered snapshot, or null when the frame is malformed or lies about its sender. */
-export function decodeOffer(frame: Uint8Array, from: NodeId): SnapshotMeta | null {
+export function decodeOffer(frame: Uint8Array, from: NodeId): SnapshotOffer | null {
   const messages: readonly Message[] | null = decodeMessages(frame);
   const [message] = messages ?? [];
   if (messages?.length !== 1 || message?.type !== "Snapshot") return null;
-  return message.from === from ? message.meta : null;
+  return message.from === from ? { meta: message.meta, generation: generationOf(frame) } : null;
 }
 
 export function encodeChunk(bytes: Uint8Array): Uint8Array {

@@ -23,7 +23,6 @@ import {
   MemoryTransport,
   type Carrier,
 } from "../support/raft-cluster.ts";
-import { decodeMessages } from "../../src/consensus/driver/wire.ts";
 
 const it = suite("consensus on disk");
 
@@ -93,7 +92,7 @@ class DiskCluster implements Carrier {
   carry(from: string, to: string, frame: Uint8Array): boolean {
     const target = this.#transports.get(to);
     if (target === undefined) return false;
-    setImmediate(() => target.receive(from, decodeMessages(frame) ?? []));
+    setImmediate(() => target.deliver(from, frame));
     return true;
   }
 

@@ -225,6 +225,8 @@ function consensusStatus(applied: number): ConsensusStatus {
     applied,
     first: 1,
     last: applied,
+    lastTerm: 7,
+    engine: "running",
     persisted: applied,
     leaderLast: applied,
     effective: configuration,

@@ -8,7 +8,7 @@ import { AgentError } from "../../src/base/errors.ts";
 import { asPeerId, type PeerId } from "../../src/base/ids.ts";
 import { type Message, type NodeId, type SnapshotMeta } from "../../src/consensus/core/types.ts";
 import { type RaftTransport, type SnapshotSink } from "../../src/consensus/driver/ports.ts";
-import { decodeMessages, encodeMessages } from "../../src/consensus/driver/wire.ts";
+import { decodeMessages, encodeMessages, generationOf } from "../../src/consensus/driver/wire.ts";
 import { type GossipTransport, type LaneName, type LaneStats } from "../../src/gossip/ports.ts";
 import { P2pCode } from "../../src/p2p/errors.ts";
 import { idleLane, LaneMeter } from "../../src/p2p/lane-meter.ts";
@@ -221,16 +221,26 @@ export class MemoryRaft implements RaftTransport {
   #accept: (from: NodeId, meta: SnapshotMeta) => Promise<SnapshotSink | null> = () =>
     Promise.resolve(null);
   #peers: ReadonlySet<NodeId> = new Set();
+  #foreign: (from: NodeId, id: string) => void = () => {};
+  #generation = "0".repeat(32);
 
   constructor(node: MemoryNode) {
     this.#node = node;
+  }
+
+  setGeneration(id: string): void {
+    this.#generation = id;
+  }
+
+  onForeignGeneration(notify: (from: NodeId, id: string) => void): void {
+    this.#foreign = notify;
   }
 
   send(to: NodeId, messages: readonly Message[]): boolean {
     const { mesh, id } = this.#node;
     const peer = asPeerId(to);
     if (peer === id || !mesh.isUp(peer)) return false;
-    const frame = encodeMessages(messages);
+    const frame = encodeMessages(messages, this.#generation);
     mesh.carry(id, peer, (target) => target.raft.#incoming(id, frame));
     return true;
   }
@@ -266,7 +276,9 @@ export class MemoryRaft implements RaftTransport {
     const { mesh, id } = this.#node;
     const target = mesh.reach(id, asPeerId(to));
     if (target === null) return false;
-    const sink = await target.raft.#accept(id, structuredClone(meta));
+    const { raft } = target;
+    if (raft.#isForeign(id, this.#generation)) return false;
+    const sink = await raft.#accept(id, structuredClone(meta));
     if (sink === null) return false;
     let offset = sink.offset;
     for await (const bytes of read(offset)) {
@@ -289,7 +301,14 @@ export class MemoryRaft implements RaftTransport {
     else if (state === "open" && this.#peers.has(peer)) this.#notify(peer, true, "closed");
   }
 
+  #isForeign(from: PeerId, generation: string): boolean {
+    if (generation === this.#generation) return false;
+    this.#foreign(from, generation);
+    return true;
+  }
+
   #incoming(from: PeerId, frame: Uint8Array): void {
+    if (this.#isForeign(from, generationOf(frame))) return;
     const messages = decodeMessages(frame) ?? [];
     const honest = messages.filter(
       (message) => message.from === from && message.to === this.#node.id,

@@ -27,7 +27,7 @@ import {
   type SnapshotSink,
   type StateMachine,
 } from "../../src/consensus/driver/ports.ts";
-import { decodeMessages, encodeMessages } from "../../src/consensus/driver/wire.ts";
+import { decodeMessages, encodeMessages, generationOf } from "../../src/consensus/driver/wire.ts";
 import { bootstrapLineage, currentGeneration } from "../../src/consensus/lineage/generation.ts";
 import { MemoryDisk, type MemoryLogHooks, MemoryLogStore } from "./memory-log.ts";
 import { MemorySnapshots, SnapshotShelf } from "./memory-snapshots.ts";
@@ -89,7 +89,9 @@ export class MemoryTransport implements RaftTransport {
   notify: (id: NodeId, up: boolean, evidence: "closed" | "timeout") => void = () => {};
   accept: (from: NodeId, meta: SnapshotMeta) => Promise<SnapshotSink | null> = () =>
     Promise.resolve(null);
+  foreign: (from: NodeId, id: string) => void = () => {};
   peers: readonly NodeId[] = [];
+  generation = "0".repeat(32);
   dead = false;
 
   constructor(self: NodeId, cluster: Carrier) {
@@ -98,7 +100,9 @@ export class MemoryTransport implements RaftTransport {
   }
 
   send(to: NodeId, messages: readonly Message[]): boolean {
-    return !this.dead && this.#cluster.carry(this.self, to, encodeMessages(messages));
+    return (
+      !this.dead && this.#cluster.carry(this.self, to, encodeMessages(messages, this.generation))
+    );
   }
 
   onMessages(receive: (from: NodeId, messages: readonly Message[]) => void): void {
@@ -117,6 +121,21 @@ export class MemoryTransport implements RaftTransport {
     this.peers = peers;
   }
 
+  setGeneration(id: string): void {
+    this.generation = id;
+  }
+
+  onForeignGeneration(notify: (from: NodeId, id: string) => void): void {
+    this.foreign = notify;
+  }
+
+  /** A frame arrives. */
+  deliver(from: NodeId, frame: Uint8Array): void {
+    const generation = generationOf(frame);
+    if (generation !== this.generation) this.foreign(from, generation);
+    else this.receive(from, must(decodeMessages(frame) ?? undefined, "frames are well formed"));
+  }
+
   async sendSnapshot(
     to: NodeId,
     meta: SnapshotMeta,
@@ -124,6 +143,7 @@ export class MemoryTransport implements RaftTransport {
     signal: AbortSignal,
   ): Promise<boolean> {
     const peer = this.#cluster.reachable(this.self, to);
+    if (peer !== null && peer.transport.generation !== this.generation) return false;
     const sink = (await peer?.transport.accept(this.self, meta)) ?? null;
     if (sink === null) return false;
     for await (const chunk of read(sink.offset)) {
@@ -286,7 +306,7 @@ export class RaftCluster implements Carrier {
     this.clock.setTimer(1, () => {
       const target = this.nodes.get(to);
       if (target === undefined || !this.lets(from, to)) return;
-      target.transport.receive(from, must(decodeMessages(frame), "frames are well formed"));
+      target.transport.deliver(from, frame);
     });
     return true;
   }

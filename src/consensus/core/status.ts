@@ -16,6 +16,7 @@ export function describeStatus(state: CoreState): CoreStatus {
     applied: apply.applied,
     first: log.first,
     last: log.last,
+    lastTerm: log.lastTerm,
     persisted: log.stable,
     leaderLast,
     effective: effectiveConfig(state),

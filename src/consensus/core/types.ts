@@ -255,6 +255,7 @@ export interface CoreStatus {
   readonly applied: Index;
   readonly first: Index;
   readonly last: Index;
+  readonly lastTerm: Term;
   readonly persisted: Index;
   readonly leaderLast: Index;
   readonly effective: Configuration;

@@ -5,10 +5,13 @@ import {
   type Configuration,
   type CoreStatus,
   type Index,
+  type LogPosition,
   type NodeId,
   type ProposeResult,
   type Term,
 } from "../core/types.ts";
+
+import { type Generation, type Lineage, type LineagePromise } from "../lineage/types.ts";
 
 export interface Applied<R> {
   readonly index: Index;
@@ -16,7 +19,28 @@ export interface Applied<R> {
   readonly result: R;
 }
 
+/**
+ * `running`: takes part in Raft. `promised`: promised to leave its generation and acts in it no more, for good.
+ * `held`: waits for `release`. The last two recover, apply what is known to be committed, and serve reads of that.
+ */
+export type EngineMode = "running" | "promised" | "held";
+
+/** How an agent comes into another generation. */
+export type EnterStep =
+  /** As its coordinator: keeps its whole log and begins `child` with a ForceConfig of `term`. */
+  | { readonly kind: "force"; readonly child: Generation; readonly term: Term }
+  /** Follows into a descendant of its generation: keeps its log up to the first fork on the way. */
+  | { readonly kind: "adopt"; readonly generations: readonly Generation[] }
+  /** Starts over, with an empty log, in a history that won. Everything worth keeping was exported before. */
+  | {
+      readonly kind: "reset";
+      readonly generations: readonly Generation[];
+      /** The winner's commit position: before its log is so long again this agent does not vote. */
+      readonly voteFrom: LogPosition;
+    };
+
 export interface ConsensusStatus extends CoreStatus {
+  readonly engine: EngineMode;
   /** Milliseconds since the leader was heard (0 on the leader while it has its quorum); null when never. */
   readonly leaderContactMs: number | null;
   readonly snapshotIndex: Index;
@@ -47,6 +71,30 @@ export interface ConsensusNode<R> extends Service {
   onApplied(listener: (index: Index) => void): () => void;
   /** Called once when storage failed: the agent must stop (exit 75). */
   onFailure(listener: (error: Error) => void): void;
+  generation(): Generation;
+  lineage(): Lineage;
+  /** Hash chain (hex) behind the entry at `index`; null when it is not known any more, or not yet. */
+  chainAt(index: Index): Promise<string | null>;
+  /** Lets a node take part that was started `held`; nothing for others. */
+  release(): Promise<void>;
+  /**
+   * Makes `promise` durable. From then on this node neither votes nor acknowledges nor leads in its generation, also
+   * not after a restart; callers under way hear NOT_LEADER or UNKNOWN_OUTCOME.
+   */
+  promise(promise: LineagePromise): Promise<void>;
+  /**
+   * Leaves the generation for good, as by a promise, and applies the whole log as if it were committed: nothing can be
+   * acknowledged here any more that the state machine does not hold.
+   */
+  freeze(): Promise<void>;
+  /**
+   * Goes into another generation, in one durable write, and goes on there as after a restart. After a crash the node is
+   * in the old generation or in the new one, never between.
+   * @throws ConsensusError GENERATION_MISMATCH when the step does not fit; nothing was changed then.
+   */
+  enter(step: EnterStep): Promise<void>;
+  /** Called when a peer talks as a member of another generation (its id); what it said was dropped. */
+  onForeignGeneration(listener: (from: NodeId, id: string) => void): () => void;
 }
 
 export function votersOf(configuration: Configuration): readonly NodeId[] {

@@ -14,11 +14,13 @@ import {
   type Term,
 } from "../core/types.ts";
 import { ConsensusError } from "../errors.ts";
-import { type Applied, type ConsensusNode, type ConsensusStatus } from "./api.ts";
-import { type DriverDependencies, Engine } from "./engine.ts";
+import { currentGeneration } from "../lineage/generation.ts";
+import { type Generation, type Lineage, type LineagePromise } from "../lineage/types.ts";
+import { type Applied, type ConsensusNode, type ConsensusStatus, type EnterStep } from "./api.ts";
+import { type DriverDependencies, type Engine, type HaltReasons } from "./engine.ts";
+import { EngineKeeper } from "./engine-keeper.ts";
 import { DriverMetrics } from "./metrics.ts";
 import { type DriverOptions } from "./options.ts";
-import { recover } from "./recovery.ts";
 
 export interface MeasuredConsensusNode<R> extends ConsensusNode<R> {
   readonly metrics: DriverMetrics;
@@ -46,7 +48,8 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
   readonly #changeListeners = new Set<(status: ConsensusStatus) => void>();
   readonly #appliedListeners = new Set<(index: Index) => void>();
   readonly #failureListeners = new Set<(error: Error) => void>();
-  #engine: Engine<R> | null = null;
+  readonly #foreignListeners = new Set<(from: NodeId, id: string) => void>();
+  readonly #keeper: EngineKeeper<R>;
   #failure: Error | null = null;
   #stopping: Promise<void> | null = null;
 
@@ -54,24 +57,20 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
     this.tickMs = options.tickMs;
     this.#options = options;
     this.#deps = dependencies;
-  }
-
-  /** Resolves when everything that was known to be committed is applied again. */
-  async start(signal: AbortSignal): Promise<void> {
-    const { recovered, lineage, health, detail } = await recover(this.#deps, this.#options);
-    if (health === "torn-tail") {
-      this.#deps.logger.warn({ detail }, "the log ended in an unfinished write, which was dropped");
-    }
-    signal.throwIfAborted();
-    const dependencies = { ...this.#deps, recovered, lineage, metrics: this.metrics };
-    const engine = new Engine(this.#options, dependencies, {
+    const kept = { ...dependencies, metrics: this.metrics };
+    this.#keeper = new EngineKeeper(options, kept, {
       changed: () => this.#changed(),
       applied: (index) => this.#applied(index),
       failed: (error) => this.#fail(error),
     });
-    this.#engine = engine;
-    engine.start();
-    await this.#reach(engine, recovered.hardState.commit, Infinity);
+    dependencies.transport.onForeignGeneration((from, id) => {
+      for (const listener of this.#foreignListeners) listener(from, id);
+    });
+  }
+
+  /** Resolves when everything that was known to be committed is applied again. */
+  start(signal: AbortSignal): Promise<void> {
+    return this.#keeper.start(signal);
   }
 
   stop(): Promise<void> {
@@ -95,6 +94,7 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
   readBarrier(timeoutMs: number): Promise<Index> {
     const engine = this.#running();
     if (engine === null) return Promise.reject(this.#stopped());
+    if (engine.mode !== "running") return Promise.reject(atRest());
     this.metrics.reads += 1;
     const answer = engine.barriers.add(this.#deps.clock.monotonicMs() + timeoutMs);
     engine.loop.wake();
@@ -104,11 +104,11 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
   waitApplied(index: Index, timeoutMs: number): Promise<void> {
     const engine = this.#running();
     if (engine === null) return Promise.reject(this.#stopped());
-    return this.#reach(engine, index, this.#deps.clock.monotonicMs() + timeoutMs);
+    return this.#keeper.reach(index, this.#deps.clock.monotonicMs() + timeoutMs);
   }
 
   resultAt(index: Index, term: Term): R | null {
-    return this.#engine?.results.get(index, term) ?? null;
+    return this.#keeper.engine?.results.get(index, term) ?? null;
   }
 
   proposeConfig(change: ConfigChange): ProposeResult {
@@ -132,22 +132,57 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
   }
 
   get leaderContactMs(): number | null {
-    return this.#engine?.contact.ageMs(this.#deps.clock.monotonicMs()) ?? null;
+    return this.#keeper.engine?.contact.ageMs(this.#deps.clock.monotonicMs()) ?? null;
   }
 
   get hasQuorum(): boolean {
-    const soft = this.#engine?.contact.soft ?? null;
+    const soft = this.#keeper.engine?.contact.soft ?? null;
     return soft !== null && soft.leader !== null && !soft.quorumLost;
   }
 
   status(): ConsensusStatus {
-    const core = this.#engine?.core.status() ?? this.#statusBeforeStart();
+    const core = this.#keeper.engine?.core.status() ?? this.#statusBeforeStart();
     return {
       ...core,
+      engine: this.#keeper.mode,
+      leaderLast: this.#keeper.leaderLast,
       leaderContactMs: this.leaderContactMs,
-      snapshotIndex: this.#engine?.snapshotIndex ?? 0,
+      snapshotIndex: this.#keeper.engine?.snapshotIndex ?? 0,
       health: this.#failure === null ? "ok" : "failed",
     };
+  }
+
+  generation(): Generation {
+    return currentGeneration(this.#keeper.lineage);
+  }
+
+  lineage(): Lineage {
+    return this.#keeper.lineage;
+  }
+
+  chainAt(index: Index): Promise<string | null> {
+    return this.#deps.log.chainAt(index);
+  }
+
+  release(): Promise<void> {
+    return this.#keeper.release();
+  }
+
+  promise(promise: LineagePromise): Promise<void> {
+    return this.#keeper.promise(promise);
+  }
+
+  freeze(): Promise<void> {
+    return this.#keeper.freeze();
+  }
+
+  enter(step: EnterStep): Promise<void> {
+    return this.#keeper.enter(step);
+  }
+
+  onForeignGeneration(listener: (from: NodeId, id: string) => void): () => void {
+    this.#foreignListeners.add(listener);
+    return () => this.#foreignListeners.delete(listener);
   }
 
   onChange(listener: (status: ConsensusStatus) => void): () => void {
@@ -167,24 +202,15 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
 
   /** The engine, when it may be used. */
   #running(): Engine<R> | null {
-    return this.#failure === null && this.#stopping === null ? this.#engine : null;
-  }
-
-  #reach(engine: Engine<R>, index: Index, deadlineMs: number): Promise<void> {
-    if (engine.appliedIndex >= index) return Promise.resolve();
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    engine.waiters.add({ index, deadlineMs, resolve, reject });
-    return promise;
+    return this.#failure === null && this.#stopping === null ? this.#keeper.engine : null;
   }
 
   async #stop(): Promise<void> {
-    const engine = this.#engine;
-    if (engine !== null) {
-      if (this.#failure === null) await this.#handOver(engine);
-      const stopped = new ConsensusError("STOPPED", "This agent's consensus was stopped.");
-      engine.halt(stopped, stopped);
-      await engine.quiet();
-    }
+    const { engine } = this.#keeper;
+    if (engine !== null && this.#failure === null) await this.#handOver(engine);
+    const stopped = new ConsensusError("STOPPED", "This agent's consensus was stopped.");
+    this.#keeper.halt(same(stopped));
+    await this.#keeper.quiet();
     await this.#deps.log.close();
   }
 
@@ -200,7 +226,7 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
     if (!(await done)) return;
     // The successor's first entry: of two voters, the one that is left may go on alone only once an entry of its own
     // term is committed, and for that it needs this agent.
-    await this.#reach(engine, last + 1, deadlineMs).catch(() => undefined);
+    await this.#keeper.reach(last + 1, deadlineMs).catch(() => undefined);
   }
 
   #fail(cause: unknown): void {
@@ -210,7 +236,7 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
     this.#deps.logger.error({ error: reason }, "consensus failed; the agent must restart");
     const message = `This agent's consensus failed: ${reason}. It may still be committed.`;
     const unknown = new ConsensusError("UNKNOWN_OUTCOME", message, {}, { cause });
-    this.#engine?.halt(this.#stopped(), unknown);
+    this.#keeper.halt({ ...same(this.#stopped()), placed: unknown });
     for (const listener of this.#failureListeners) listener(this.#failure);
     this.#changed();
   }
@@ -232,15 +258,26 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
   }
 
   #statusBeforeStart(): CoreStatus {
-    const none = { commit: 0, applied: 0, first: 1, last: 0, persisted: 0, leaderLast: 0 };
+    const none = { commit: 0, applied: 0, first: 1, last: 0, lastTerm: 0, persisted: 0 };
     const config = this.#options.bootstrap ?? emptyConfiguration;
     return {
       ...none,
+      leaderLast: 0,
       ...{ role: "follower", term: 0, vote: null, leader: null },
       ...{ effective: config, committed: config, quorumLost: true, transferee: null },
       peers: new Map(),
     };
   }
+}
+
+function same(error: Error): HaltReasons {
+  return { queued: error, placed: error, reads: error, waiting: error };
+}
+
+function atRest(): ConsensusError {
+  const message =
+    "This agent takes no part in consensus now; it answers only reads that may be stale.";
+  return new ConsensusError("NO_LEADER", message);
 }
 
 function notLeading(leader: NodeId | null): ConsensusError {

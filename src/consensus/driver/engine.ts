@@ -2,7 +2,6 @@
  * The running parts of one node and how they are joined: core, log writer, applier, proposals, reads, snapshots.
  * Lives from a successful recovery until stop or failure.
  */
-import { must } from "../../base/assert.ts";
 import { Background } from "../../base/background.ts";
 import { type Clock } from "../../base/clock.ts";
 import { type Logger } from "../../base/logger.ts";
@@ -15,7 +14,6 @@ import {
   type Entry,
   EntryType,
   type Index,
-  type NodeId,
   type LoadRequest,
   type RaftCore,
   type Ready,
@@ -25,9 +23,10 @@ import {
 import { ConsensusError } from "../errors.ts";
 import { currentGeneration } from "../lineage/generation.ts";
 import { type Lineage } from "../lineage/types.ts";
+import { type EngineMode } from "./api.ts";
 import { Applier } from "./applier.ts";
-import { IndexWaiters } from "./index-waiters.ts";
-import { LeaderContact } from "./leader-contact.ts";
+import type { IndexWaiters } from "./index-waiters.ts";
+import { LeaderContact, leaderNews } from "./leader-contact.ts";
 import { LogWriter } from "./log-writer.ts";
 import { type DriverMetrics } from "./metrics.ts";
 import { type DriverOptions, electionTimeoutMs } from "./options.ts";
@@ -43,6 +42,7 @@ import { ReadBarriers } from "./read-barriers.ts";
 import { ResultRing } from "./result-ring.ts";
 import { type Scheduler } from "./scheduler.ts";
 import { Snapshots } from "./snapshots.ts";
+import { configAt, electable, termAt } from "./standing.ts";
 import { Transfers } from "./transfers.ts";
 import { TurnLoop } from "./turn-loop.ts";
 
@@ -62,7 +62,21 @@ export interface DriverDependencies<R> {
 export interface EngineDependencies<R> extends DriverDependencies<R> {
   readonly recovered: RecoveredLog;
   readonly lineage: Lineage;
+  readonly mode: EngineMode;
   readonly metrics: DriverMetrics;
+  /** They outlive the engine. */
+  readonly waiters: IndexWaiters;
+}
+
+/** What callers under way are told when an engine is halted. */
+export interface HaltReasons {
+  /** To whoever's command was not given to the core: nothing happened. */
+  readonly queued: Error;
+  /** To whoever's command was: it may still happen. */
+  readonly placed: Error;
+  readonly reads: Error;
+  /** Null: who waits for an index goes on waiting. */
+  readonly waiting: Error | null;
 }
 
 export interface EngineEvents {
@@ -77,7 +91,7 @@ export class Engine<R> {
   readonly loop: TurnLoop<R>;
   readonly proposals: Proposals<R>;
   readonly barriers: ReadBarriers;
-  readonly waiters = new IndexWaiters();
+  readonly waiters: IndexWaiters;
   readonly results = new ResultRing<R>();
   readonly transfers = new Transfers();
   readonly contact: LeaderContact;
@@ -102,6 +116,7 @@ export class Engine<R> {
     this.#deps = dependencies;
     this.#events = events;
     this.contact = new LeaderContact(options.self);
+    this.waiters = dependencies.waiters;
     this.#background = new Background(logger);
     this.barriers = new ReadBarriers(this.waiters);
     const { maxEntryBytes } = options.core;
@@ -113,8 +128,9 @@ export class Engine<R> {
       failed: (error) => events.failed(error),
     });
     this.#snapshots = this.#newSnapshots();
-    const coreOptions = { ...options.core, self: options.self, random: () => random.float() };
-    this.core = dependencies.createCore(coreOptions, recovered);
+    const own = { self: options.self, random: () => random.float() };
+    const limits = electable(dependencies.lineage);
+    this.core = dependencies.createCore({ ...options.core, ...own, ...limits }, recovered);
     this.loop = this.#newLoop();
   }
 
@@ -126,8 +142,21 @@ export class Engine<R> {
     return this.#applier.position.index;
   }
 
+  get mode(): EngineMode {
+    return this.#deps.mode;
+  }
+
   start(): void {
-    const { transport, clock } = this.#deps;
+    const { transport, clock, mode, lineage } = this.#deps;
+    transport.setGeneration(currentGeneration(lineage).id);
+    this.#scheduleTick();
+    this.#reconfigured();
+    if (mode !== "running") {
+      transport.onMessages(() => {});
+      transport.onPeer(() => {});
+      this.loop.wake();
+      return;
+    }
     transport.onMessages((from, messages) => {
       this.contact.heard(from, clock.monotonicMs());
       this.loop.receive(messages);
@@ -135,21 +164,20 @@ export class Engine<R> {
     transport.onPeer((id, up, evidence) => {
       if (!up) this.loop.unreachable(id, evidence);
     });
-    this.#scheduleTick();
     const voters = voterIds(this.core.status().effective);
     // Nobody else could win, so there is nothing to wait for.
     if (voters.length === 1 && voters[0] === this.#options.self) this.core.campaign();
     this.loop.wake();
   }
 
-  /** Falls silent at once: after this nothing is sent, applied or answered but `error`. */
-  halt(queued: Error, placed: Error): void {
+  /** Falls silent at once: after this nothing is sent, applied or answered but `reasons`. */
+  halt({ queued, placed, reads, waiting }: HaltReasons): void {
     this.#cancelTick();
     this.loop.stop();
     this.#snapshots.cancelSending();
     this.proposals.rejectAll(queued, placed);
-    this.barriers.rejectAll(queued);
-    this.waiters.rejectAll(queued);
+    this.barriers.rejectAll(reads);
+    if (waiting !== null) this.waiters.rejectAll(waiting);
     this.transfers.giveUp();
   }
 
@@ -171,7 +199,7 @@ export class Engine<R> {
         restored: (meta) => this.#restored(meta),
         failed: (error) => this.#events.failed(error),
       },
-      recovered.snapshot?.term ?? 0,
+      termAt(recovered, recovered.applied),
     );
   }
 
@@ -191,7 +219,8 @@ export class Engine<R> {
 
   #newLoop(): TurnLoop<R> {
     const { core, proposals, barriers } = this;
-    const own = { core, proposals, barriers, writer: this.#writer };
+    const passive = this.#deps.mode !== "running";
+    const own = { core, proposals, barriers, writer: this.#writer, passive };
     return new TurnLoop(
       { ...this.#deps, ...own, applier: this.#applier, snapshots: this.#snapshots },
       {
@@ -311,25 +340,7 @@ export class Engine<R> {
   }
 }
 
-/** The configuration in force at `index`: that of the snapshot, or of a later entry. */
-function configAt({ configs, snapshot }: RecoveredLog, index: Index): Configuration {
-  const known = snapshot === null ? configs : [snapshot.config, ...configs];
-  const reached = known.filter((config) => config.index <= index);
-  return must(
-    reached.reduce<Configuration | undefined>(
-      (newest, one) => (newest === undefined || one.index > newest.index ? one : newest),
-      undefined,
-    ) ?? known[0],
-    "a recovered log has a configuration",
-  );
-}
-
 function applyTimeout(index: Index): ConsensusError {
   const message = `This replica did not reach entry ${index} in time.`;
   return new ConsensusError("APPLY_TIMEOUT", message, { index });
-}
-
-function leaderNews(before: NodeId | null, now: NodeId | null): string {
-  if (now !== null) return "has a leader";
-  return before === null ? "knows no leader yet" : "lost the leader";
 }

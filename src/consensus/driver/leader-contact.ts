@@ -39,3 +39,8 @@ export class LeaderContact {
     return this.#lastMs === null ? null : nowMs - this.#lastMs;
   }
 }
+
+export function leaderNews(before: NodeId | null, now: NodeId | null): string {
+  if (now !== null) return "has a leader";
+  return before === null ? "knows no leader yet" : "lost the leader";
+}

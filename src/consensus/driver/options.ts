@@ -13,6 +13,8 @@ export interface DriverOptions {
   readonly bootstrap: Configuration | null;
   /** Of a store that has none: the bootstrap generation of its cluster. */
   readonly lineage: Lineage;
+  /** Start without taking part, until `release`. */
+  readonly held: boolean;
   readonly tickMs: number;
   /** Proposals that were accepted and are not applied yet; more are refused as BUSY. */
   readonly maxPendingProposals: number;
@@ -35,6 +37,7 @@ export interface DriverOptions {
 
 export const defaultDriverOptions: Omit<DriverOptions, "self" | "bootstrap" | "lineage"> = {
   core: defaultCoreOptions,
+  held: false,
   tickMs: 50,
   maxPendingProposals: 8192,
   maxPendingBytes: 64 * mib,

@@ -31,6 +31,13 @@ export interface RaftTransport {
   onSnapshot(accept: (from: NodeId, meta: SnapshotMeta) => Promise<SnapshotSink | null>): void;
   /** Peers this agent streams to or hears from; connections to them are kept up. */
   setPeers(peers: readonly NodeId[]): void;
+  /**
+   * From now on messages and snapshots are sent as of this generation (its id), and those of another one are dropped
+   * before anybody sees them.
+   */
+  setGeneration(id: string): void;
+  /** Registers who hears that a peer is in another generation: with every frame or snapshot that was dropped. */
+  onForeignGeneration(notify: (from: NodeId, id: string) => void): void;
 }
 
 export interface SnapshotSink {
@@ -41,7 +48,8 @@ export interface SnapshotSink {
   abort(): Promise<void>;
 }
 
-export type LogHealth = "ok" | "torn-tail" | "corrupt";
+/** `salvaged`: it was corrupt, and was started over from its sound part (salvage.ts). */
+export type LogHealth = "ok" | "torn-tail" | "corrupt" | "salvaged";
 
 /** One atomic write: what the core asks for, or a change of generation. */
 export interface LogWrite extends Omit<AppendOp, "after"> {

@@ -4,6 +4,7 @@
  */
 import { type Index, type RecoveredLog, type SnapshotMeta, type Term } from "../core/types.ts";
 import { ConsensusError } from "../errors.ts";
+import { isOfHistory } from "../lineage/generation.ts";
 import { type Lineage } from "../lineage/types.ts";
 import {
   type LogGenesis,
@@ -20,6 +21,15 @@ export interface Recovery {
   readonly detail: string;
 }
 
+/**
+ * How to make the state machine as new when it knows more than is committed here, which can be only after a change of
+ * generation, or whatever it knows.
+ */
+export interface EmptyState {
+  readonly image: () => AsyncIterable<Uint8Array>;
+  readonly always: boolean;
+}
+
 export async function recover(
   {
     log,
@@ -31,24 +41,21 @@ export async function recover(
     readonly stateMachine: StateMachine<unknown>;
   },
   genesis: LogGenesis,
+  empty: EmptyState | null = null,
 ): Promise<Recovery> {
   const { recovered, lineage, health, detail } = await log.open(genesis);
   if (health === "corrupt") throw corrupt(detail);
   await snapshots.retain((meta) => isOfHistory(meta, lineage));
   const snapshot = await snapshots.latest();
   const joined = await join(log, recovered, snapshot);
+  if (empty !== null && (empty.always || stateMachine.appliedIndex > joined.hardState.commit)) {
+    await stateMachine.restore(empty.image(), 0);
+  }
   if (snapshot !== null && stateMachine.appliedIndex < snapshot.index) {
     await stateMachine.restore(snapshots.read(snapshot.id, 0), snapshot.index);
   }
   const applied = stateMachine.appliedIndex;
   return { recovered: { ...joined, applied }, lineage, health, detail };
-}
-
-/** Taken in a generation of this path, before it was left? Another one must not be taken for a newer one. */
-function isOfHistory({ generation, index }: SnapshotMeta, { generations }: Lineage): boolean {
-  const at = generations.findIndex(({ id }) => id === generation);
-  if (at < 0) return false;
-  return generations.slice(at + 1).every(({ forkIndex }) => index <= forkIndex);
 }
 
 async function join(

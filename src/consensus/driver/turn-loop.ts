@@ -36,6 +36,8 @@ export interface TurnParts<R> {
   readonly scheduler: Scheduler;
   readonly clock: Clock;
   readonly metrics: DriverMetrics;
+  /** Only applies what is committed: the core hears no time passing, so it never stands for election. */
+  readonly passive: boolean;
 }
 
 export interface TurnEvents {
@@ -164,7 +166,7 @@ export class TurnLoop<R> {
     if (!this.#tickDue) return;
     this.#tickDue = false;
     this.#events.ticked(clock.monotonicMs());
-    core.tick();
+    if (!this.#parts.passive) core.tick();
   }
 
   #drain(): void {

@@ -1,5 +1,6 @@
 /**
- * Raft messages as one frame: u8 version | u32 header length | msgpack rows | entry bodies. Entries are not in
+ * Raft messages as one frame: u8 version | 16 bytes generation | u32 header length | msgpack rows | entry bodies.
+ * The generation says in which history they hold: of another one they must not be looked at. Entries are not in
  * the rows but follow raw (entry-body.ts), so a megabyte of payload is copied, never parsed. Nothing a peer
  * sends is trusted: a frame with one bad field is refused whole.
  */
@@ -9,8 +10,10 @@ import { bodyBytes, writeBody } from "../storage/entry-body.ts";
 import { Bodies, Fields } from "./wire-fields.ts";
 import { messageOf, rowOf } from "./wire-rows.ts";
 
-const version = 1;
-const prefixBytes = 5;
+const version = 2;
+const generationAt = 1;
+const lengthAt = generationAt + 16;
+const prefixBytes = lengthAt + 4;
 
 /** Longest frame that is accepted. A sender keeps below it with `wireBytes`. */
 export const maxFrameBytes = 4 * 1024 * 1024;
@@ -24,7 +27,8 @@ const packr = new Packr({
   copyBuffers: true,
 });
 
-export function encodeMessages(messages: readonly Message[]): Uint8Array {
+/** @param generation id of the one that the messages belong to, 32 hexadecimal digits */
+export function encodeMessages(messages: readonly Message[], generation: string): Uint8Array {
   const header = packr.pack(messages.map(rowOf));
   let total = prefixBytes + header.byteLength;
   for (const message of messages) {
@@ -32,7 +36,8 @@ export function encodeMessages(messages: readonly Message[]): Uint8Array {
   }
   const frame = Buffer.allocUnsafe(total);
   frame.writeUInt8(version, 0);
-  frame.writeUInt32BE(header.byteLength, 1);
+  frame.write(generation, generationAt, "hex");
+  frame.writeUInt32BE(header.byteLength, lengthAt);
   frame.set(header, prefixBytes);
   let at = prefixBytes + header.byteLength;
   for (const message of messages) {
@@ -41,11 +46,18 @@ export function encodeMessages(messages: readonly Message[]): Uint8Array {
   return frame;
 }
 
+/** Id of the generation that a frame's messages belong to; "" when it is too short to name one. */
+export function generationOf(bytes: Uint8Array): string {
+  if (bytes.byteLength < prefixBytes) return "";
+  const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return frame.toString("hex", generationAt, lengthAt);
+}
+
 /** The messages of a frame, or null when it is malformed. Entries own their bytes: `bytes` may be reused. */
 export function decodeMessages(bytes: Uint8Array): readonly Message[] | null {
   if (bytes.byteLength < prefixBytes || bytes.byteLength > maxFrameBytes) return null;
   const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const headerEnd = prefixBytes + frame.readUInt32BE(1);
+  const headerEnd = prefixBytes + frame.readUInt32BE(lengthAt);
   if (frame.readUInt8(0) !== version || headerEnd > frame.byteLength) return null;
   const rows = unpackRows(frame.subarray(prefixBytes, headerEnd));
   if (rows === null) return null;

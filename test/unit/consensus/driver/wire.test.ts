@@ -9,6 +9,7 @@ import {
 import {
   decodeMessages,
   encodeMessages,
+  generationOf,
   wireBytes,
 } from "../../../../src/consensus/driver/wire.ts";
 import { history } from "../../../support/entries.ts";
@@ -58,23 +59,29 @@ const everyKind: readonly Message[] = [
   { type: "ReadIndexResp", ...base, context: 8, index: 4, ok: false },
 ];
 
+const generation = "0123456789abcdef".repeat(2);
 const packr = new Packr({ useRecords: false });
 
 function frame(rows: unknown, bodies: Uint8Array = new Uint8Array()): Uint8Array {
   const header = packr.pack(rows);
-  const prefix = Buffer.alloc(5);
-  prefix.writeUInt8(1, 0);
-  prefix.writeUInt32BE(header.byteLength, 1);
+  const prefix = Buffer.alloc(21);
+  prefix.writeUInt8(2, 0);
+  prefix.writeUInt32BE(header.byteLength, 17);
   return Buffer.concat([prefix, header, bodies]);
 }
 
 it("gives back every kind of message", () => {
-  const decoded = decodeMessages(encodeMessages(everyKind));
+  const decoded = decodeMessages(encodeMessages(everyKind, generation));
   assert.equal(JSON.stringify(decoded?.map(readable)), JSON.stringify(everyKind.map(readable)));
 });
 
+it("names the generation that messages belong to", () => {
+  assert.is(generationOf(encodeMessages(everyKind, generation)), generation);
+  assert.is(generationOf(new Uint8Array(20)), "");
+});
+
 it("gives entries bytes of their own, so that the frame may be reused", () => {
-  const encoded = encodeMessages(everyKind);
+  const encoded = encodeMessages(everyKind, generation);
   const decoded = decodeMessages(encoded) ?? [];
   encoded.fill(0);
   assert.equal(decoded.map(readable)[4], everyKind.map(readable)[4]);
@@ -82,25 +89,28 @@ it("gives entries bytes of their own, so that the frame may be reused", () => {
 
 it("never estimates a message below its size", () => {
   for (const message of everyKind) {
-    assert.ok(encodeMessages([message]).byteLength <= wireBytes(message), message.type);
+    assert.ok(encodeMessages([message], generation).byteLength <= wireBytes(message), message.type);
   }
 });
 
 it("refuses a frame cut anywhere, or with a byte behind its end", () => {
-  const encoded = encodeMessages(everyKind.filter((message) => message.type !== "Append"));
+  const encoded = encodeMessages(
+    everyKind.filter((message) => message.type !== "Append"),
+    generation,
+  );
   for (let length = 0; length < encoded.byteLength; length += 1) {
     assert.is(decodeMessages(encoded.subarray(0, length)), null, `cut at ${length}`);
   }
   assert.is(decodeMessages(Buffer.concat([encoded, Uint8Array.of(0)])), null);
-  const withBody = encodeMessages(everyKind);
+  const withBody = encodeMessages(everyKind, generation);
   assert.is(decodeMessages(withBody.subarray(0, withBody.byteLength - 1)), null);
   assert.is(decodeMessages(Buffer.concat([withBody, Uint8Array.of(0)])), null);
 });
 
 it("refuses another version and an oversized frame", () => {
-  const encoded = encodeMessages([]);
+  const encoded = encodeMessages([], generation);
   assert.equal(decodeMessages(encoded), []);
-  encoded[0] = 2;
+  encoded[0] = 1;
   assert.is(decodeMessages(encoded), null);
   assert.is(decodeMessages(new Uint8Array(4 * 1024 * 1024 + 1).fill(1)), null);
 });
@@ -149,11 +159,16 @@ it("refuses what is no msgpack without throwing", () => {
   for (let seed = 1; seed < 2000; seed += 1) {
     const noise = Buffer.alloc(40, 0);
     for (let i = 0; i < noise.length; i += 1) noise[i] = (seed * 2654435761 + i * 40503) >>> 13;
-    const prefix = Buffer.from([1, 0, 0, 0, 40]);
+    const prefix = Buffer.alloc(21);
+    prefix[0] = 2;
+    prefix[20] = 40;
     decodeMessages(Buffer.concat([prefix, noise]));
   }
   const nested = Buffer.alloc(5000, 0x91);
-  assert.is(decodeMessages(Buffer.concat([Buffer.from([1, 0, 0, 0x13, 0x88]), nested])), null);
+  const prefix = Buffer.alloc(21);
+  prefix[0] = 2;
+  prefix.writeUInt32BE(nested.byteLength, 17);
+  assert.is(decodeMessages(Buffer.concat([prefix, nested])), null);
 });
 
 function readable(message: Message): unknown {
