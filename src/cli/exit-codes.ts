@@ -37,6 +37,7 @@ const byApiCode: Readonly<Record<ApiCode, ExitCode>> = {
   CONFLICT: 5,
   ALREADY_EXISTS: 5,
   AMBIGUOUS: 2,
+  PLAN_CHANGED: 5,
   ILLEGAL_MOVE: 5,
   NODE_HELD: 5,
   NODE_NOT_REACHABLE: 5,

@@ -1,5 +1,6 @@
 /** Health of the cluster as one agent sees it: status, gossip members, and the Raft group for operators. */
 import { Type } from "typebox";
+import { lineageSchema } from "./lineage.ts";
 import { laneNames } from "../../gossip/ports.ts";
 import { closed, nullableInteger, nullableString, type Wire } from "./wire.ts";
 
@@ -16,7 +17,16 @@ const counts = Type.Record(Type.String(), Type.Integer());
 
 export const statusSchema = Type.Object({
   cluster: Type.Union([
-    Type.Object({ id: Type.String(), name: Type.String(), generation: Type.Integer() }),
+    Type.Object({
+      id: Type.String(),
+      name: Type.String(),
+      generation: Type.Integer(),
+      generationId: nullableString,
+      provisional: Type.Boolean({
+        description: "forced without members that are still missing: look at operator recover",
+      }),
+      conflicts: Type.Integer({ description: "conflicts of merges that wait for an operator" }),
+    }),
     Type.Null(),
   ]),
   node: Type.String({ description: "name of the node whose agent answers" }),
@@ -99,6 +109,7 @@ export const raftSchema = Type.Object({
   leaderContactMs: nullableInteger,
   quorumLost: Type.Boolean(),
   health: Type.Enum(["ok", "failed"]),
+  lineage: lineageSchema,
   firstIndex: Type.Integer(),
   lastIndex: Type.Integer(),
   commitIndex: Type.Integer(),

@@ -18,6 +18,7 @@ export const codes = {
   CONFLICT: { status: 409, title: "Conflict" },
   ALREADY_EXISTS: { status: 409, title: "Already exists" },
   AMBIGUOUS: { status: 409, title: "Ambiguous name" },
+  PLAN_CHANGED: { status: 409, title: "Plan has changed" },
   ILLEGAL_MOVE: { status: 409, title: "Illegal move" },
   NODE_HELD: { status: 409, title: "Node is held by a job" },
   NODE_NOT_REACHABLE: { status: 409, title: "Node is not reachable" },

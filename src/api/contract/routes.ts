@@ -10,6 +10,7 @@ import { type ParamsOf, type RouteName, type StreamName } from "./endpoints.ts";
 import * as events from "./events.ts";
 import * as jobs from "./jobs.ts";
 import * as keys from "./keys.ts";
+import * as lineage from "./lineage.ts";
 import * as nodes from "./nodes.ts";
 import * as tokens from "./tokens.ts";
 import * as variables from "./variables.ts";
@@ -35,6 +36,14 @@ export interface Route {
 
 const write = ["NO_LEADER", "READ_ONLY", "UNKNOWN_OUTCOME", "IDEMPOTENCY_MISMATCH"] as const;
 const change = [...write, "NOT_FOUND", "VERSION_MISMATCH", "INVALID", "LIMIT"] as const;
+const conflict = [
+  ...write,
+  "NOT_FOUND",
+  "AMBIGUOUS",
+  "ILLEGAL_MOVE",
+  "CONFLICT",
+  "INVALID",
+] as const;
 const jobMove = [...change, "AMBIGUOUS", "ILLEGAL_MOVE", "CONFLICT"] as const;
 
 export const routes = {
@@ -194,6 +203,24 @@ export const routes = {
     body: cluster.transferRequest,
     bodyOptional: true,
   },
+  recover: {
+    ...row(
+      "Plan a new generation without the missing voters, or confirm a plan",
+      lineage.recoverSchema,
+      [...write, "NO_CLUSTER", "PLAN_CHANGED", "CONFLICT", "DEADLINE"],
+    ),
+    body: lineage.recoverRequest,
+  },
+  listConflicts: {
+    ...row("What merges of generations could not keep", lineage.conflictsSchema),
+    query: lineage.conflictsQuery,
+  },
+  getConflict: row("One conflict: id or unique prefix", lineage.conflictSchema, [
+    "NOT_FOUND",
+    "AMBIGUOUS",
+  ]),
+  applyConflict: row("Bring the other side's value in force", lineage.conflictSchema, conflict),
+  discardConflict: row("Leave it at the value in force", lineage.conflictSchema, conflict),
   getMetrics: empty("Prometheus metrics", [], 200),
   getHealth: row("The process is up", cluster.probeSchema),
   getReady: row("This agent can serve linearizable reads", cluster.probeSchema, ["NOT_READY"]),

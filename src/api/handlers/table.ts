@@ -6,6 +6,7 @@ import { configHandlers } from "./config.ts";
 import { eventHandlers } from "./events.ts";
 import { jobHandlers } from "./jobs.ts";
 import { keyHandlers } from "./keys.ts";
+import { lineageHandlers } from "./lineage.ts";
 import { logHandlers } from "./logs.ts";
 import { nodeHandlers } from "./nodes.ts";
 import { tokenHandlers } from "./tokens.ts";
@@ -21,6 +22,7 @@ export const handlers: Handlers<Exclude<RouteName, DocumentRoute>> = {
   ...eventHandlers,
   ...jobHandlers,
   ...keyHandlers,
+  ...lineageHandlers,
   ...logHandlers,
   ...nodeHandlers,
   ...tokenHandlers,

@@ -6,6 +6,7 @@ import { phases, reachabilities } from "../../inventory/records.ts";
 import { type InventoryView } from "../../inventory/view.ts";
 import { type ApiContext } from "../context.ts";
 import { type Member, type Raft, type Status } from "../contract/cluster.ts";
+import { toLineage } from "./lineage.ts";
 import { membershipDoubt } from "./doubt.ts";
 
 type Peer = { readonly id: string; readonly name: string };
@@ -20,9 +21,7 @@ export function toStatus(context: ApiContext): Status {
   const voting = (id: string) => ({ ...toPeer(context, id), reachable: alive.has(id) });
   return {
     cluster:
-      cluster === null
-        ? null
-        : { id: cluster.id, name: cluster.name, generation: context.generation() },
+      cluster === null ? null : { id: cluster.id, name: cluster.name, ...generationOf(context) },
     node: identity.name,
     agentVersion: identity.version,
     mode: context.mode(),
@@ -46,6 +45,17 @@ function uncertaintyOf(view: InventoryView): Status["membership"]["uncertain"] {
   if (doubt === null) return null;
   const { reason, message, since } = doubt.condition;
   return { node: doubt.node, reason, message, since: rfc3339(since) };
+}
+
+function generationOf(context: ApiContext) {
+  const lineage = context.lineage();
+  const pending = context.view.journal().filter(({ resolution }) => resolution === "pending");
+  return {
+    generation: context.generation(),
+    generationId: lineage?.generations().at(-1)?.id ?? null,
+    provisional: lineage?.isProvisional() ?? false,
+    conflicts: pending.length,
+  };
 }
 
 function countNodes(view: InventoryView): Status["nodes"] {
@@ -108,6 +118,7 @@ export function toRaft(
     leaderContactMs: status.leaderContactMs === null ? null : Math.round(status.leaderContactMs),
     quorumLost: status.quorumLost,
     health: status.health,
+    lineage: toLineage(context),
     firstIndex: status.first,
     lastIndex: status.last,
     commitIndex: status.commit,

@@ -73,12 +73,18 @@ function uncertainLine({ membership }: Status): [string, string][] {
 }
 
 function modeText({ cluster, mode }: Status): string {
-  if (cluster === null || mode !== "read-only") return mode;
-  return "read-only: without a leader and most of its voters, writes are refused";
+  if (cluster === null) return mode;
+  if (mode === "survivor") {
+    return "survivor: goes on without members that are missing; bring them back, or forget them (muster nodes forget)";
+  }
+  if (mode !== "read-only") return mode;
+  return "read-only: without a leader and most of its voters, writes are refused; way out: muster operator recover --plan";
 }
 
-function clusterText({ id, name, generation }: NonNullable<Status["cluster"]>): string {
-  return `${name} (${id}), generation ${generation}`;
+function clusterText(cluster: NonNullable<Status["cluster"]>): string {
+  const { id, name, generation, provisional, conflicts } = cluster;
+  const open = conflicts === 0 ? "" : `; ${conflicts} conflicts: muster operator conflicts`;
+  return `${name} (${id}), generation ${generation}${provisional ? " (provisional)" : ""}${open}`;
 }
 
 function nonZero(counts: Readonly<Record<string, number>>): Record<string, number> {

@@ -5,6 +5,8 @@ import { type OutputFlags, withOutput } from "../arguments.ts";
 import { connect } from "../connect.ts";
 import { type CliContext } from "../context.ts";
 import { printSingle } from "../render/output.ts";
+import { addConflictCommands } from "./conflicts.ts";
+import { addRecoverCommand } from "./recover.ts";
 import { type Column, renderFields, renderTable, type TableSize } from "../render/table.ts";
 import { list } from "../render/values.ts";
 import { addKeyCommands } from "./keys.ts";
@@ -25,6 +27,8 @@ export function addOperatorCommands(program: Command, context: CliContext): void
         return { value: raft, name: raft.name, lines: (size) => raftLines(raft, size) };
       });
     });
+  addRecoverCommand(operator, context);
+  addConflictCommands(operator, context);
   withOutput(operator.command("transfer"))
     .description("hand leadership to another voter")
     .argument("[NODE]", "the best candidate when left out")
@@ -43,6 +47,27 @@ function stateHashField({ stateHash }: Raft): readonly (readonly [string, string
   return [["state", `${stateHash.sha256} at index ${stateHash.index}`]];
 }
 
+/** The tree of generations, newest first, and what was merged from others. */
+function lineageFields({ lineage }: Raft): (readonly [string, string])[] {
+  const { generations, merges, provisional } = lineage;
+  const lines = generations.toReversed().map(({ n, id, kind, forkIndex, lost }, i) => {
+    const mark = i === 0 && provisional ? ", provisional" : "";
+    const without =
+      lost.length === 0 ? "" : ` without ${list(lost.map((peer) => peer.name ?? peer.id))}`;
+    const fork = kind === "bootstrap" ? "" : ` from index ${forkIndex}`;
+    return `${n} ${id.slice(0, 8)} ${kind}${mark}${fork}${without}`;
+  });
+  const merged = merges.map(({ n, generation, doneAt, applied, added, pending }) => {
+    const state =
+      doneAt === null ? "under way" : `${applied} applied, ${added} added, ${pending} open`;
+    return `${n} ${generation.slice(0, 8)} ${state}`;
+  });
+  return [
+    ["generation", lines.join("\n") || "-"],
+    ...(merged.length === 0 ? [] : [["merged", merged.join("\n")] as const]),
+  ];
+}
+
 function raftLines(raft: Raft, size: TableSize): string {
   const fields = renderFields([
     ["agent", `${raft.name} (${raft.id})`],
@@ -55,6 +80,7 @@ function raftLines(raft: Raft, size: TableSize): string {
     ["standbys", list(raft.configuration.standbys)],
     ["lost", list(raft.configuration.lost)],
     ["storage", raft.health],
+    ...lineageFields(raft),
     ...stateHashField(raft),
   ]);
   if (raft.peers.length === 0) return fields;

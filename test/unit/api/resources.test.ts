@@ -40,7 +40,14 @@ it("shows the cluster at a glance", async () => {
   const parts = { incarnation: 3, rttMs: 0.4, tags: { role: "x" } };
   world.members = ["n1", "n2"].map((name) => memberView({ id: peer(name), name, ...parts }));
   const { json: status } = await world.get("/v1/status");
-  assert.equal(status["cluster"], { id: "cluster-1", name: "test", generation: 1 });
+  assert.equal(status["cluster"], {
+    id: "cluster-1",
+    name: "test",
+    generation: 1,
+    generationId: null,
+    provisional: false,
+    conflicts: 0,
+  });
   assert.is(status["node"], "n1");
   assert.is(status["mode"], "normal");
   assert.equal(status["leader"], { id: peer("n2"), name: "n2" });
