@@ -7,6 +7,7 @@ import { type Draft } from "../draft.ts";
 import { isEnded, jobNode } from "../job-nodes.ts";
 import { movePhase, setCondition, updateNode } from "../node-changes.ts";
 import { type JobNode, type JobRecord, type NodeRecord } from "../records.ts";
+import { isActive } from "../state.ts";
 import { isPassing, passingPhase } from "../transitions.ts";
 import { cancelWork } from "./jobs.ts";
 
@@ -64,12 +65,19 @@ function settleNode(draft: Draft, node: NodeRecord, claims: readonly Claim[]): v
     const message = `ended by the merge: ${why}`;
     endWork(draft, { job: job.id, name: node.name, status: "cancelled" }, message);
   }
-  const held = holder?.job.id ?? null;
+  const held = holder?.job.id ?? (isHeldToTheEnd(draft, node) ? node.job : null);
   if (node.job !== held) {
     updateNode(draft, node.name, { job: held, lastJob: node.job ?? node.lastJob });
   }
   const isWorkedOn = holder?.work.status === "running";
   if (isPassing(node.phase) && !isWorkedOn) leavePassingPhase(draft, node);
+}
+
+/** A job keeps a node whose work is done until all of it ends. */
+function isHeldToTheEnd(draft: Draft, { name, job: id }: NodeRecord): boolean {
+  const job = id === null ? null : draft.view.job(id);
+  const isLive = job !== null && isActive(job) && job.status !== "queued";
+  return isLive && jobNode(job, name) !== null;
 }
 
 /** Work that has not begun fits any node; work under way only the phase it brought about. */
