@@ -15,7 +15,7 @@ import { type MeshHost } from "../p2p/host.ts";
 export interface MemberWatchDeps {
   readonly self: PeerId;
   readonly stateMachine: InventoryStateMachine;
-  readonly host: Pick<MeshHost, "addressesOf" | "setAddress" | "disconnect" | "enforceAdmission">;
+  readonly host: Pick<MeshHost, "addressesOf" | "setAddress" | "enforceAdmission">;
   readonly gossip: Pick<GossipNode, "evict" | "member" | "contact">;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -24,11 +24,18 @@ export interface MemberWatchDeps {
 }
 
 const periodMs = 10_000;
+/**
+ * An evicted agent is hung up on only after this time: the entry that evicts it is on its way to it, and once it has
+ * that it ends by itself, instead of looking for a cluster that nobody lets it into again.
+ */
+const partingMs = 1_000;
 
 export class MemberWatch implements Service {
   readonly name = "member-watch";
   readonly #deps: MemberWatchDeps;
   readonly #background: Background;
+  readonly #evicted = new Set<PeerId>();
+  readonly #parting = new Set<PeerId>();
   #unsubscribe: () => void = () => undefined;
 
   constructor(deps: MemberWatchDeps) {
@@ -58,7 +65,19 @@ export class MemberWatch implements Service {
 
   #syncAll(): void {
     for (const member of this.#deps.stateMachine.view.members()) this.#sync(member);
-    this.#deps.host.enforceAdmission();
+    this.#deps.host.enforceAdmission((peer) => this.#parting.has(peer));
+  }
+
+  #part(peer: PeerId): void {
+    if (this.#evicted.has(peer)) return;
+    this.#evicted.add(peer);
+    this.#deps.gossip.evict(peer);
+    this.#parting.add(peer);
+    this.#background.run(`part from ${peer}`, async (signal) => {
+      await delay(this.#deps.clock, partingMs, signal);
+      this.#parting.delete(peer);
+      this.#deps.host.enforceAdmission((other) => this.#parting.has(other));
+    });
   }
 
   #sync(member: MemberRecord): void {
@@ -68,8 +87,7 @@ export class MemberWatch implements Service {
       return;
     }
     if (member.status === "evicted") {
-      gossip.evict(member.id);
-      host.disconnect(member.id);
+      this.#part(member.id);
       return;
     }
     if (member.address === "") return;

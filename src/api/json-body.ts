@@ -36,6 +36,10 @@ export function readJsonBodies(app: FastifyInstance): void {
 }
 
 function malformed(error: Error): ApiError {
+  if (error.message.includes("forbidden prototype")) {
+    const text = 'The body has a key "__proto__" or "constructor", which no name may be';
+    return new ApiError("MALFORMED_JSON", text, {}, { cause: error });
+  }
   const reason = error.cause instanceof Error ? error.cause.message : error.message;
   return new ApiError("MALFORMED_JSON", `The body is not JSON: ${reason}`, {}, { cause: error });
 }

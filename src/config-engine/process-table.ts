@@ -4,6 +4,7 @@
  * are made by the kernel in memory. A zombie has ended, so it counts as gone.
  */
 import { readFileSync, readdirSync } from "node:fs";
+import { errorCode } from "../base/errors.ts";
 import { isJsonObject } from "../base/json.ts";
 
 export interface ProcessIdentity {
@@ -94,10 +95,18 @@ export function parseIdentity(value: unknown): ProcessIdentity | null {
   return typeof bootId === "string" ? { pid, startTime, bootId } : null;
 }
 
-function readProcFile(pid: number, name: string): string | null {
+const endedCodes: ReadonlySet<string> = new Set(["ENOENT", "ESRCH"]);
+/** Only the environment is kept from other users. */
+const foreignCodes: ReadonlySet<string> = new Set(["EACCES", "EPERM"]);
+
+function readProcFile(pid: number, name: "stat" | "environ"): string | null {
   try {
     return readFileSync(`/proc/${pid}/${name}`, "utf8");
-  } catch {
-    return null; // The process ended between two looks, or belongs to somebody else.
+  } catch (error) {
+    // It ended between two looks, or is not ours to look into. Anything else (no descriptor left, no memory) says
+    // nothing of the process: who takes it for gone starts an action twice.
+    const code = errorCode(error) ?? "";
+    if (endedCodes.has(code) || (name === "environ" && foreignCodes.has(code))) return null;
+    throw error;
   }
 }

@@ -86,7 +86,7 @@ export class RunMonitor {
     }
     this.#claimed.resolve();
     // Life first: a shim that was alive before exit.json was found missing may still write it.
-    const alive = isAlive(this.#shim);
+    const alive = mayLive(this.#shim);
     const exit = readExit(this.paths.exit);
     if (exit !== null) this.#end({ kind: "exit", exit });
     else if (!alive) this.#end({ kind: "lost", reason: whyGone(this.#shim) });
@@ -107,6 +107,15 @@ export class RunMonitor {
   #poll(): void {
     this.check();
     if (!this.#ended) this.#cancelPoll = this.#clock.setTimer(pollMs, () => this.#poll());
+  }
+}
+
+/** True also when /proc cannot be read now (no descriptor left): the next look will tell. */
+function mayLive(shim: ProcessIdentity): boolean {
+  try {
+    return isAlive(shim);
+  } catch {
+    return true;
   }
 }
 

@@ -83,6 +83,12 @@ class Parser {
     if (key === "name" || key === "phase" || key === "reachability" || key === "role") {
       return { field: key, path: "" };
     }
+    const slip = /^(labels|fact)\.(.*)$/.exec(key);
+    if (slip !== null) {
+      const meant = slip[1] === "fact" ? `facts.${slip[2]}` : (slip[2] ?? "");
+      const otherwise = slip[1] === "labels" ? ` (or "label.${key}" for a label of that name)` : "";
+      this.#fail(`"${key}" is no key: did you mean "${meant}"?${otherwise}`, start);
+    }
     const field = key.startsWith("facts.") ? "facts" : "label";
     const path = key.startsWith("facts.") || key.startsWith("label.") ? key.slice(6) : key;
     if (path === "") this.#fail(`"${key}" lacks the name after the dot`, start);

@@ -222,9 +222,13 @@ export class MeshHost implements Service {
     return unlessAborted(this.#started().dial(address, { signal }), signal);
   }
 
-  /** Applies a change of membership to the connections that are open: strangers and evicted peers go. */
-  enforceAdmission(): void {
+  /**
+   * Applies a change of membership to the connections that are open: strangers and evicted peers go, but those that
+   * are spared yet. Streams that are open go on with these; no new ones are taken.
+   */
+  enforceAdmission(isSpared: (peer: PeerId) => boolean = () => false): void {
     for (const { peer, entry } of this.#table.list()) {
+      if (isSpared(peer)) continue;
       if (!this.#deps.admission.isEvicted(peer)) {
         this.#strangers.watch(entry.connection);
         continue;

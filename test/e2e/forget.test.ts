@@ -32,6 +32,8 @@ it("goes on alone when the leader of two is forgotten", async () => {
   await until({ what: "the other one is the only voter" }, async () => {
     return (await votersOf(other)).join() === other.name;
   });
+  assert.is(await leader.exited(), 7, "told, it ends by itself");
+  assert.match(leader.log(), /MEMBER_EVICTED/);
   const written = await other.api("PUT", "/v1/vars/after", { body: { value: 1 } });
   assert.ok(written.status < 300, written.text);
 });

@@ -12,7 +12,7 @@ const moves = [
     verb: "cancel",
     route: "cancelJob",
     describe: "stop running actions, leave the rest alone",
-    done: "is being cancelled",
+    done: "is being cancelled: its running actions are being stopped",
   },
   { verb: "pause", route: "pauseJob", describe: "begin no further wave", done: "is being paused" },
   { verb: "resume", route: "resumeJob", describe: "go on after a pause", done: "goes on" },
@@ -35,5 +35,5 @@ export function addJobMoves(jobs: Command, context: CliContext): void {
 
 /** A running action takes time to stop: what the job is now is not yet what was asked. */
 function moveText(job: Job, done: string): string {
-  return isEnded(job) ? `${job.id} ${job.status}` : `${job.id} ${done} (${job.status})`;
+  return isEnded(job) ? `${job.id} ${job.status}` : `${job.id} ${done}`;
 }

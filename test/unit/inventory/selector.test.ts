@@ -102,6 +102,8 @@ const bad: readonly (readonly [selector: string, position: number, reason: RegEx
   ["label.=x", 1, /lacks the name/],
   ["phase=commisioned", 18, /"commisioned" is no phase; known: discovered/],
   ["reachability!=up", 17, /"up" is no reachability/],
+  ["labels.rack=r1", 1, /"labels.rack" is no key: did you mean "rack"\?.*"label.labels.rack"/],
+  ["fact.os=debian", 1, /did you mean "facts.os"\?/],
   ['a="open', 3, /a value is expected/],
 ];
 
