@@ -46,6 +46,38 @@ export class LabNetwork implements AsyncDisposable {
     await this.#nft(`flush set bridge lab cut\n${add}`);
   }
 
+  /** From now on so many percent of the packets that go to each of these hosts are lost, and of no others'. */
+  async lose(percent: number, hosts: readonly string[]): Promise<void> {
+    const ports = hosts.map((host) => `add element bridge lab lossy { ${this.#port(host)} }\n`);
+    const rule =
+      percent === 0
+        ? ""
+        : `add rule bridge lab loss oifname @lossy numgen random mod 100 < ${percent} drop\n`;
+    await this.#nft(
+      `flush set bridge lab lossy\nflush chain bridge lab loss\n${ports.join("")}${rule}`,
+    );
+  }
+
+  /**
+   * Enters every host's link address at every other. The kernel's table of neighbours is one for all namespaces and
+   * overflows above some 32 hosts that all talk to each other.
+   */
+  async introduce(): Promise<void> {
+    const links = new Map<string, string>();
+    for (const host of this.hosts) {
+      const link = await run("ip", ["-n", this.namespace(host), "-o", "link", "show", "eth0"]);
+      links.set(host, /link\/ether (\S+)/.exec(link)?.[1] ?? "");
+    }
+    for (const host of this.hosts) {
+      const others = this.hosts.filter((other) => other !== host);
+      const lines = others.map(
+        (other) =>
+          `neigh replace ${this.address(other)} lladdr ${links.get(other)} dev eth0 nud permanent`,
+      );
+      await this.#ip(this.namespace(host), lines);
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     for (const name of [...this.hosts.map((host) => this.namespace(host)), this.#bridge]) {
       await run("ip", ["netns", "delete", name]).catch(() => undefined);
@@ -100,6 +132,10 @@ export class LabNetwork implements AsyncDisposable {
 const rules = `
 table bridge lab {
   set cut { type ifname . ifname; }
+  set lossy { type ifname; }
+  chain loss {
+    type filter hook forward priority 1; policy accept;
+  }
   chain forward {
     type filter hook forward priority 0; policy accept;
     iifname . oifname @cut drop
