@@ -119,10 +119,9 @@ it("goes on where a shorter export of the same generation ended", async () => {
       const own = image(both.winner).filter(({ modIndex }) => modIndex > both.fork);
       const written = new Set(own.map(({ key }) => key.replace(/^deleted\//, "")));
       mergeInto(both, given.members);
-      const ours = image(both.winner);
       apply(both.loser, given.theirs.slice(middle));
       mergeInto(both, given.members);
-      const sides = { ours, theirs: image(both.loser), fork: both.fork };
+      const sides = { ours: own, theirs: image(both.loser), fork: both.fork };
       assert.equal(missingAfterMerge(both.winner.view, both.loser.view, sides), []);
       checkInvariants(both.winner.view);
       // What the first export brought is no reason to ask about the second.
