@@ -186,6 +186,7 @@ export class SimNode implements Outbox {
     if (bytes > this.#sim.protocol.frameBytes) throw new Error(`frame of ${bytes} bytes`);
     this.#count(bytes);
     this.#sim.onFrame(frame);
+    this.#sim.onFrameFrom(this.ix, frame);
     if (network.drops(this.ix, to)) return;
     const peer = this.#sim.node(to);
     const arrived = codec ? decodeFrame(directory, encodeFrame(directory, frame)) : frame;

@@ -58,6 +58,7 @@ export class Simulation {
   logHash = 0x811c9dc5;
   onEvent: (event: SimEvent) => void = () => {};
   onFrame: (frame: Frame) => void = () => {};
+  onFrameFrom: (from: number, frame: Frame) => void = () => {};
 
   constructor(options: SimulationOptions) {
     this.size = options.nodes;
