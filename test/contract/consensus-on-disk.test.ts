@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { must } from "../../src/base/assert.ts";
 import { delay, systemClock } from "../../src/base/clock.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { systemRandom } from "../../src/base/random.ts";
@@ -16,6 +17,8 @@ import {
 import { defaultDriverOptions } from "../../src/consensus/driver/options.ts";
 import { immediateScheduler } from "../../src/consensus/driver/scheduler.ts";
 import { defaultLevelLogOptions, LevelLogStore } from "../../src/consensus/storage/level-log.ts";
+import { type Generation } from "../../src/consensus/lineage/types.ts";
+import { readWatermark } from "../../src/consensus/storage/meta-file.ts";
 import { SnapshotFiles } from "../../src/consensus/storage/snapshot-files.ts";
 import {
   clusterLineage,
@@ -125,6 +128,50 @@ it("keeps what it acknowledged over snapshots and a restart of all", async () =>
       await node.waitApplied(again.status().commit, 10_000);
       assert.equal(machine.commands, [...written, "after"]);
     }
+  } finally {
+    for (const id of ["a", "b", "c"]) await cluster.stop(id);
+    await rm(root, { recursive: true, force: true });
+  }
+});
+
+it("is in its new generation after a restart, with everything it kept", async () => {
+  const root = await mkdtemp(path.join(tmpdir(), "muster-generation-"));
+  const cluster = new DiskCluster(root);
+  try {
+    for (const id of ["a", "b", "c"]) await cluster.start(id);
+    await (await cluster.leader()).propose(Buffer.from("1"));
+    await (await cluster.leader()).readBarrier(5000);
+    for (const id of ["b", "c"]) await cluster.stop(id);
+    const { node } = must(cluster.running.get("a"), "it runs");
+    const { id: parent } = node.generation();
+    const ballot = { counter: 1, node: "a" };
+    await node.promise({ parent, ballot, accepted: null });
+    const { last: forkIndex, lastTerm: forkTerm, commit, term } = node.status();
+    const forkChain = must((await node.chainAt(forkIndex)) ?? undefined, "it has a chain");
+    const child: Generation = {
+      ...{ n: 2, id: "f".repeat(32), parent, kind: "forced-operator", coordinator: "a" },
+      ...{ forkIndex, forkTerm, forkChain, legitCommit: commit, members: ["a"], lost: ["b", "c"] },
+      ...{ outlived: true, missingAtMost: 0, at: 0 },
+    };
+    await node.promise({ parent, ballot, accepted: { ballot, child } });
+    await node.enter({ kind: "force", child, term: term + 1 });
+    await (await cluster.leader()).propose(Buffer.from("2"));
+    await cluster.stop("a");
+    const watermark = await readWatermark(path.join(root, "a"));
+    assert.equal(watermark?.generation, { n: 2, id: child.id });
+    assert.equal(watermark?.voters, ["a"]);
+    await cluster.start("a");
+    const again = await cluster.leader();
+    assert.equal(again.generation(), child);
+    assert.is(await again.chainAt(forkIndex), forkChain);
+    assert.equal(cluster.running.get("a")?.machine.commands, ["1", "2"]);
+    // Another one comes back with the log of before, and follows.
+    await cluster.start("b");
+    const other = must(cluster.running.get("b"), "it runs");
+    await other.node.enter({ kind: "adopt", generations: again.lineage().generations });
+    assert.ok(again.proposeConfig({ op: "addStandby", node: "b" }).ok);
+    await other.node.waitApplied(again.status().last, 10_000);
+    assert.equal(other.machine.commands, ["1", "2"]);
   } finally {
     for (const id of ["a", "b", "c"]) await cluster.stop(id);
     await rm(root, { recursive: true, force: true });

@@ -3,7 +3,7 @@
  * one write makes the change durable, everything is read back as after a restart, and another engine goes on. Whatever
  * is interrupted, the disk says which side of the write this agent is on.
  */
-import { assert, must } from "../../base/assert.ts";
+import { must } from "../../base/assert.ts";
 import { type Index } from "../core/types.ts";
 import { ConsensusError } from "../errors.ts";
 import { currentGeneration } from "../lineage/generation.ts";
@@ -126,7 +126,7 @@ export class EngineKeeper<R> {
       }
       await this.#deps.log.append(write);
       this.#leaderLast = 0;
-      await this.#begin(await this.#recover(step.kind === "reset"));
+      await this.#begin(await this.#recover());
       const { n, id, kind } = currentGeneration(this.#lineage);
       this.#deps.logger.warn({ step: step.kind, generation: n, id, kind }, "entered a generation");
     });
@@ -170,13 +170,13 @@ export class EngineKeeper<R> {
     }
     await this.#halt();
     await this.#deps.log.append(write);
-    await this.#begin(await this.#recover(false));
+    await this.#begin(await this.#recover());
   }
 
   /** Halts the engine and reads back what it left. */
   async #quiesce(): Promise<Recovery> {
     await this.#halt();
-    return this.#recover(false);
+    return this.#recover();
   }
 
   async #halt(): Promise<void> {
@@ -186,11 +186,9 @@ export class EngineKeeper<R> {
     await engine.quiet();
   }
 
-  #recover(always: boolean): Promise<Recovery> {
+  #recover(): Promise<Recovery> {
     const state = this.#emptyState;
-    assert(state !== null || !always, "a state machine that keeps its state cannot start over");
-    const image = (): AsyncIterable<Uint8Array> => replay(state ?? []);
-    return recover(this.#deps, this.#options, state === null ? null : { image, always });
+    return recover(this.#deps, this.#options, state === null ? null : () => replay(state));
   }
 
   async #begin({ recovered, lineage }: Recovery): Promise<void> {

@@ -21,15 +21,6 @@ export interface Recovery {
   readonly detail: string;
 }
 
-/**
- * How to make the state machine as new when it knows more than is committed here, which can be only after a change of
- * generation, or whatever it knows.
- */
-export interface EmptyState {
-  readonly image: () => AsyncIterable<Uint8Array>;
-  readonly always: boolean;
-}
-
 export async function recover(
   {
     log,
@@ -41,15 +32,16 @@ export async function recover(
     readonly stateMachine: StateMachine<unknown>;
   },
   genesis: LogGenesis,
-  empty: EmptyState | null = null,
+  emptyState: (() => AsyncIterable<Uint8Array>) | null = null,
 ): Promise<Recovery> {
   const { recovered, lineage, health, detail } = await log.open(genesis);
   if (health === "corrupt") throw corrupt(detail);
   await snapshots.retain((meta) => isOfHistory(meta, lineage));
   const snapshot = await snapshots.latest();
   const joined = await join(log, recovered, snapshot);
-  if (empty !== null && (empty.always || stateMachine.appliedIndex > joined.hardState.commit)) {
-    await stateMachine.restore(empty.image(), 0);
+  // Only after a change of generation: a frozen agent applied what was never confirmed, or it starts over.
+  if (emptyState !== null && stateMachine.appliedIndex > joined.hardState.commit) {
+    await stateMachine.restore(emptyState(), 0);
   }
   if (snapshot !== null && stateMachine.appliedIndex < snapshot.index) {
     await stateMachine.restore(snapshots.read(snapshot.id, 0), snapshot.index);

@@ -181,6 +181,26 @@ on("acts no more once it promised, also after a restart", ["a", "b", "c"], async
   assert.is(back.consensus.status().vote, leader.consensus.status().vote);
 });
 
+on(
+  "lets nobody lead a generation by the configuration before it",
+  ["a", "b", "c"],
+  async (cluster) => {
+    const leader = await cluster.elected();
+    await cluster.settle(cluster.write(leader, "1"));
+    await cluster.converged();
+    const others = cluster.followers();
+    cluster.lets = (from, to) => from !== leader.id && to !== leader.id;
+    await force(cluster, [leader]);
+    const { generations } = leader.consensus.lineage();
+    for (const { consensus } of others) {
+      await cluster.settle(consensus.enter({ kind: "adopt", generations }));
+    }
+    await pass(cluster, 20_000); // they are a majority of the former three
+    for (const { consensus } of others) assert.is(consensus.status().role, "follower");
+    await cluster.settle(cluster.write(leader, "2"));
+  },
+);
+
 on("refuses steps that do not fit, and goes on as before", ["a", "b"], async (cluster) => {
   const leader = await cluster.elected();
   await cluster.settle(cluster.write(leader, "1"));
