@@ -17,6 +17,8 @@ import { LoneCore, seal, sealEvent } from "../unit/gossip/core/lone-core.ts";
 import { type Target } from "./target.ts";
 
 const members = 20;
+/** Members that only the other side of a sync knows. */
+const others = 10;
 const membersMax = 40;
 /** A core lives for so many inputs. */
 const lifetime = 20_000;
@@ -100,9 +102,8 @@ abstract class CoreTarget implements Target {
     this.#former = this.#genuine;
     this.#genuine = new Set();
     const lone = new LoneCore({ members, protocol: { membersMax }, seed: this.random.below(1e9) });
-    for (let ix = 1; ix <= members; ix += 1) {
-      const record = lone.core.table.record(ix);
-      if (record !== null) this.#genuine.add(Buffer.from(record.signature).toString("latin1"));
+    for (let ix = 0; ix <= members + others; ix += 1) {
+      this.#genuine.add(Buffer.from(lone.recordOf(ix).signature).toString("latin1"));
     }
     this.#incarnation = lone.core.incarnation;
     return lone;
@@ -176,14 +177,14 @@ class RequestTarget extends CoreTarget {
 
 class AnswerTarget extends CoreTarget {
   readonly name = "sync answer";
-  readonly #other = new LoneCore({ members: members + 10 });
+  readonly #other = new LoneCore({ members: members + others });
 
   valid(): Uint8Array {
     const { random } = this;
     const { directory, core } = this.#other;
     const told = this.message();
     const events = { clock: random.below(9), events: told.kind === "event" ? [told.event] : [] };
-    const records = [this.record(random.below(members + 10), 99 + random.below(9))];
+    const records = [this.record(random.below(members + others), 99 + random.below(9))];
     switch (random.below(4)) {
       case 0: {
         const hash = { high: random.below(4), low: 0 };
