@@ -4,7 +4,6 @@
  */
 import path from "node:path";
 import process from "node:process";
-import { readdir } from "node:fs/promises";
 import { asPeerId } from "../../base/ids.ts";
 import { readWatermark } from "../../consensus/storage/meta-file.ts";
 import { parseSnapshot } from "../../gossip/driver/snapshot.ts";
@@ -15,6 +14,7 @@ import { lockDirectory } from "../../storage/dir-lock.ts";
 import { readAgentState } from "../agent-state.ts";
 import { ExitHold } from "./exit-hold.ts";
 import { ExitServer, type ExitServerDependencies } from "./exit-server.ts";
+import { readSupervisor } from "./take-data-dir.ts";
 
 /** By then the others have gone on by other means, and nobody should find a stray process on the machine. */
 const lifetimeMs = 600_000;
@@ -50,9 +50,10 @@ async function membersKnownTo(dataDir: string): Promise<readonly string[]> {
   return [...gossip, ...joined].map(({ id }) => asPeerId(id));
 }
 
-/** A data directory that was removed has nothing to attest. */
+/** Removed, emptied or replaced by another: a data directory that does not name this process is not the agent's. */
 async function exitWhenRemoved(dataDir: string): Promise<void> {
-  await readdir(dataDir).catch(() => process.exit(0));
+  const supervisor = await readSupervisor(dataDir);
+  if (supervisor?.pid !== process.pid) process.exit(0);
 }
 
 await main(process.argv.slice(2)).catch((error: unknown) => {

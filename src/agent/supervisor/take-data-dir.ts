@@ -45,7 +45,7 @@ export async function takeDataDir(
   }
 }
 
-async function readSupervisor(dataDir: string): Promise<ProcessIdentity | null> {
+export async function readSupervisor(dataDir: string): Promise<ProcessIdentity | null> {
   try {
     return parseIdentity(JSON.parse(await readFile(supervisorFile(dataDir), "utf8")));
   } catch {

@@ -1,7 +1,7 @@
 /** The real process: a shell while its "agent" lives, gone after a good-bye, a witness after a crash. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { suite } from "uvu";
@@ -105,6 +105,20 @@ it("is replaced when it dies before its agent", async ({ folder }) => {
   const pid = await supervisorOf(folder);
   process.kill(pid, "SIGKILL");
   await until({ what: "another supervisor" }, async () => (await supervisorOf(folder)) !== pid);
+});
+
+it("goes when another data directory takes the place of its own", async ({
+  folder,
+  agent,
+  address,
+}) => {
+  const pid = await supervisorOf(folder);
+  agent.kill("SIGKILL");
+  await until({ what: "the supervisor answers" }, () => isGone(address, never));
+  await rename(folder, `${folder}.before`);
+  await mkdir(folder);
+  await until({ what: "the supervisor is gone" }, () => readProcess(pid) === null);
+  await rm(`${folder}.before`, { recursive: true });
 });
 
 it("goes when the data directory is removed", async ({ folder, agent, address }) => {
