@@ -4,12 +4,14 @@ import { type Nemesis } from "./nemesis.ts";
 import { partitionNemeses } from "./partition-nemeses.ts";
 import { processNemeses } from "./process-nemeses.ts";
 import { storageNemeses } from "./storage-nemeses.ts";
+import { stormNemeses } from "./storm-nemeses.ts";
 
 export const nemeses: readonly Nemesis[] = [
   ...processNemeses,
   ...partitionNemeses,
   ...machineNemeses,
   ...storageNemeses,
+  ...stormNemeses,
 ];
 
 export function nemesisNamed(name: string): Nemesis {

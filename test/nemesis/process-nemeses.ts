@@ -60,9 +60,10 @@ const killMajority: Nemesis = {
 
 const killAll: Nemesis = {
   name: "kill-all",
-  about: "all are killed at once, as when the power fails, and start again",
+  about: "the power fails everywhere; all start again",
   async strike(siege) {
-    await killed(siege, siege.lab.agents);
+    await Promise.all(siege.lab.agents.map((agent) => agent.powerOff()));
+    siege.say("the power failed");
     await back(siege, siege.lab.agents);
     await siege.progress("after all were killed");
   },

@@ -51,6 +51,13 @@ export class LabAgent extends TestAgent {
     return super.kill(signal);
   }
 
+  /** The machine loses its power: every process on it ends at once, whatever it was started for. */
+  async powerOff(): Promise<void> {
+    this.signal("SIGKILL");
+    await this.#network.killAll(this.name);
+    await this.kill("SIGKILL");
+  }
+
   /** From its next start on, the agent has a wall clock that can be set. */
   giveClock(): void {
     this.#hasClock = true;

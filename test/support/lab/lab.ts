@@ -5,8 +5,7 @@
 import { shuffle, type Random } from "../../../src/base/random.ts";
 import { type TestAgent, TestCluster } from "../agents.ts";
 import { LabAgent } from "./agent.ts";
-import { killNow, ownPrefix, removeClockMemory, removeOrphans } from "./owner.ts";
-import { run } from "./command.ts";
+import { ownPrefix, removeClockMemory, removeOrphans } from "./owner.ts";
 import { LabNetwork } from "./network.ts";
 import { type Cut } from "./partitions.ts";
 
@@ -104,10 +103,7 @@ async function tearDown(agents: readonly LabAgent[], network: LabNetwork): Promi
     await agent.kill("SIGKILL");
     await agent.removeDisk();
   }
-  for (const host of network.hosts) {
-    const pids = await run("ip", ["netns", "pids", network.namespace(host)]).catch(() => "");
-    for (const pid of pids.split("\n").filter(Boolean)) killNow(Number(pid));
-  }
+  for (const host of network.hosts) await network.killAll(host).catch(() => undefined);
   await network[Symbol.asyncDispose]();
   removeClockMemory();
 }

@@ -4,7 +4,7 @@
  * on the bridge, where a packet is lost without a word to its sender, as on a real wire.
  */
 import { inside, run } from "./command.ts";
-import { ownPrefix } from "./owner.ts";
+import { killNow, ownPrefix } from "./owner.ts";
 import { type Cut } from "./partitions.ts";
 
 /** Labs of one process, one after another, share no name. */
@@ -76,6 +76,12 @@ export class LabNetwork implements AsyncDisposable {
       );
       await this.#ip(this.namespace(host), lines);
     }
+  }
+
+  /** Ends every process on the host. */
+  async killAll(host: string): Promise<void> {
+    const pids = await run("ip", ["netns", "pids", this.namespace(host)]);
+    for (const pid of pids.split("\n").filter(Boolean)) killNow(Number(pid));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
