@@ -27,6 +27,8 @@ const exitEvicted = 7;
 const exitHung = 70;
 /** An agent that hangs while stopping is ended by force after this long. */
 const stopLimitMs = 4500;
+/** What is left in the event loop after a clean stop is waited for so long. */
+const leftoverMs = 50;
 
 /** Runs until a signal or a failure; resolves with the exit code. Start failures are thrown. */
 export async function runAgent(input: RunInput): Promise<number> {
@@ -59,6 +61,8 @@ export async function runAgent(input: RunInput): Promise<number> {
     process.off("SIGTERM", onSignal);
     process.off("SIGINT", onSignal);
   }
+  // All is stopped and saved; libp2p keeps a timer of a second for addresses that nobody wants any more.
+  lastResort(leftoverMs, () => process.exit(exitCode));
   return exitCode;
 }
 
