@@ -1,5 +1,5 @@
 /** Three etcd members on loopback (Debian's etcd-server), fsync on, default timings: the peer to measure beside. */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
@@ -7,24 +7,12 @@ import path from "node:path";
 import { freePort } from "../test/support/agents.ts";
 import { ask } from "../test/support/http.ts";
 import { until } from "../test/support/until.ts";
-import { type RequestSpec } from "./load.ts";
 
 interface Member {
   readonly name: string;
   readonly clientPort: number;
   readonly peerPort: number;
   child: ChildProcess | null;
-}
-
-export function etcdInstalled(): boolean {
-  return spawnSync("etcd", ["--version"]).status === 0;
-}
-
-/** A put through etcd's own HTTP gateway: the same kind of door as Muster's API. */
-export function etcdPut(key: string, value: string): RequestSpec {
-  const base64 = (text: string): string => Buffer.from(text).toString("base64");
-  const body = JSON.stringify({ key: base64(key), value: base64(value) });
-  return { method: "POST", path: "/v3/kv/put", body };
 }
 
 export class EtcdCluster implements AsyncDisposable {
@@ -52,6 +40,10 @@ export class EtcdCluster implements AsyncDisposable {
     return this.#members.map((member) => member.clientPort);
   }
 
+  get pids(): readonly number[] {
+    return this.#members.flatMap(({ child }) => child?.pid ?? []);
+  }
+
   async leaderPort(): Promise<number> {
     return until({ what: "etcd has a leader" }, async () => {
       for (const member of this.#members) {
@@ -62,12 +54,12 @@ export class EtcdCluster implements AsyncDisposable {
     });
   }
 
-  async kill(port: number): Promise<void> {
+  async kill(port: number, signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
     const member = this.#members.find((candidate) => candidate.clientPort === port);
     const child = member?.child;
     if (child === null || child === undefined) return;
     const gone = once(child, "exit");
-    child.kill("SIGKILL");
+    child.kill(signal);
     await gone;
   }
 
