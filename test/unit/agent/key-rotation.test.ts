@@ -1,0 +1,148 @@
+/** The keys of datagrams from the replica to the lane, and the leader's steps of a rotation. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { KeyRotation } from "../../../src/agent/key-rotation.ts";
+import { KeyWatch } from "../../../src/agent/key-watch.ts";
+import { asPeerId } from "../../../src/base/ids.ts";
+import { silentLogger } from "../../../src/base/logger.ts";
+import { type MemberView } from "../../../src/gossip/ports.ts";
+import { type Command } from "../../../src/inventory/commands.ts";
+import { keyProgress, keysTag } from "../../../src/inventory/keyring-progress.ts";
+import { type KeyRing } from "../../../src/p2p/key-ring.ts";
+import { Inventory } from "../../support/inventory.ts";
+import { memberView } from "../../support/member-view.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+
+const it = suite("agent/key-rotation");
+
+type Step = "create" | "install" | "use" | "remove";
+function change(step: Step, key: number, digit: string | null = null): Command {
+  return { type: "keyring.change", step, key, secret: digit === null ? null : digit.repeat(64) };
+}
+
+function taker(name: string, keys: string, changes: Partial<MemberView> = {}): MemberView {
+  return memberView({ name, datagrams: true, tags: { [keysTag]: keys }, ...changes });
+}
+
+interface World {
+  readonly inventory: Inventory;
+  readonly clock: VirtualClock;
+  members: MemberView[];
+  leads: boolean;
+}
+
+async function withRotation(body: (world: World) => Promise<void>): Promise<void> {
+  const world: World = {
+    inventory: new Inventory(),
+    clock: new VirtualClock(),
+    members: [],
+    leads: true,
+  };
+  const { inventory, clock } = world;
+  inventory.ok(change("create", 1, "a"));
+  inventory.ok(change("install", 2, "b"));
+  const rotation = new KeyRotation({
+    view: inventory.view,
+    gossip: { members: () => world.members },
+    isLeader: () => world.leads,
+    ...{ clock, logger: silentLogger },
+    submit: (command) => Promise.resolve(inventory.send(command)),
+  });
+  await rotation.start();
+  try {
+    await body(world);
+  } finally {
+    await rotation.stop();
+  }
+}
+
+const stepOf = ({ inventory }: World): string => inventory.view.keyring()?.rotation?.step ?? "done";
+
+it("takes each step when all that take datagrams are ready, and not before", () =>
+  withRotation(async (world) => {
+    const others = [
+      memberView({ name: "streams only" }),
+      taker("failed", "1/1", { status: "failed" }),
+      taker("left", "1/1", { status: "left" }),
+    ];
+    world.members = [taker("a", "2/1"), taker("b", "1/1"), ...others];
+    await world.clock.advance(10_000);
+    assert.is(stepOf(world), "install");
+    world.members = [taker("a", "2/1"), taker("b", "2/1"), ...others];
+    await world.clock.advance(1000);
+    assert.is(stepOf(world), "use");
+    world.members = [taker("a", "2/2"), taker("b", "2/1", { status: "suspect" }), ...others];
+    await world.clock.advance(10_000);
+    assert.is(stepOf(world), "use");
+    world.members = [taker("a", "2/2"), taker("b", "2/2"), ...others];
+    await world.clock.advance(4000);
+    assert.is(stepOf(world), "done");
+  }));
+
+it("leaves the steps to the leader", () =>
+  withRotation(async (world) => {
+    world.leads = false;
+    world.members = [taker("a", "2/1")];
+    await world.clock.advance(10_000);
+    assert.is(stepOf(world), "install");
+  }));
+
+it("names whom a rotation waits for, a member that says nonsense among them", () => {
+  const inventory = new Inventory();
+  inventory.ok(change("create", 1, "a"));
+  inventory.ok(change("install", 2, "b"));
+  const members = [
+    taker("a", "2/1"),
+    taker("b", "x"),
+    taker("c", "1/1"),
+    memberView({ name: "d" }),
+  ];
+  assert.equal(keyProgress(inventory.view.keyring(), members), {
+    members: 3,
+    ready: 1,
+    waitingFor: ["b", "c"],
+  });
+  assert.equal(keyProgress(null, members), { members: 3, ready: 3, waitingFor: [] });
+});
+
+it("makes the first key, gives each ring to the lane, and says so in the record", async () => {
+  const inventory = new Inventory();
+  const clock = new VirtualClock();
+  const self = asPeerId("peer-a");
+  const rings: KeyRing[] = [];
+  let tags: Readonly<Record<string, string>> = { version: "1" };
+  let datagrams = false;
+  const watch = new KeyWatch({
+    ...{ self, clock, logger: silentLogger, view: inventory.view },
+    onApplied: (listener) => inventory.machine.onApplied(listener),
+    lane: { setRing: (ring) => void rings.push(ring) },
+    gossip: {
+      member: () => memberView({ name: "a", tags }),
+      setTags: (changed) => void (tags = changed),
+      setDatagrams: (taken) => void (datagrams = taken),
+    },
+    submit: (command) => Promise.resolve(inventory.send(command)),
+  });
+  await watch.start();
+  assert.not(datagrams);
+  await clock.advance(3000);
+  assert.equal([tags, datagrams], [{ version: "1", keys: "1/1" }, true]);
+  inventory.ok(change("install", 2, "b"));
+  assert.is(tags["keys"], "2/1");
+  inventory.ok(change("use", 2));
+  inventory.ok(change("remove", 2));
+  assert.is(tags["keys"], "2/2");
+  assert.equal(
+    rings.map(({ keys, sealing }) => [keys.map(({ id }) => id), sealing]),
+    [
+      [[1], 1],
+      [[1, 2], 1],
+      [[1, 2], 2],
+      [[2], 2],
+    ],
+  );
+  assert.equal(rings[3]?.keys[0]?.secret, Buffer.alloc(32, 0xbb));
+  await watch.stop();
+});
+
+it.run();
