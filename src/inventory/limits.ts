@@ -36,7 +36,7 @@ export const limits = {
   transcriptPeers: 16,
 
   /** Of a merge. Bytes of one export, of one page of it, and of all that wait. */
-  exportBytes: 32 * 1024 * 1024,
+  exportBytes: 16 * 1024 * 1024,
   pageBytes: 160 * 1024,
   waitingExports: 4,
   waitingExportMs: 3_600_000,

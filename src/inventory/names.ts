@@ -2,7 +2,7 @@
  * Syntax of names, keys and values. A check answers null, or why the value is refused. Names become parts of
  * keys and keys of objects, so slashes and the names every object has (`constructor`) are out.
  */
-import { type Json, type JsonObject, canonicalJson, isJsonObject } from "../base/json.ts";
+import { type Json, type JsonObject, isJsonObject } from "../base/json.ts";
 import { limits } from "./limits.ts";
 
 const namePattern = /^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/;
@@ -47,7 +47,7 @@ export function checkVars(kind: string, vars: JsonObject): string | null {
 
 export function checkJson(kind: string, value: Json, mostBytes: number): string | null {
   if (hasPrototypeKey(value)) return `${kind} has a key "__proto__"`;
-  const size = Buffer.byteLength(canonicalJson(value));
+  const size = Buffer.byteLength(JSON.stringify(value)); // as long as canonical JSON, and much faster
   return size <= mostBytes ? null : `${kind} has ${size} bytes; at most ${mostBytes}`;
 }
 
