@@ -1,5 +1,6 @@
 /** The agent as its API sees it, before and after it belongs to a cluster. */
 import { type AgentIdentity, type ApiContext, type NewToken } from "../api/context.ts";
+import { type Mode } from "../api/contract/cluster.ts";
 import { type Clock } from "../base/clock.ts";
 import { AgentError } from "../base/errors.ts";
 import { newId } from "../base/ids.ts";
@@ -37,9 +38,9 @@ export function createApiContext(deps: ApiContextDeps): ApiContext {
     readBarrier: async (timeoutMs) => joined().consensus.readBarrier(timeoutMs),
     stateHash: () => ({ index: stateMachine.appliedIndex, sha256: stateMachine.hash() }),
     identity: deps.identity,
-    mode: () => (deps.cluster()?.isWritable() === false ? "read-only" : "normal"),
-    generation: () => 1,
-    lineage: () => null,
+    mode: () => modeOf(deps.cluster()),
+    generation: () => deps.cluster()?.consensus.generation().n ?? 1,
+    lineage: () => deps.cluster()?.lineage ?? null,
     consensus: () => deps.cluster()?.consensus.status() ?? null,
     leaderContactMs: () => deps.cluster()?.consensus.leaderContactMs ?? null,
     members: () => deps.cluster()?.gossip.members() ?? [],
@@ -54,4 +55,11 @@ export function createApiContext(deps: ApiContextDeps): ApiContext {
     authenticate: (token) => Promise.resolve(authenticateToken(view, token, clock.wallMs())),
     newId: () => newId(clock.wallMs()),
   };
+}
+
+/** Before it has joined, an agent is no less than it can be. */
+function modeOf(cluster: ClusterServices | null): Mode {
+  if (cluster === null) return "normal";
+  if (!cluster.isWritable()) return "read-only";
+  return cluster.lineage.isProvisional() ? "survivor" : "normal";
 }

@@ -21,6 +21,9 @@ import { type Admission } from "../p2p/ports.ts";
 import { dialSeed } from "../p2p/seed-dial.ts";
 import { systemResolver } from "../p2p/seeds.ts";
 import { type AgentState } from "./agent-state.ts";
+import { AgentLineage } from "./lineage.ts";
+import { createExitWitness } from "./exit-witness.ts";
+import { createFencer } from "./fence-command.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { gatherFacts } from "./facts.ts";
 import { FactsReporter } from "./facts-reporter.ts";
@@ -61,6 +64,7 @@ export class ClusterServices {
   readonly view: InventoryView;
   readonly consensus: MeasuredConsensusNode<CommandResult>;
   readonly gossip: GossipNode;
+  readonly lineage: AgentLineage;
   readonly writer: InventoryWriter;
   readonly #deps: ClusterServicesDeps;
   readonly #replica: Replica;
@@ -90,11 +94,13 @@ export class ClusterServices {
     );
     this.gossip = membership.gossip;
     logMembers(this.gossip, deps.logger.child({ module: "gossip" }));
+    this.lineage = this.#createLineage(options);
     this.#engine = createEngine(options, { ...deps, view: this.view, gossip: this.gossip });
     this.#services = [
       this.#supervisor(options),
       ...this.#replica.services,
       ...membership.services,
+      ...this.lineage.services,
       this.#memberWatch(),
       this.#solitudeWatch(options),
       this.#peerSearch(options),
@@ -153,6 +159,25 @@ export class ClusterServices {
     const { mesh, clock, logger } = this.#deps;
     const listen = (): string => mesh.host.listenAddress();
     return new Supervisor({ dataDir, listen, clusterId: this.clusterId }, { clock, logger });
+  }
+
+  #createLineage({ searchPath }: AgentOptions): AgentLineage {
+    const { mesh, clock, logger } = this.#deps;
+    const { clusterId, view } = this;
+    const fenceOf = () => view.settings().settings.survivor?.fence ?? null;
+    const describe = (id: string) => {
+      const { node: name = id, address = "" } = view.member(asPeerId(id)) ?? {};
+      return { name, address };
+    };
+    return new AgentLineage({
+      ...this.#deps,
+      clusterId,
+      node: this.consensus,
+      gossip: () => this.gossip,
+      submit: (command, by) => this.writer.submit(command, { by }),
+      witness: createExitWitness({ ...mesh, clusterId, clock }),
+      fencer: createFencer({ options: fenceOf, describe, searchPath, clock, logger }),
+    });
   }
 
   #memberWatch(): Service {

@@ -117,7 +117,7 @@ function addHeaders(
   const contact = context.leaderContactMs();
   reply.header("muster-index", context.view.appliedIndex);
   reply.header("muster-mode", context.mode());
-  reply.header("muster-generation", context.generation());
+  reply.header("muster-generation", generationText(context));
   // -1: this agent never heard of a leader.
   reply.header("muster-leader-contact-ms", contact === null ? -1 : Math.round(contact));
   if (draining.aborted) reply.header("connection", "close");
@@ -125,6 +125,15 @@ function addHeaders(
     reply.header("connection", "close");
     lingerAfter(request.raw, context.clock);
   }
+}
+
+/** `2/1f0c55a1; provisional`: depth and id of the history that this answer is from. */
+function generationText(context: ApiContext): string {
+  const lineage = context.lineage();
+  const current = lineage?.generations().at(-1);
+  if (lineage === null || current === undefined) return String(context.generation());
+  const text = `${current.n}/${current.id.slice(0, 8)}`;
+  return lineage.isProvisional() ? `${text}; provisional` : text;
 }
 
 function hasUnreadBody({ headers, raw }: FastifyRequest): boolean {

@@ -4,6 +4,7 @@ import {
   type Ballot,
   type Generation,
   type Lineage,
+  type SurvivorPlan,
   type SurvivorPolicy,
   type SurvivorTimers,
 } from "./types.ts";
@@ -85,7 +86,13 @@ export type CoordinatorEffect =
   | { readonly kind: "prepare"; readonly to: NodeId; readonly request: BallotRequest }
   | { readonly kind: "accept"; readonly to: NodeId; readonly request: AcceptRequest }
   /** Force `child`; `term` is above every term that a survivor has seen. */
-  | { readonly kind: "enter"; readonly child: Generation; readonly term: Term }
+  | {
+      readonly kind: "enter";
+      readonly child: Generation;
+      readonly term: Term;
+      /** What was known of those left behind, for the record. */
+      readonly evidence: SurvivorPlan["lost"];
+    }
   | { readonly kind: "adopt"; readonly generations: readonly Generation[] }
   /** Freeze, export, ask to be demoted, and start over in the winner's generation. */
   | { readonly kind: "depart"; readonly departure: Departure }
@@ -96,3 +103,15 @@ export type CoordinatorEffect =
       readonly message: string;
       readonly data: Readonly<Record<string, unknown>>;
     };
+
+export interface CoordinatorStatus {
+  readonly state: CoordinatorState;
+  /** What the last plan said; null while a quorum is in sight. */
+  readonly plan: SurvivorPlan | null;
+}
+
+export type RecoverVerdict =
+  | { readonly begun: true; readonly effects: readonly CoordinatorEffect[] }
+  | { readonly begun: false; readonly reason: "has-quorum" | "busy" }
+  /** `changed`: not the plan that was shown. `other`: `plan.best` has the best log and must do it. */
+  | { readonly begun: false; readonly reason: "changed" | "other"; readonly plan: SurvivorPlan };

@@ -3,7 +3,7 @@
  * Synchronous and pure: ticks, answers and facts in, effects as data out; the driver carries them out one after the
  * other. While a change of generation is under way (`busy`) nothing else is decided.
  */
-import { type NodeId } from "../core/types.ts";
+import { type Index, type NodeId } from "../core/types.ts";
 import { BallotRound, type RoundStep } from "./ballot-round.ts";
 import { compareLineage } from "./compare.ts";
 import { type CoordinatorTimings, scaledTimings } from "./coordinator-timings.ts";
@@ -12,7 +12,9 @@ import {
   type BallotRequest,
   type CoordinatorEffect,
   type CoordinatorState,
+  type CoordinatorStatus,
   type LocalFacts,
+  type RecoverVerdict,
 } from "./coordinator-types.ts";
 import { childGeneration, currentGeneration, withGeneration } from "./generation.ts";
 import { Meetings } from "./meetings.ts";
@@ -38,18 +40,6 @@ export interface CoordinatorOptions {
   /** Wall clock, for operators only. */
   readonly wallMs: () => number;
 }
-
-export interface CoordinatorStatus {
-  readonly state: CoordinatorState;
-  /** What the last plan said; null while a quorum is in sight. */
-  readonly plan: SurvivorPlan | null;
-}
-
-export type RecoverVerdict =
-  | { readonly begun: true; readonly effects: readonly CoordinatorEffect[] }
-  | { readonly begun: false; readonly reason: "has-quorum" | "busy" }
-  /** `changed`: not the plan that was shown. `other`: `plan.best` has the best log and must do it. */
-  | { readonly begun: false; readonly reason: "changed" | "other"; readonly plan: SurvivorPlan };
 
 type Effects = readonly CoordinatorEffect[];
 const none: Effects = [];
@@ -145,6 +135,11 @@ export class Coordinator {
     });
   }
 
+  /** Indices whose chains the next survey or plan needs. */
+  chainsToTell(now: number): readonly Index[] {
+    return this.#peers.exitsAt(now, this.#options.timings.freshMs);
+  }
+
   /** A peer asks for a promise. The caller makes a new one durable, and only then answers. */
   promise(request: BallotRequest, facts: LocalFacts): RegisterAnswer {
     this.#highestCounter = Math.max(this.#highestCounter, request.ballot.counter);
@@ -177,6 +172,11 @@ export class Coordinator {
 
   proved(proof: Proof): void {
     this.#peers.prove(proof);
+  }
+
+  /** `node` is back before a proof about it was used: the proof is void. */
+  returned(node: NodeId): void {
+    this.#peers.disprove(node);
   }
 
   /** The driver is so far with a departure. */
@@ -283,12 +283,12 @@ export class Coordinator {
       case "prepared":
         return round.propose(step.finish ?? this.#child(round.plan, step.commit, facts));
       case "accepted":
-        return this.#force(step.child, step.term, facts);
+        return this.#force(round, step, facts);
       case "conflict": {
         const own = currentPromise(facts.lineage)?.accepted?.child ?? null;
         return own === null
           ? this.#giveUp("the survivors accepted different generations", now)
-          : this.#force(own, facts.term + 1, facts);
+          : this.#force(round, { child: own, term: facts.term + 1 }, facts);
       }
       case "failed":
         this.#highestCounter = Math.max(this.#highestCounter, step.highest);
@@ -308,12 +308,16 @@ export class Coordinator {
    * quorum of the child has committed behind the first. Who finishes another's child follows into it; if that child's
    * coordinator stays away, those who are here begin a child of it.
    */
-  #force(child: Generation, term: number, facts: LocalFacts): Effects {
+  #force(
+    { plan }: BallotRound,
+    { child, term }: { readonly child: Generation; readonly term: number },
+    facts: LocalFacts,
+  ): Effects {
     this.#busy = "forcing";
     const own = child.coordinator === this.#options.self;
     const generations = withGeneration(facts.lineage.generations, child);
     return this.#enter("forcing", [
-      own ? { kind: "enter", child, term } : { kind: "adopt", generations },
+      own ? { kind: "enter", child, term, evidence: plan.lost } : { kind: "adopt", generations },
     ]);
   }
 

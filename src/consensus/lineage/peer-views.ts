@@ -69,6 +69,10 @@ export class PeerViews {
     this.#proofs.set(proof.node, proof);
   }
 
+  disprove(node: NodeId): void {
+    this.#proofs.delete(node);
+  }
+
   proofs(current: string): readonly Proof[] {
     return [...this.#proofs.values()].filter((proof) => generationOf(proof) === current);
   }

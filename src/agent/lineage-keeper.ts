@@ -1,0 +1,100 @@
+/**
+ * What a leader does about its generation: it writes down how it began, and settles it when everybody who was left behind
+ * is back or was forgotten. Until then the generation is provisional: another history may yet turn out to win.
+ */
+import { Background } from "../base/background.ts";
+import { type Clock, delay } from "../base/clock.ts";
+import { errorMessage } from "../base/errors.ts";
+import { asPeerId } from "../base/ids.ts";
+import { type Logger } from "../base/logger.ts";
+import { type Service } from "../base/service.ts";
+import { type ConsensusNode } from "../consensus/driver/api.ts";
+import { replicationTargets } from "../consensus/core/configuration.ts";
+import { isProvisional } from "../consensus/lineage/generation.ts";
+import { type Generation, type SurvivorPlan } from "../consensus/lineage/types.ts";
+import { type Command, type CommandResult } from "../inventory/commands.ts";
+import { type InventoryView } from "../inventory/view.ts";
+import { leads } from "./leadership.ts";
+
+export interface LineageKeeperDeps {
+  readonly node: Pick<ConsensusNode<CommandResult>, "status" | "generation">;
+  readonly view: InventoryView;
+  readonly evidence: ReadonlyMap<string, SurvivorPlan["lost"]>;
+  readonly submit: (command: Command, by: string) => Promise<CommandResult>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const periodMs = 500;
+
+export class LineageKeeper implements Service {
+  readonly name = "lineage-keeper";
+  readonly #deps: LineageKeeperDeps;
+  readonly #background: Background;
+
+  constructor(deps: LineageKeeperDeps) {
+    this.#deps = deps;
+    this.#background = new Background(deps.logger);
+  }
+
+  start(): Promise<void> {
+    this.#background.run("lineage keeper", async (signal) => {
+      for (;;) {
+        await delay(this.#deps.clock, periodMs, signal);
+        try {
+          await this.#look();
+        } catch (error) {
+          this.#deps.logger.debug({ error: errorMessage(error) }, "could not write it down yet");
+        }
+      }
+    });
+    return Promise.resolve();
+  }
+
+  stop(): Promise<void> {
+    return this.#background.close();
+  }
+
+  async #look(): Promise<void> {
+    const { node, view, submit, logger } = this.#deps;
+    const generation = node.generation();
+    if (generation.parent === null || !leads(node.status())) return;
+    const record = view.generation(generation.id);
+    if (record === null) {
+      const evidence = this.#evidence(generation);
+      const by = generation.kind === "forced-operator" ? "operator" : "controller";
+      await submit({ type: "generation.begin", generation, evidence }, by);
+      const { n, kind, lost, missingAtMost } = generation;
+      logger.warn({ n, kind, lost, missingAtMost }, "went on without members that were lost");
+      return;
+    }
+    if (record.settledAt !== null || !isProvisional(generation)) return;
+    const reason = this.#wholeAgain(generation);
+    if (reason === null) return;
+    await submit({ type: "generation.settled", id: generation.id, reason }, "controller");
+    logger.info({ n: generation.n, reason }, "the generation is settled");
+  }
+
+  #evidence({ id, lost }: Generation) {
+    const known = this.#deps.evidence.get(id);
+    const listed = known ?? lost.map((node) => ({ id: node, silentMs: null, proof: null }));
+    return listed.map(({ id: node, silentMs, proof }) => ({
+      node: asPeerId(node),
+      silentMs: silentMs === null ? null : Math.round(silentMs),
+      proof,
+    }));
+  }
+
+  /** Why it may be settled; null when it may not be yet. */
+  #wholeAgain({ lost }: Generation): string | null {
+    const { view, node } = this.#deps;
+    const { effective, peers } = node.status();
+    const places = replicationTargets(effective);
+    const waiting = lost.filter((id) => {
+      if (view.member(asPeerId(id))?.status !== "admitted") return false;
+      return !places.includes(id) || peers.get(id)?.caughtUp !== true;
+    });
+    if (waiting.length > 0) return null;
+    return lost.length === 0 ? "nobody was left behind" : "everybody is back or was forgotten";
+  }
+}

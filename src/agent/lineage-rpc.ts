@@ -1,0 +1,105 @@
+/** Lineage between agents: what each asks of the others, and what it answers, over the mesh's RPC. */
+import { AgentError } from "../base/errors.ts";
+import { asPeerId, type PeerId } from "../base/ids.ts";
+import { isJsonObject } from "../base/json.ts";
+import { type LineageDriver } from "../consensus/lineage-driver/driver.ts";
+import { type AgentPeers } from "../consensus/lineage-driver/ports.ts";
+import { type Demotion, type MergePage } from "../consensus/lineage/ports.ts";
+import { type Generation } from "../consensus/lineage/types.ts";
+import { type Shape, text } from "../inventory/shape.ts";
+import { type Rpc } from "../p2p/ports.ts";
+import {
+  acceptShape,
+  answerShape,
+  ballotShape,
+  checked,
+  demotionShape,
+  generationShape,
+  helloShape,
+  pageShape,
+  surveyShape,
+} from "./lineage-wire.ts";
+
+const questionMs = 1500;
+/** A promise waits for disks, a page and a demotion for a commit. */
+const ballotMs = 4000;
+const commitMs = 15_000;
+const recoverMs = 30_000;
+
+export interface LineageServices {
+  readonly driver: LineageDriver;
+  readonly merge: (page: MergePage) => Promise<void>;
+  readonly demote: (node: PeerId) => Promise<Demotion>;
+  readonly settleExit: (by: PeerId) => Promise<"void" | "used">;
+  readonly recover: (hash: string) => Promise<Generation>;
+  /** A member said something: it is alive. */
+  readonly heard: (from: PeerId) => void;
+}
+
+export function lineagePeers(rpc: Rpc, heard: (from: PeerId) => void): AgentPeers {
+  const ask = async <T>(
+    to: string,
+    method: string,
+    payload: unknown,
+    { shape, timeoutMs = questionMs }: { readonly shape: Shape<T>; readonly timeoutMs?: number },
+  ): Promise<T> => {
+    const peer = asPeerId(to);
+    const answer = await rpc.call(peer, `lineage.${method}`, payload, { timeoutMs });
+    heard(peer);
+    return checked(shape, answer, `answer to ${method}`);
+  };
+  const nothing: Shape<null> = (value) => (value === null ? null : "answer is not empty");
+  const verdict: Shape<"void" | "used"> = (value) =>
+    value === "void" || value === "used" ? null : "answer is neither void nor used";
+  const ballot = { shape: answerShape, timeoutMs: ballotMs };
+  return {
+    hello: (to, hello) => ask(to, "hello", hello, { shape: helloShape }),
+    survey: (to, survey) => ask(to, "survey", survey, { shape: surveyShape }),
+    prepare: (to, request) => ask(to, "prepare", request, ballot),
+    accept: (to, request) => ask(to, "accept", request, ballot),
+    merge: async (to, page) => {
+      await ask(to, "merge", page, { shape: nothing, timeoutMs: commitMs });
+    },
+    demote: (to, node) =>
+      ask(to, "demote", { node }, { shape: demotionShape, timeoutMs: commitMs }),
+    settleExit: (to, nonce) => ask(to, "settleExit", { nonce }, { shape: verdict }),
+    recover: (to, hash) =>
+      ask(to, "recover", { hash }, { shape: generationShape, timeoutMs: recoverMs }),
+  };
+}
+
+export function serveLineage(rpc: Rpc, services: LineageServices): void {
+  const { driver, merge, demote, settleExit, recover, heard } = services;
+  const serve = <T>(
+    method: string,
+    shape: Shape<T>,
+    answer: (request: T, from: PeerId) => Promise<unknown>,
+  ): void => {
+    rpc.handle(`lineage.${method}`, async (payload, from) => {
+      heard(from);
+      return answer(checked(shape, payload, method), from);
+    });
+  };
+  serve("hello", helloShape, (hello, from) => driver.hello(from, hello));
+  serve("survey", surveyShape, (survey, from) => driver.survey(from, survey));
+  serve("prepare", ballotShape, (request, from) => driver.prepare(from, request));
+  serve("accept", acceptShape, (request, from) => driver.accept(from, request));
+  serve("merge", pageShape, async (page) => {
+    await merge(page);
+    return null;
+  });
+  serve("demote", field("node"), ({ node }) => demote(asPeerId(node)));
+  serve("settleExit", field("nonce"), (_, from) => settleExit(from));
+  serve("recover", field("hash"), ({ hash }) => recover(hash));
+}
+
+function field<Name extends string>(name: Name): Shape<Readonly<Record<Name, string>>> {
+  return (value, path) =>
+    isJsonObject(value) ? text(value[name], `${path}.${name}`) : `${path} is not an object`;
+}
+
+/** The leader of this generation, when this agent is not the one. @throws AgentError NO_LEADER. */
+export function otherLeader(leader: string | null, self: PeerId): PeerId | null {
+  if (leader === null) throw new AgentError("NO_LEADER", "This side has no leader now");
+  return leader === self ? null : asPeerId(leader);
+}

@@ -1,0 +1,160 @@
+/** Shapes of what agents tell each other about lineage. Nothing a peer says is used before it was checked here. */
+import { type Configuration, type LogPosition } from "../consensus/core/types.ts";
+import { type AcceptRequest, type BallotRequest } from "../consensus/lineage/coordinator-types.ts";
+import { maxGenerations } from "../consensus/lineage/generation.ts";
+import { type Demotion, type MergePage, type PromiseAnswer } from "../consensus/lineage/ports.ts";
+import {
+  type Ballot,
+  type ExitStatement,
+  type Generation,
+  type LineageHello,
+  type LineagePromise,
+  type Proof,
+  type Survey,
+} from "../consensus/lineage/types.ts";
+import { AgentError } from "../base/errors.ts";
+import { generation, generationRef } from "../inventory/lineage-shapes.ts";
+import {
+  binary,
+  dictionary,
+  flag,
+  list,
+  natural,
+  nullable,
+  number,
+  object,
+  oneOf,
+  type Shape,
+  text,
+} from "../inventory/shape.ts";
+
+const maxIds = 16_384;
+const maxChains = 512;
+
+function short<T>(shape: Shape<readonly T[]>, most: number): Shape<readonly T[]> {
+  return (value, path) =>
+    Array.isArray(value) && value.length > most
+      ? `${path} has more than ${most} elements`
+      : shape(value, path);
+}
+
+const ids = short(list(text), maxIds);
+const ballot = object<Ballot>({ counter: natural, node: text });
+const promise = nullable(
+  object<LineagePromise>({
+    parent: text,
+    ballot,
+    accepted: nullable(
+      object<NonNullable<LineagePromise["accepted"]>>({ ballot, child: generation }),
+    ),
+  }),
+);
+const path: Shape<readonly Generation[]> = (value, at) =>
+  Array.isArray(value) && value.length === 0
+    ? `${at} is empty`
+    : short(list(generation), maxGenerations)(value, at);
+
+const chain: Shape<readonly [number, string]> = (value, at) =>
+  Array.isArray(value) && value.length === 2
+    ? (natural(value[0], `${at}[0]`) ?? text(value[1], `${at}[1]`))
+    : `${at} is not an index with its chain`;
+const chains = short(list(chain), maxChains);
+
+const configuration = object<Configuration>({
+  index: natural,
+  sets: short(list(ids), 2),
+  standbys: ids,
+  standbysNext: ids,
+  observers: ids,
+  lost: ids,
+  autoLeave: flag,
+});
+
+const statement = object<ExitStatement>({
+  node: text,
+  nonce: text,
+  generation: generationRef,
+  voters: ids,
+  term: natural,
+  lastTerm: natural,
+  lastIndex: natural,
+  chain: text,
+});
+const exitProof = object<Extract<Proof, { kind: "exit" }>>({
+  kind: oneOf("exit"),
+  node: text,
+  statement,
+});
+const otherProof = object<Exclude<Proof, { kind: "exit" }>>({
+  kind: oneOf("leave", "fence", "departed"),
+  node: text,
+  generation: generationRef,
+} as never);
+const proof: Shape<Proof> = (value, at) =>
+  exitProof(value, at) === null ? null : otherProof(value, at);
+
+const position = object<LogPosition>({ term: natural, index: natural });
+
+const wholeMs: Shape<number> = (value, at) =>
+  number(value, at) ?? (Number(value) >= 0 ? null : `${at} is negative`);
+
+export const helloShape = object<LineageHello>({
+  clusterId: text,
+  from: text,
+  generations: path,
+  promise,
+  lastTerm: natural,
+  lastIndex: natural,
+  commit: natural,
+  leader: nullable(text),
+  chains,
+});
+
+export const surveyShape = object<Survey>({
+  from: text,
+  generation: generationRef,
+  promise,
+  lastTerm: natural,
+  lastIndex: natural,
+  commit: natural,
+  leaderLast: natural,
+  configuration,
+  twoWay: ids,
+  silentMs: dictionary(wholeMs),
+  outlived: ids,
+  proofs: short(list(proof), maxIds),
+  chains,
+  storageOk: flag,
+  hasBegun: flag,
+  mayVote: flag,
+  hasCarrier: flag,
+  upMs: wholeMs,
+});
+
+export const ballotShape = object<BallotRequest>({ parent: text, ballot });
+export const acceptShape = object<AcceptRequest>({ parent: text, ballot, child: generation });
+export const answerShape = object<PromiseAnswer>({
+  granted: flag,
+  promise,
+  term: natural,
+  lastTerm: natural,
+  lastIndex: natural,
+  commit: natural,
+});
+export const pageShape = object<MergePage>({
+  generation: generationRef,
+  forkIndex: natural,
+  members: ids,
+  sequence: natural,
+  bytes: binary,
+  pages: nullable(natural),
+});
+export const demotionShape = object<Demotion>({ generations: path, commit: position });
+export const generationShape = generation;
+
+/** @throws AgentError INVALID that says which field is wrong. */
+export function checked<T>(shape: Shape<T>, value: unknown, what: string): T {
+  const problem = shape(value, what);
+  if (problem === null) return value as T;
+  throw new AgentError("INVALID", `A peer's ${problem}`);
+}

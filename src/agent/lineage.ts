@@ -1,0 +1,189 @@
+/**
+ * Survivor mode in the agent: the coordinator's driver with everything it needs, what other agents ask of it, and the
+ * operator's hand on it.
+ */
+import { AgentError } from "../base/errors.ts";
+import { type Clock, delay } from "../base/clock.ts";
+import { type PeerId } from "../base/ids.ts";
+import { type Logger } from "../base/logger.ts";
+import { systemRandom } from "../base/random.ts";
+import { type Service } from "../base/service.ts";
+import { type LineagePort } from "../api/context.ts";
+import { type MeasuredConsensusNode } from "../consensus/driver/driver.ts";
+import { isVoter } from "../consensus/core/configuration.ts";
+import { LineageDriver } from "../consensus/lineage-driver/driver.ts";
+import { type AgentPeers } from "../consensus/lineage-driver/ports.ts";
+import { type CoordinatorStatus } from "../consensus/lineage/coordinator-types.ts";
+import { defaultTimings } from "../consensus/lineage/coordinator-timings.ts";
+import { currentGeneration, isProvisional } from "../consensus/lineage/generation.ts";
+import { type Demotion, type ExitWitness, type Fencer } from "../consensus/lineage/ports.ts";
+import { type Generation, type SurvivorPlan } from "../consensus/lineage/types.ts";
+import { type GossipNode } from "../gossip/ports.ts";
+import { type Command, type CommandResult } from "../inventory/commands.ts";
+import { InventoryMerge } from "../inventory/merge-policy.ts";
+import { type InventoryStateMachine } from "../inventory/state-machine.ts";
+import { LineageKeeper } from "./lineage-keeper.ts";
+import { lineagePeers, otherLeader, serveLineage } from "./lineage-rpc.ts";
+import { leads } from "./leadership.ts";
+import { type Mesh } from "./mesh.ts";
+import { SurroundingsWatch } from "./surroundings.ts";
+
+export interface LineageDeps {
+  readonly mesh: Pick<Mesh, "rpc" | "host" | "identity">;
+  readonly clusterId: string;
+  readonly node: MeasuredConsensusNode<CommandResult>;
+  readonly gossip: () => GossipNode;
+  readonly stateMachine: InventoryStateMachine;
+  readonly submit: (command: Command, by: string) => Promise<CommandResult>;
+  readonly witness: ExitWitness;
+  readonly fencer: Fencer;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const demoteMs = 10_000;
+const recoverMs = 25_000;
+const pollMs = 50;
+
+export class AgentLineage implements LineagePort {
+  readonly services: readonly Service[];
+  readonly #deps: LineageDeps;
+  readonly #driver: LineageDriver;
+  readonly #peers: AgentPeers;
+
+  constructor(deps: LineageDeps) {
+    const { mesh, node, stateMachine, submit, clusterId } = deps;
+    const logger = deps.logger.child({ module: "lineage" });
+    const self = mesh.identity.peer;
+    const view = stateMachine.view;
+    this.#deps = { ...deps, logger };
+    const surroundings = new SurroundingsWatch({
+      ...{ ...deps, logger, self, view },
+      address: () => mesh.host.addresses()[0] ?? "",
+    });
+    const policy = new InventoryMerge({
+      view,
+      image: () => stateMachine.image(),
+      submit: (command) => submit(command, "merge"),
+    });
+    this.#peers = lineagePeers(mesh.rpc, surroundings.heard);
+    this.#driver = new LineageDriver(
+      { self, clusterId, timings: defaultTimings },
+      {
+        ...{ ...deps, logger, engine: node, policy, random: systemRandom },
+        ...{ peers: this.#peers, surroundings: surroundings.now },
+      },
+    );
+    const { evidence } = this.#driver;
+    const keeper = new LineageKeeper({ ...deps, logger, view, evidence });
+    serveLineage(mesh.rpc, {
+      driver: this.#driver,
+      merge: (page) => policy.merge(page),
+      demote: (id) => this.#demote(id),
+      settleExit: (by) => Promise.resolve(this.#settleExit(by)),
+      recover: (hash) => this.recover(hash),
+      heard: surroundings.heard,
+    });
+    this.services = [surroundings, this.#driver, keeper];
+  }
+
+  status(): CoordinatorStatus {
+    return this.#driver.status();
+  }
+
+  generations(): readonly Generation[] {
+    return this.#deps.node.lineage().generations;
+  }
+
+  isProvisional(): boolean {
+    const generation = currentGeneration(this.#deps.node.lineage());
+    const record = this.#deps.stateMachine.view.generation(generation.id);
+    return isProvisional(generation) && (record?.settledAt ?? null) === null;
+  }
+
+  async plan(): Promise<SurvivorPlan> {
+    const facts = await this.#driver.facts.chained([]);
+    if (facts.leader !== null) throw hasQuorum();
+    await this.#driver.surveyAll(); // twice: who answers must know that it was heard
+    await this.#driver.surveyAll();
+    return this.#driver.planNow();
+  }
+
+  async recover(hash: string): Promise<Generation> {
+    const parent = currentGeneration(this.#deps.node.lineage()).id;
+    await this.#driver.surveyAll();
+    await this.#driver.surveyAll();
+    const verdict = await this.#driver.recover(hash);
+    if (verdict.begun) return this.#entered(parent);
+    switch (verdict.reason) {
+      case "has-quorum":
+        throw hasQuorum();
+      case "busy":
+        throw new AgentError("CONFLICT", "A change of generation is under way; look again soon");
+      case "other":
+        return this.#peers.recover(verdict.plan.best, hash);
+      case "changed": {
+        const message =
+          "The plan has changed since it was shown: look at it again, and confirm the new one";
+        throw new AgentError("PLAN_CHANGED", message, { hash: verdict.plan.hash });
+      }
+    }
+  }
+
+  /** Resolves when a leader with a quorum is in sight behind `parent`. */
+  async #entered(parent: string): Promise<Generation> {
+    const { node, clock } = this.#deps;
+    const deadlineMs = clock.monotonicMs() + recoverMs;
+    while (clock.monotonicMs() < deadlineMs) {
+      const generation = currentGeneration(node.lineage());
+      if (generation.id !== parent && node.hasQuorum) return generation;
+      await delay(clock, pollMs);
+    }
+    throw new AgentError(
+      "UNKNOWN_OUTCOME",
+      "The recovery was begun and is not finished: not all of the survivors answered in time. Look at muster operator raft",
+    );
+  }
+
+  /** On any member of this side: sees to it that its leader counts `node` no more. */
+  async #demote(id: PeerId): Promise<Demotion> {
+    const { node, clock, mesh } = this.#deps;
+    const elsewhere = otherLeader(node.status().leader, mesh.identity.peer);
+    if (elsewhere !== null) return this.#peers.demote(elsewhere, id);
+    const deadlineMs = clock.monotonicMs() + demoteMs;
+    for (;;) {
+      const { effective, committed } = node.status();
+      const counts = isVoter(effective, id) || isVoter(committed, id);
+      if (!counts) break;
+      if (!leads(node.status()) || clock.monotonicMs() >= deadlineMs) {
+        throw new AgentError("NO_LEADER", "The demotion is not committed yet");
+      }
+      if (isVoter(effective, id) && effective.index === committed.index) {
+        node.proposeConfig({ op: "lose", node: id });
+      }
+      await delay(clock, pollMs);
+    }
+    await node.readBarrier(demoteMs); // a deposed leader would tell a position that is too low
+    const { lastTerm: term, last: index } = node.status();
+    return { generations: node.lineage().generations, commit: { term, index } };
+  }
+
+  /**
+   * May the agent that asks act in its old generation again? Once this side went on without it, never; while it decides,
+   * it has to ask again.
+   */
+  #settleExit(by: PeerId): "void" | "used" {
+    const { generations, promise } = this.#deps.node.lineage();
+    if (generations.some(({ lost }) => lost.includes(by))) return "used";
+    if (promise === null && this.#driver.status().state !== "forcing") {
+      this.#driver.coordinator.returned(by);
+      return "void";
+    }
+    throw new AgentError("BUSY", "This side decides about a new generation now; ask again");
+  }
+}
+
+function hasQuorum(): AgentError {
+  const message = "There is nothing to recover: a leader with a quorum is in sight";
+  return new AgentError("CONFLICT", message);
+}

@@ -1,0 +1,87 @@
+/**
+ * How an agent leaves a history that lost: it freezes, gives the winner what it has, asks to be no voter there, and starts
+ * over. Every step can be repeated: after a crash the agent is still frozen, meets the winner again, and begins anew;
+ * pages that the winner has already change nothing.
+ */
+import { type Clock, delay } from "../../base/clock.ts";
+import { errorCode, errorMessage } from "../../base/errors.ts";
+import { type Logger } from "../../base/logger.ts";
+import { type Configuration, type NodeId } from "../core/types.ts";
+import { type Departure } from "../lineage/coordinator-types.ts";
+import { currentGeneration, refOf } from "../lineage/generation.ts";
+import { type LineagePeers, type MergePolicy } from "../lineage/ports.ts";
+import { type LineageEngine } from "./ports.ts";
+
+export interface DepartureDependencies {
+  readonly self: NodeId;
+  readonly engine: LineageEngine;
+  readonly peers: Pick<LineagePeers, "merge" | "demote">;
+  readonly policy: Pick<MergePolicy, "pages">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** One change of the engine at a time. */
+  readonly exclusively: <T>(change: () => Promise<T>) => Promise<T>;
+}
+
+const firstPauseMs = 200;
+const longestPauseMs = 2000;
+/** A step that does not succeed for so long is given up: the winner may be gone. */
+const stepLimitMs = 30_000;
+
+/** @throws whatever the last attempt of a step threw. */
+export async function depart(
+  { via, generations, exportAfter }: Departure,
+  deps: DepartureDependencies,
+  progress: { readonly at: (step: "exporting" | "resync") => void; readonly signal: AbortSignal },
+): Promise<void> {
+  const { self, engine, peers, policy, exclusively, logger } = deps;
+  const { signal } = progress;
+  await exclusively(() => engine.freeze());
+  progress.at("exporting");
+  if (exportAfter !== null) {
+    const generation = refOf(currentGeneration(engine.lineage()));
+    const winners = currentGeneration({ generations }).members;
+    const members = sideOf(engine.status().effective, winners, self);
+    const pages = [...policy.pages(exportAfter)];
+    for (const [sequence, bytes] of pages.entries()) {
+      const count = sequence === pages.length - 1 ? pages.length : null;
+      const page = { generation, forkIndex: exportAfter, members, sequence, bytes, pages: count };
+      await persistently(deps, signal, () => peers.merge(via, page));
+    }
+    logger.info({ pages: pages.length, after: exportAfter, via }, "gave the winner what it lacks");
+  }
+  progress.at("resync");
+  const { generations: path, commit } = await persistently(deps, signal, () =>
+    peers.demote(via, self),
+  );
+  await exclusively(() => engine.enter({ kind: "reset", generations: path, voteFrom: commit }));
+}
+
+/** Who was on this side: the members of its configuration that are not the winner's. */
+function sideOf(
+  { sets, standbys, observers }: Configuration,
+  winners: readonly NodeId[],
+  self: NodeId,
+): readonly NodeId[] {
+  const members = new Set([...sets.flat(), ...standbys, ...observers, self]);
+  return [...members].filter((id) => id === self || !winners.includes(id)).sort();
+}
+
+async function persistently<T>(
+  { clock, logger }: DepartureDependencies,
+  signal: AbortSignal,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  const deadlineMs = clock.monotonicMs() + stepLimitMs;
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
+    try {
+      return await attempt();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (clock.monotonicMs() >= deadlineMs) throw error;
+      const data = { code: errorCode(error), error: errorMessage(error) };
+      logger.debug(data, "the winner did not take it yet");
+    }
+    await delay(clock, pauseMs, signal);
+  }
+}

@@ -1,0 +1,312 @@
+/**
+ * Runs the coordinator: a clock, the RPCs it asks for, the writes that its decisions are, one after the other. Answers to
+ * peers leave after what they say is durable.
+ */
+import { Background } from "../../base/background.ts";
+import { type Clock, delay } from "../../base/clock.ts";
+import { AgentError, errorMessage } from "../../base/errors.ts";
+import { type Logger } from "../../base/logger.ts";
+import { type Random } from "../../base/random.ts";
+import { type Service } from "../../base/service.ts";
+import { type NodeId } from "../core/types.ts";
+import {
+  Coordinator,
+  type CoordinatorStatus,
+  type RecoverVerdict,
+} from "../lineage/coordinator.ts";
+import { type CoordinatorTimings } from "../lineage/coordinator-timings.ts";
+import {
+  type AcceptRequest,
+  type BallotRequest,
+  type CoordinatorEffect,
+  type CoordinatorStatus,
+  type RecoverVerdict,
+} from "../lineage/coordinator-types.ts";
+import { currentGeneration, refOf } from "../lineage/generation.ts";
+import {
+  type ExitWitness,
+  type Fencer,
+  type MergePolicy,
+  type PromiseAnswer,
+} from "../lineage/ports.ts";
+import { type RegisterAnswer } from "../lineage/register.ts";
+import { type LineageHello, type SurvivorPlan, type Survey } from "../lineage/types.ts";
+import { type EnterStep } from "../driver/api.ts";
+import { depart } from "./departure.ts";
+import { Evidence } from "./evidence.ts";
+import { FactSource } from "./facts.ts";
+import { type AgentPeers, type LineageEngine, type Surroundings } from "./ports.ts";
+
+export interface LineageDriverOptions {
+  readonly self: NodeId;
+  readonly clusterId: string;
+  readonly timings: CoordinatorTimings;
+}
+
+export interface LineageDriverDependencies {
+  readonly engine: LineageEngine;
+  readonly peers: AgentPeers;
+  readonly surroundings: () => Surroundings;
+  readonly policy: Pick<MergePolicy, "pages">;
+  readonly witness: ExitWitness;
+  readonly fencer: Fencer;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+const tickMs = 250;
+/** After a change that failed nothing is decided for a moment, or the same would be tried at once. */
+const afterFailureMs = 3000;
+/** A peer that talks of another generation is greeted at most so often. */
+const greetEveryMs = 1000;
+
+export class LineageDriver implements Service {
+  readonly name = "lineage";
+  readonly coordinator: Coordinator;
+  readonly facts: FactSource;
+  /** Of the generations that this process forced: what was known of those left behind. */
+  readonly evidence = new Map<string, SurvivorPlan["lost"]>();
+  readonly #options: LineageDriverOptions;
+  readonly #deps: LineageDriverDependencies;
+  readonly #background: Background;
+  readonly #evidence: Evidence;
+  readonly #hellos = new Map<NodeId, LineageHello>();
+  /** Requests under way, `kind peer`. */
+  readonly #asking = new Set<string>();
+  readonly #greetedAt = new Map<NodeId, number>();
+  #lastChange: Promise<unknown> = Promise.resolve();
+  #unsubscribe: () => void = () => undefined;
+
+  constructor(options: LineageDriverOptions, dependencies: LineageDriverDependencies) {
+    const { engine, surroundings, random, clock, logger } = dependencies;
+    this.#options = options;
+    this.#deps = dependencies;
+    this.#background = new Background(logger);
+    this.facts = new FactSource(options.self, engine, surroundings);
+    this.coordinator = new Coordinator({
+      ...options,
+      newId: () => Array.from({ length: 32 }, () => random.below(16).toString(16)).join(""),
+      wallMs: () => clock.wallMs(),
+    });
+    this.#evidence = new Evidence({
+      ...dependencies,
+      proved: (proof) => this.coordinator.proved(proof),
+    });
+  }
+
+  start(): Promise<void> {
+    const { engine, clock } = this.#deps;
+    this.#unsubscribe = engine.onForeignGeneration((from) => this.#meetForeign(from));
+    this.#background.run("lineage", async (signal) => {
+      for (;;) {
+        const facts = await this.facts.chained(this.coordinator.chainsToTell(clock.monotonicMs()));
+        this.carryOut(this.coordinator.tick(clock.monotonicMs(), facts));
+        await delay(clock, tickMs, signal);
+      }
+    });
+    return Promise.resolve();
+  }
+
+  async stop(): Promise<void> {
+    this.#unsubscribe();
+    await this.#evidence.close();
+    await this.#background.close();
+  }
+
+  status(): CoordinatorStatus {
+    return this.coordinator.status();
+  }
+
+  // ---- what peers ask ------------------------------------------------------------------------------------------
+
+  async hello(by: NodeId, theirs: LineageHello): Promise<LineageHello> {
+    if (theirs.from !== by) throw new AgentError("INVALID", `"${by}" spoke for another agent`);
+    await this.#greeted(theirs);
+    return this.coordinator.hello(await this.facts.comparable(theirs), theirs);
+  }
+
+  async survey(by: NodeId, survey: Survey): Promise<Survey> {
+    this.coordinator.surveyed(by, survey, this.#now());
+    return this.#survey();
+  }
+
+  prepare(by: NodeId, request: BallotRequest): Promise<PromiseAnswer> {
+    requireOwnBallot(by, request);
+    return this.exclusively(() =>
+      this.#promise(this.coordinator.promise(request, this.facts.now())),
+    );
+  }
+
+  accept(by: NodeId, request: AcceptRequest): Promise<PromiseAnswer> {
+    requireOwnBallot(by, request);
+    return this.exclusively(() =>
+      this.#promise(this.coordinator.accept(request, this.facts.now())),
+    );
+  }
+
+  /** Asks everybody once, so that a plan is about who answers now. */
+  async surveyAll(): Promise<void> {
+    const { admitted } = this.facts.surroundings;
+    const others = admitted.filter((id) => id !== this.#options.self);
+    await Promise.all(others.map((to) => this.#askSurvey(to).catch(() => undefined)));
+  }
+
+  /** What an operator would force now. */
+  async planNow(): Promise<SurvivorPlan> {
+    const facts = await this.facts.chained(this.coordinator.chainsToTell(this.#now()));
+    return this.coordinator.plan(this.#now(), facts, { operator: true });
+  }
+
+  /** Begins to carry out the operator's plan, if it is still the same. */
+  async recover(hash: string): Promise<RecoverVerdict> {
+    const facts = await this.facts.chained(this.coordinator.chainsToTell(this.#now()));
+    const verdict = this.coordinator.recover(hash, this.#now(), facts);
+    if (verdict.begun) this.carryOut(verdict.effects);
+    return verdict;
+  }
+
+  carryOut(effects: readonly CoordinatorEffect[]): void {
+    for (const effect of effects) this.#do(effect);
+  }
+
+  /** One promise or change of generation at a time. */
+  exclusively<T>(change: () => Promise<T>): Promise<T> {
+    const turn = this.#lastChange.then(change, change);
+    this.#lastChange = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #promise(verdict: RegisterAnswer): Promise<PromiseAnswer> {
+    const { engine } = this.#deps;
+    const { granted, promise, write } = verdict;
+    if (engine.status().engine === "held") {
+      throw new AgentError("CONFLICT", "This agent waits for others before it takes part again");
+    }
+    if (write && promise !== null) await engine.promise(promise);
+    const { term, lastTerm, last: lastIndex, commit } = engine.status();
+    return { granted, promise, term, lastTerm, lastIndex, commit };
+  }
+
+  #do(effect: CoordinatorEffect): void {
+    const { peers, logger, engine } = this.#deps;
+    switch (effect.kind) {
+      case "hello":
+        return this.#ask(`hello ${effect.to}`, () => this.#sayHello(effect.to));
+      case "survey":
+        return this.#ask(`survey ${effect.to}`, () => this.#askSurvey(effect.to));
+      case "prepare": {
+        const { to, request } = effect;
+        return this.#ask(`prepare ${to} ${request.ballot.counter}`, async () => {
+          const own = to === this.#options.self;
+          const answer = own ? await this.prepare(to, request) : await peers.prepare(to, request);
+          const facts = await this.facts.chained([]);
+          this.carryOut(this.coordinator.prepared(to, answer, this.#now(), facts));
+        });
+      }
+      case "accept": {
+        const { to, request } = effect;
+        return this.#ask(`accept ${to} ${request.ballot.counter}`, async () => {
+          const own = to === this.#options.self;
+          const answer = own ? await this.accept(to, request) : await peers.accept(to, request);
+          this.carryOut(this.coordinator.accepted(to, answer, this.#now(), this.facts.now()));
+        });
+      }
+      case "enter":
+        this.evidence.set(effect.child.id, effect.evidence);
+        return this.#enter({ kind: "force", child: effect.child, term: effect.term });
+      case "adopt":
+        return this.#enter({ kind: "adopt", generations: effect.generations });
+      case "depart":
+        return this.#change("depart", async (signal) => {
+          const at = (step: "exporting" | "resync"): void => this.coordinator.departing(step);
+          const exclusively = <T>(change: () => Promise<T>): Promise<T> => this.exclusively(change);
+          const deps = { ...this.#deps, self: this.#options.self, exclusively };
+          await depart(effect.departure, deps, { at, signal });
+        });
+      case "ask-exit":
+        return this.#evidence.askExit(effect.node);
+      case "fence":
+        return this.#evidence.fence(effect.node, refOf(currentGeneration(engine.lineage())));
+      case "log":
+        logger[effect.level](effect.data, effect.message);
+    }
+  }
+
+  #enter(step: EnterStep): void {
+    this.#change(step.kind, () => this.exclusively(() => this.#deps.engine.enter(step)));
+  }
+
+  /** The coordinator decides nothing until the change is through, or failed. */
+  #change(name: string, change: (signal: AbortSignal) => Promise<void>): void {
+    const { logger, clock } = this.#deps;
+    this.#background.run(name, async (signal) => {
+      try {
+        await change(signal);
+      } catch (error) {
+        signal.throwIfAborted();
+        logger.error(
+          { change: name, error: errorMessage(error) },
+          "the change failed; tries again",
+        );
+        await delay(clock, afterFailureMs, signal);
+      }
+      this.coordinator.moved(this.#now());
+    });
+  }
+
+  #ask(key: string, ask: () => Promise<void>): void {
+    if (this.#asking.has(key)) return;
+    this.#asking.add(key);
+    this.#background.run(key, async () => {
+      try {
+        await ask();
+      } catch (error) {
+        this.#deps.logger.debug({ asked: key, error: errorMessage(error) }, "no answer");
+      } finally {
+        this.#asking.delete(key);
+      }
+    });
+  }
+
+  async #sayHello(to: NodeId): Promise<void> {
+    const known = this.#hellos.get(to) ?? null;
+    const own = this.coordinator.hello(await this.facts.comparable(known), known);
+    await this.#greeted(await this.#deps.peers.hello(to, own));
+  }
+
+  async #greeted(theirs: LineageHello): Promise<void> {
+    this.#hellos.set(theirs.from, theirs);
+    const facts = await this.facts.comparable(theirs);
+    this.carryOut(this.coordinator.greeted(theirs, this.#now(), facts));
+  }
+
+  async #askSurvey(to: NodeId): Promise<void> {
+    const answer = await this.#deps.peers.survey(to, await this.#survey());
+    this.coordinator.surveyAnswered(to, answer, this.#now());
+  }
+
+  async #survey(): Promise<Survey> {
+    const now = this.#now();
+    const facts = await this.facts.chained(this.coordinator.chainsToTell(now));
+    return this.coordinator.survey(this.#now(), facts);
+  }
+
+  #meetForeign(from: NodeId): void {
+    const now = this.#now();
+    if (now - (this.#greetedAt.get(from) ?? -Infinity) < greetEveryMs) return;
+    this.#greetedAt.set(from, now);
+    this.#do({ kind: "hello", to: from });
+  }
+
+  #now(): number {
+    return this.#deps.clock.monotonicMs();
+  }
+}
+
+/** A ballot belongs to who asks: nobody can use up another's. */
+function requireOwnBallot(by: NodeId, { ballot }: BallotRequest): void {
+  if (ballot.node !== by) {
+    throw new AgentError("INVALID", `Ballot of "${ballot.node}" was asked for by "${by}"`);
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * What the coordinator is told about its own agent. Hash chains are read from the log, so those that an input needs are
+ * fetched first, and everything else is read in the same moment as it is judged.
+ */
+import { type Configuration, type Index, type NodeId } from "../core/types.ts";
+import { type ConsensusStatus } from "../driver/api.ts";
+import { type LocalFacts } from "../lineage/coordinator-types.ts";
+import { forceConfiguration } from "../lineage/force.ts";
+import { currentGeneration, hasBegun, indicesToTell } from "../lineage/generation.ts";
+import { type LineageHello } from "../lineage/types.ts";
+import { type LineageEngine, type Surroundings } from "./ports.ts";
+
+/** A leader that was not heard for longer is not in sight: twice the longest election timeout. */
+const contactMs = 4000;
+
+export class FactSource {
+  readonly #self: NodeId;
+  readonly #engine: LineageEngine;
+  readonly #surroundings: () => Surroundings;
+
+  constructor(self: NodeId, engine: LineageEngine, surroundings: () => Surroundings) {
+    this.#self = self;
+    this.#engine = engine;
+    this.#surroundings = surroundings;
+  }
+
+  get surroundings(): Surroundings {
+    return this.#surroundings();
+  }
+
+  /** Without chains: for inputs that compare no logs. */
+  now(chains: ReadonlyMap<Index, string> = new Map()): LocalFacts {
+    const status = this.#engine.status();
+    const surroundings = this.#surroundings();
+    const { term, lastTerm, last: lastIndex, commit, leaderLast } = status;
+    return {
+      ...surroundings,
+      // Before it is released it is as good as not there.
+      storageOk: surroundings.storageOk && status.engine !== "held" && status.health === "ok",
+      lineage: this.#engine.lineage(),
+      leader: this.#leaderOf(status),
+      configuration: this.#configuration(status),
+      ...{ term, lastTerm, lastIndex, commit, leaderLast },
+      chainAt: (index) => chains.get(index) ?? null,
+    };
+  }
+
+  /** With what it takes to compare histories with `peer`, or to tell one's own to somebody unknown. */
+  async comparable(peer: LineageHello | null): Promise<LocalFacts> {
+    const { last: lastIndex, commit } = this.#engine.status();
+    const { generations } = this.#engine.lineage();
+    return this.chained(indicesToTell({ generations, lastIndex, commit }, peer));
+  }
+
+  /** With the chains at `indices`, and at the end of the log. */
+  async chained(indices: readonly Index[]): Promise<LocalFacts> {
+    const wanted = new Set([...indices, this.#engine.status().last]);
+    const chains = new Map<Index, string>();
+    for (const index of wanted) {
+      const chain = await this.#engine.chainAt(index);
+      if (chain !== null) chains.set(index, chain);
+    }
+    return this.now(chains);
+  }
+
+  /** Who followed into a generation and has not got its first entry yet knows what that entry says all the same. */
+  #configuration({ effective, lastTerm }: ConsensusStatus): Configuration {
+    const generation = currentGeneration(this.#engine.lineage());
+    if (hasBegun(generation, lastTerm) || generation.members.length === 0) return effective;
+    const { members, coordinator, forkIndex } = generation;
+    return forceConfiguration(effective, members, coordinator, forkIndex + 1);
+  }
+
+  #leaderOf({ engine, leader, quorumLost, leaderContactMs }: ConsensusStatus): NodeId | null {
+    if (engine !== "running" || leader === null || quorumLost) return null;
+    return leader === this.#self || (leaderContactMs ?? Infinity) <= contactMs ? leader : null;
+  }
+}
