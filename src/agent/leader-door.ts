@@ -14,29 +14,39 @@ export interface Position {
 /** Margin for the way to the leader and back, on top of what the leader may take. */
 const slackMs = 1000;
 
-export async function forwardSubmit(
-  rpc: Rpc,
-  leader: string,
-  request: Uint8Array,
-  timeoutMs: number,
-): Promise<Position> {
-  const answer = await rpc.call(asPeerId(leader), "inventory.submit", { request }, { timeoutMs });
-  if (isJsonObject(answer)) {
-    const { index, term } = answer;
-    if (typeof index === "number" && typeof term === "number") return { index, term };
-  }
-  throw new AgentError("UNKNOWN_OUTCOME", `The leader "${leader}" gave an answer that is none`);
+/**
+ * Asks the leader to take a command. A command is meant for one history: the leader of another generation does not
+ * take it.
+ */
+export function forwardSubmit(
+  rpc: Pick<Rpc, "call">,
+  node: Pick<ConsensusNode<CommandResult>, "generation">,
+): (leader: string, request: Uint8Array, timeoutMs: number) => Promise<Position> {
+  return async (leader, request, timeoutMs) => {
+    const payload = { request, generation: node.generation().id };
+    const answer = await rpc.call(asPeerId(leader), "inventory.submit", payload, { timeoutMs });
+    if (isJsonObject(answer)) {
+      const { index, term } = answer;
+      if (typeof index === "number" && typeof term === "number") return { index, term };
+    }
+    throw new AgentError("UNKNOWN_OUTCOME", `The leader "${leader}" gave an answer that is none`);
+  };
 }
 
 /** Serves what `forwardSubmit` and `forwardTransfer` ask. */
 export function serveLeaderDoor(
-  rpc: Rpc,
+  rpc: Pick<Rpc, "handle">,
   handleForward: (request: Uint8Array) => Promise<Position>,
-  node: ConsensusNode<CommandResult>,
+  node: Pick<ConsensusNode<CommandResult>, "generation" | "transferLeadership">,
 ): void {
   rpc.handle("inventory.submit", async (payload) => {
     const request = isJsonObject(payload) ? (payload["request"] as unknown) : null;
     if (!(request instanceof Uint8Array)) throw new AgentError("INVALID", "request must be bytes");
+    const generation = isJsonObject(payload) ? payload["generation"] : null;
+    if (generation !== node.generation().id) {
+      const why = "This agent is in another generation; nothing happened.";
+      throw new AgentError("NOT_LEADER", why, { leader: null });
+    }
     const { index, term } = await handleForward(request);
     return { index, term };
   });

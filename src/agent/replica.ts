@@ -15,7 +15,8 @@ import { defaultDriverOptions } from "../consensus/driver/options.ts";
 import { immediateScheduler } from "../consensus/driver/scheduler.ts";
 import { Submitter } from "../consensus/driver/submitter.ts";
 import { bootstrapLineage } from "../consensus/lineage/generation.ts";
-import { defaultLevelLogOptions, LevelLogStore } from "../consensus/storage/level-log.ts";
+import { defaultLevelLogOptions } from "../consensus/storage/level-log.ts";
+import { SalvagingLogStore } from "../consensus/storage/salvaging-log.ts";
 import { defaultMaxSnapshotBytes, SnapshotFiles } from "../consensus/storage/snapshot-files.ts";
 import { type GossipNode } from "../gossip/ports.ts";
 import { admitEnvelope, stampEnvelope } from "../inventory/codec.ts";
@@ -51,7 +52,10 @@ export function createReplica(
   const logger = deps.logger.child({ module: "consensus" });
   const self = mesh.identity.peer;
   const directory = path.join(options.dataDir, "raft");
-  const transport = mesh.raft;
+  const snapshots = new SnapshotFiles(
+    { directory: path.join(directory, "snapshots"), maxBytes: defaultMaxSnapshotBytes },
+    { logger },
+  );
   const node = createConsensusNode<CommandResult>(
     {
       ...defaultDriverOptions,
@@ -65,13 +69,13 @@ export function createReplica(
     },
     {
       createCore,
-      log: new LevelLogStore({ ...defaultLevelLogOptions, directory }, { clock }),
-      snapshots: new SnapshotFiles(
-        { directory: path.join(directory, "snapshots"), maxBytes: defaultMaxSnapshotBytes },
-        { logger },
+      log: new SalvagingLogStore(
+        { ...defaultLevelLogOptions, directory },
+        { clock, snapshots, logger },
       ),
+      snapshots,
       stateMachine,
-      transport,
+      transport: mesh.raft,
       clock,
       random: systemRandom,
       scheduler: immediateScheduler,
@@ -94,7 +98,7 @@ export function createReplica(
     },
     stamp: (request) => stampEnvelope(request, clock.wallMs()),
     admit: (request) => admitEnvelope(request, clock.wallMs()),
-    forward: (leader, request, timeoutMs) => forwardSubmit(rpc, leader, request, timeoutMs),
+    forward: forwardSubmit(rpc, node),
     clock,
     random: systemRandom,
   });
