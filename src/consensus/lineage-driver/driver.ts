@@ -9,11 +9,7 @@ import { type Logger } from "../../base/logger.ts";
 import { type Random } from "../../base/random.ts";
 import { type Service } from "../../base/service.ts";
 import { type NodeId } from "../core/types.ts";
-import {
-  Coordinator,
-  type CoordinatorStatus,
-  type RecoverVerdict,
-} from "../lineage/coordinator.ts";
+import { Coordinator } from "../lineage/coordinator.ts";
 import { type CoordinatorTimings } from "../lineage/coordinator-timings.ts";
 import {
   type AcceptRequest,

@@ -43,7 +43,6 @@ export interface CoordinatorOptions {
 
 type Effects = readonly CoordinatorEffect[];
 const none: Effects = [];
-
 export class Coordinator {
   readonly #options: CoordinatorOptions;
   readonly #peers: PeerViews;
@@ -297,10 +296,9 @@ export class Coordinator {
   }
 
   #child(plan: SurvivorPlan, commit: number, facts: LocalFacts): Generation {
-    const { lastTerm: term, lastIndex: index } = facts;
-    const { newId, wallMs } = this.#options;
-    const fork = { index, term, chain: facts.chainAt(index) ?? "", commit };
-    return childGeneration(plan, fork, { id: newId(), at: wallMs() });
+    const { lastTerm: term, lastIndex: index, chainAt } = facts;
+    const fork = { index, term, chain: chainAt(index) ?? "", commit };
+    return childGeneration(plan, fork, { id: this.#options.newId(), at: this.#options.wallMs() });
   }
 
   /**
