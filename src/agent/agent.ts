@@ -121,12 +121,13 @@ export class Agent {
   /** `leave`: say good-bye, so that the others do not wait for this agent to come back. */
   async stop({ leave }: { readonly leave: boolean }): Promise<void> {
     const cluster = this.#cluster;
-    if (cluster !== null) await this.#drain(cluster);
+    // At once: handing over, draining and the good-bye one after another could outlast the time a stop may take.
+    await Promise.all([cluster && this.#drain(cluster), leave && cluster?.leave()]);
     this.#cluster = null;
     const unclean = (error: unknown): void => {
       this.#deps.logger.warn({ error: errorMessage(error) }, "a service did not stop cleanly");
     };
-    await cluster?.stop({ leave }).catch(unclean);
+    await cluster?.stop().catch(unclean);
     await this.#stopBase().catch(unclean);
     await this.#lock?.release();
     this.#lock = null;

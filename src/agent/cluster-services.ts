@@ -128,9 +128,13 @@ export class ClusterServices {
     this.#stopping.abort(stopped());
   }
 
-  async stop({ leave }: { readonly leave: boolean }): Promise<void> {
+  /** Says good-bye to the members; resolves when it spread, or after two seconds in vain. */
+  leave(): Promise<void> {
+    return this.gossip.leave(leaveMs);
+  }
+
+  async stop(): Promise<void> {
     this.endWaiting();
-    if (leave) await this.gossip.leave(leaveMs);
     await this.#stopAll();
   }
 

@@ -170,7 +170,7 @@ it("lets nobody in with a token that is wrong, foreign, used, expired, revoked o
   const intruder = hosts.agent("x");
   for (const [token, code] of worthless) {
     intruder.start("agent", ["--join", first.address, ...(await tokenFile("x", token))]);
-    assert.is.not(await intruder.exited(), 0, code);
+    assert.is(await intruder.exited(), 7, code);
     assert.match(intruder.log().trimEnd().split("\n").at(-1) ?? "", code);
   }
   assert.is((await first.get<{ nodes: { total: number } }>("/v1/status")).nodes.total, 5);
@@ -178,7 +178,7 @@ it("lets nobody in with a token that is wrong, foreign, used, expired, revoked o
   await seen([...names, "x"]);
   const second = hosts.agent("y");
   second.start("agent", ["--join", first.address, ...(await tokenFile("y", used))]);
-  assert.is.not(await second.exited(), 0);
+  assert.is(await second.exited(), 7);
   assert.match(second.log(), "TOKEN_USED");
   assert.is((await first.get<{ nodes: { total: number } }>("/v1/status")).nodes.total, 6);
 });

@@ -46,6 +46,8 @@ it("finds the members of its cluster and no others, also one that comes later, a
       { what: "c finds b", everyMs: 10 },
       () => seen() === "127.0.0.1:7701 127.0.0.1:7702",
     );
+    const own = (a?.addresses() ?? []).map(formatHostPort);
+    assert.not.ok(own.includes("127.0.0.1:7701"), "nobody finds itself, though it hears itself");
     await a?.stop();
     await until({ what: "c hears a go", everyMs: 10 }, () => seen() === "127.0.0.1:7702");
     assert.equal(told, []);
