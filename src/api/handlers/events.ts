@@ -58,11 +58,15 @@ async function* eventLines(
   }
 }
 
-/** Starts one index early, so that the rest of a half-read entry is not lost. */
+/**
+ * The rest of a half-read entry first, by itself: a merge writes thousands of events in one entry, and the view gives
+ * such an entry only when it is asked for with nothing before it.
+ */
 function eventsAfter(view: InventoryView, { index, seq }: Position): readonly EventRecord[] {
-  return view
-    .events(Math.max(0, index - 1), batchSize)
-    .filter((event) => event.index > index || (event.index === index && event.seq > seq));
+  const rest = view
+    .events(Math.max(0, index - 1), 1)
+    .filter((event) => event.index === index && event.seq > seq);
+  return rest.length > 0 ? rest : view.events(index, batchSize);
 }
 
 function startOf(request: ApiRequest<"getEvents">, { view, clock }: ApiContext): Start {

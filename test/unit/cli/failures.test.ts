@@ -51,7 +51,7 @@ it("knows an exit code between 0 and 7, or 124, for every code of the API", () =
 });
 
 const everyVerb =
-  "status|members|events|why x|nodes|nodes show x|nodes history x|nodes ledger x|nodes label x a=b|nodes role x|nodes vars x|nodes forget x|commission x|jobs|jobs show|jobs logs|jobs wait|jobs cancel x|vars|vars set a=b|vars unset a|roles|roles show x|roles set x a=b|settings|settings set repair=off|config|config refresh|config set-repo /x|token|token create|token revoke abc|operator raft|operator transfer|operator keys|operator rotate-keys";
+  "status|members|events|why x|nodes|nodes show x|nodes history x|nodes ledger x|nodes label x a=b|nodes role x|nodes vars x|nodes forget x|commission x|jobs|jobs show|jobs logs|jobs wait|jobs cancel x|vars|vars set a=b|vars unset a|roles|roles show x|roles set x a=b|settings|settings set repair=off|config|config refresh|config set-repo /x|token|token create|token revoke abc|operator raft|operator transfer|operator keys|operator rotate-keys|operator recover --plan|operator conflicts|operator conflicts show x";
 
 it("says in one line what to do when no agent runs, and ends with 6, whatever the verb", async () => {
   for (const verb of everyVerb.split("|")) {
