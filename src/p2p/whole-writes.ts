@@ -3,6 +3,7 @@
  * are four system calls and four packets. Handing it messages in one piece makes that one.
  */
 import { type ConnectionEncrypter, type MessageStream } from "@libp2p/interface";
+import { decodeWithoutExceptions } from "./noise-frames.ts";
 
 type Encrypters<Components> = (components: Components) => ConnectionEncrypter;
 
@@ -13,12 +14,17 @@ export function inWholeWrites<Components>(
   return (components) => {
     const encrypter = encrypters(components);
     const { secureInbound, secureOutbound } = encrypter;
-    encrypter.secureInbound = (connection, options) =>
-      secureInbound.call(encrypter, whole(connection), options);
-    encrypter.secureOutbound = (connection, options) =>
-      secureOutbound.call(encrypter, whole(connection), options);
+    encrypter.secureInbound = async (connection, options) =>
+      secured(await secureInbound.call(encrypter, whole(connection), options));
+    encrypter.secureOutbound = async (connection, options) =>
+      secured(await secureOutbound.call(encrypter, whole(connection), options));
     return encrypter;
   };
+}
+
+function secured<T extends { readonly connection: MessageStream }>(result: T): T {
+  decodeWithoutExceptions(result.connection);
+  return result;
 }
 
 function whole<T extends MessageStream>(connection: T): T {
