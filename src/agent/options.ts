@@ -182,7 +182,7 @@ function buildOptions(read: OptionReader, env: Environment): AgentOptions {
     logLevel: read.required("log-level", kinds.oneOf("debug", "info", "warn", "error"), "info"),
     gossipProfile: read.required("gossip-profile", kinds.oneOf("lan", "wan", "local"), "lan"),
     gossipUdp: read.required("gossip-udp", kinds.oneOf("on", "off"), "off") === "on",
-    snapshotEntries: read.required("snapshot-entries", kinds.entryCount, "20000"),
+    snapshotEntries: read.required("snapshot-entries", kinds.entryCount, "50000"),
     configWatchMs: read.required("config-watch", kinds.duration, "60s"),
     configRepo: read.optional("config-repo", kinds.repository),
     clusterName: read.required("cluster-name", kinds.name, "muster"),

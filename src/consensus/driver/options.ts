@@ -45,9 +45,9 @@ export const defaultDriverOptions: Omit<DriverOptions, "self" | "bootstrap" | "l
   proposalTimeoutMs: 10_000,
   inboxBudgetMs: 4,
   applyBudgetMs: 8,
-  snapshotEntries: 20_000,
+  snapshotEntries: 50_000,
   snapshotLogBytes: 16 * mib,
-  trailingEntries: 10_000,
+  trailingEntries: 25_000,
   trailingBytes: 32 * mib,
   transferOnStopMs: 2000,
 };
