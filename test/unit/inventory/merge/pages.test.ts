@@ -53,7 +53,7 @@ it("shows nothing of a merge before all of it is there, and keeps no page after"
   big(loser, 3, 150_000);
   const pages = pagesOf(loser, fork);
   for (const bytes of pages.slice(0, -1)) {
-    assert.equal(winner.ok(pageCommand(bytes, fork)) as object as { merged: boolean }, {
+    assert.equal(winner.ok(pageCommand(bytes, fork)), {
       merged: false,
       waiting: winner.machine.image().filter(({ key }) => key.startsWith("page/")).length,
       pages: pages.length,
