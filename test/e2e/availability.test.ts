@@ -6,6 +6,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type TestAgent, TestCluster } from "../support/agents.ts";
 import { compareStates } from "../nemesis/convergence.ts";
+import { WriteLedger } from "../support/ledger.ts";
 import { until } from "../support/until.ts";
 
 const it = suite("availability");
@@ -16,34 +17,10 @@ interface Status {
   readonly voters: readonly { readonly name: string }[];
 }
 
-/** Writes that were acknowledged. */
-class Ledger {
-  readonly #cluster: TestCluster;
-  readonly #keys: string[] = [];
-
-  constructor(cluster: TestCluster) {
-    this.#cluster = cluster;
-  }
-
-  /** A write through an agent that runs is acknowledged, soon: the cluster takes writes. */
-  async write(through: TestAgent): Promise<void> {
-    const key = `w-${this.#keys.length}`;
-    const headers = { "idempotency-key": key };
-    await until({ what: `${through.name} takes a write`, deadlineMs: 60_000 }, async () => {
-      const answer = await through.api("PUT", `/v1/vars/${key}`, { body: { value: key }, headers });
-      return answer.status === 200;
-    });
-    this.#keys.push(key);
-  }
-
-  /** Every agent that runs has every one of them. */
-  async assertKept(): Promise<void> {
-    for (const agent of this.#cluster.agents.filter(({ running }) => running)) {
-      const { vars } = await agent.get<{ vars: Record<string, unknown> }>(
-        "/v1/vars?consistency=linearizable",
-      );
-      for (const key of this.#keys) assert.is(vars[key], key, `${agent.name} lost ${key}`);
-    }
+/** Every agent that runs has every acknowledged write. */
+async function assertKept(cluster: TestCluster, ledger: WriteLedger): Promise<void> {
+  for (const agent of cluster.agents.filter(({ running }) => running)) {
+    assert.equal(await ledger.lostOn(agent), [], `lost on ${agent.name}`);
   }
 }
 
@@ -61,7 +38,7 @@ async function votersFit(cluster: TestCluster): Promise<void> {
 
 it("takes writes while five become four, three, two and one, and all are there when they are back", async () => {
   await using cluster = await TestCluster.start({ size: 5 });
-  const ledger = new Ledger(cluster);
+  const ledger = new WriteLedger();
   // Down to two it is the leader that dies, the hardest case; of the last two it is the follower.
   for (const dies of ["leader", "leader", "leader", "follower"] as const) {
     await ledger.write(cluster.live());
@@ -78,29 +55,29 @@ it("takes writes while five become four, three, two and one, and all are there w
     [last.name],
   );
   await ledger.write(last);
-  await ledger.assertKept();
+  await assertKept(cluster, ledger);
 
   for (const agent of cluster.agents) if (agent !== last) cluster.restart(agent);
   for (const agent of cluster.agents) await cluster.ready(agent, 5);
   await ledger.write(cluster.first);
-  await ledger.assertKept();
+  await assertKept(cluster, ledger);
   assert.equal(await compareStates(cluster.agents, 0), []);
 });
 
 it("goes on with one of two when the other, the leader, is stopped in order", async () => {
   await using cluster = await TestCluster.start({ size: 2 });
-  const ledger = new Ledger(cluster);
+  const ledger = new WriteLedger();
   await ledger.write(cluster.first);
   const leader = await cluster.leader();
   const other = cluster.live(leader);
   assert.is(await leader.kill("SIGTERM"), 0, leader.log());
   await ledger.write(other);
   assert.is((await statusOf(other)).mode, "normal");
-  await ledger.assertKept();
+  await assertKept(cluster, ledger);
 
   cluster.restart(leader);
   await cluster.settled(2);
-  await ledger.assertKept();
+  await assertKept(cluster, ledger);
 });
 
 it.run();

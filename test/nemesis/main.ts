@@ -5,7 +5,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { errorMessage } from "../../src/base/errors.ts";
-import { Lab } from "../support/lab/lab.ts";
+import { Lab, type LabOptions } from "../support/lab/lab.ts";
 import { whyNoLab } from "../support/lab/requirements.ts";
 import { nemeses, nemesisNamed } from "./catalogue.ts";
 import { type Nemesis } from "./nemesis.ts";
@@ -18,16 +18,20 @@ const usage = `usage: nemesis [--nemesis NAME|all] [--seconds N] [--nodes N] [--
   --nodes    agents (default 5)
   --seed     of all that is drawn: who is struck, what clients do (default: from the time). The schedule of real
              processes is not repeated by it.
+  --fresh    a cluster for each, on the machine's disk; else one for all, on disks in memory, until something is found
   --verbose  say what is done
 
 ${nemeses.map(({ name, about }) => `  ${name.padEnd(18)}${about}`).join("\n")}
 `;
+
+const diskMegabytes = 128;
 
 interface Options {
   readonly chosen: readonly Nemesis[];
   readonly seconds: number;
   readonly nodes: number;
   readonly seed: number;
+  readonly fresh: boolean;
   readonly verbose: boolean;
 }
 
@@ -38,6 +42,7 @@ function options(): Options | null {
       seconds: { type: "string", default: "20" },
       nodes: { type: "string", default: "5" },
       seed: { type: "string", default: String(Date.now() % 1_000_000) },
+      fresh: { type: "boolean", default: false },
       verbose: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -48,6 +53,7 @@ function options(): Options | null {
     seconds: inRange("seconds", values.seconds, 86_400),
     nodes: inRange("nodes", values.nodes, 32),
     seed: inRange("seed", values.seed, 2 ** 32),
+    fresh: values.fresh,
     verbose: values.verbose,
   };
 }
@@ -62,23 +68,48 @@ function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-async function runOne(
-  nemesis: Nemesis,
-  { nodes, seconds, seed, verbose }: Options,
-): Promise<boolean> {
+/** The cluster that runs are made on. */
+class Ground implements AsyncDisposable {
+  #lab: Lab | null = null;
+  readonly #options: Options;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  async labFor(nemesis: Nemesis): Promise<Lab> {
+    this.#lab ??= await Lab.start({ size: this.#options.nodes, ...this.#kind(nemesis) });
+    return this.#lab;
+  }
+
+  /** The next run gets another cluster. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const lab = this.#lab;
+    this.#lab = null;
+    await lab?.[Symbol.asyncDispose]();
+  }
+
+  #kind({ needs }: Nemesis): Pick<LabOptions, "diskMegabytes" | "clocks"> {
+    const { fresh } = this.#options;
+    return {
+      ...(!fresh || needs === "disks" ? { diskMegabytes } : {}),
+      clocks: !fresh || needs === "clocks",
+    };
+  }
+}
+
+async function runOne(nemesis: Nemesis, ground: Ground, options: Options): Promise<boolean> {
+  const { seconds, seed, verbose, fresh } = options;
   const begun = performance.now();
   const log = (line: string): void => {
     if (verbose) print(`    ${((performance.now() - begun) / 1000).toFixed(1)} s  ${line}`);
   };
-  const needs = {
-    ...(nemesis.needs === "disks" ? { diskMegabytes: 96 } : {}),
-    clocks: nemesis.needs === "clocks",
-  };
-  await using lab = await Lab.start({ size: nodes, ...needs });
+  const lab = await ground.labFor(nemesis);
   const report = await runNemesis({ lab, nemesis, seconds, seed, log });
   print(`${report.problems.length === 0 ? "✓" : "✗"} ${describe(report)}`);
   for (const problem of report.problems) print(`    ${problem}`);
   if (report.folder !== null) print(`    see ${report.folder}`);
+  if (fresh || report.problems.length > 0) await ground[Symbol.asyncDispose]();
   return report.problems.length === 0;
 }
 
@@ -89,6 +120,15 @@ function describe(report: RunReport): string {
     `${refused} refused, ${failed} failed, ${unknown} unknown, ${events} events, ` +
     `longest gap ${report.longestGapMs} ms`
   );
+}
+
+/** Interrupted: what was built is taken down, then the process ends as the signal asks. */
+function endOnSignals(ground: Ground): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      void ground[Symbol.asyncDispose]().finally(() => process.kill(process.pid, signal));
+    });
+  }
 }
 
 async function main(): Promise<number> {
@@ -103,9 +143,12 @@ async function main(): Promise<number> {
     return 2;
   }
   let bad = 0;
+  await using ground = new Ground(wanted);
+  endOnSignals(ground);
   for (const nemesis of wanted.chosen) {
-    const good = await runOne(nemesis, wanted).catch((error: unknown) => {
+    const good = await runOne(nemesis, ground, wanted).catch(async (error: unknown) => {
       print(`✗ ${nemesis.name}: ${errorMessage(error)}`);
+      await ground[Symbol.asyncDispose]();
       return false;
     });
     if (!good) bad += 1;
