@@ -144,7 +144,8 @@ export class DatagramLane implements Service {
 
   #arrived(bytes: Uint8Array, source: RemoteInfo): void {
     const now = this.#deps.clock.monotonicMs();
-    if (this.#guard.isCut(source.address, now)) {
+    const from = `${source.address}:${source.port}`;
+    if (this.#guard.isCut(from, now)) {
       this.#meter.dropped("sourceCut");
       return;
     }
@@ -154,9 +155,8 @@ export class DatagramLane implements Service {
       this.#receive(opened.from, opened.frame);
       return;
     }
-    const from = `${source.address}:${source.port}`;
     this.#note(opened.refused, from, "");
-    if (this.#guard.bad(source.address, now)) {
+    if (this.#guard.bad(from, now)) {
       this.#deps.logger.warn(
         { from },
         "too many datagrams that do not open, ignoring their source",

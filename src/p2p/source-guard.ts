@@ -1,6 +1,7 @@
 /**
- * Cuts off sources that keep sending what is not genuine, before it costs a decryption. Sources are addresses, which
- * can be forged: at worst a member's own datagrams are dropped for a minute, and its probes pass over streams.
+ * Cuts off sources that keep sending what is not genuine, before it costs a decryption. A source is an address with
+ * its port, as many agents may be behind one address. It can be forged: at worst a member's own datagrams are dropped
+ * for a minute, and its probes pass over streams.
  */
 interface Source {
   tokens: number;
