@@ -1,4 +1,6 @@
 /** Gossip by datagrams between real agents, one of which has none: keys are rotated, and nobody is lost. */
+import { stat } from "node:fs/promises";
+import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { TestCluster, type TestAgent } from "../support/agents.ts";
@@ -56,6 +58,8 @@ it("rotates the keys of datagrams in a cluster of both kinds, and loses no membe
     types.filter((type) => type.startsWith("keyring.")),
     ["keyring.created", "keyring.rotating", "keyring.rotated"],
   );
+  const { mode } = await stat(path.join(first.dataDir, "raft"));
+  assert.is(mode & 0o077, 0, "only the agent's user gets at the log, and so at the keys");
   const metrics = (await first.api("GET", "/metrics")).text;
   assert.not.match(metrics, /[0-9a-f]{64}/);
 });
