@@ -8,7 +8,7 @@ import { type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { systemRandom } from "../base/random.ts";
 import { type Service } from "../base/service.ts";
-import { type LineagePort } from "../api/context.ts";
+import { type LineageOutlook, type LineagePort } from "../api/context.ts";
 import { type MeasuredConsensusNode } from "../consensus/driver/driver.ts";
 import { isVoter } from "../consensus/core/configuration.ts";
 import { LineageDriver } from "../consensus/lineage-driver/driver.ts";
@@ -99,6 +99,11 @@ export class AgentLineage implements LineagePort {
     const generation = currentGeneration(this.#deps.node.lineage());
     const record = this.#deps.stateMachine.view.generation(generation.id);
     return isProvisional(generation) && (record?.settledAt ?? null) === null;
+  }
+
+  outlook(): LineageOutlook | null {
+    const { plan } = this.#driver.status();
+    return plan === null ? null : { why: plan.why, waitMs: plan.waitMs };
   }
 
   async plan(): Promise<SurvivorPlan> {

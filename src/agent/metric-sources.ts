@@ -1,5 +1,6 @@
 /** What the agent tells Prometheus about its subsystems; read when somebody asks. */
 import { type Metrics, type Sample } from "../api/metrics.ts";
+import { coordinatorStates } from "../consensus/lineage/coordinator-types.ts";
 import { phases, reachabilities } from "../inventory/records.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type ClusterServices } from "./cluster-services.ts";
@@ -15,6 +16,7 @@ export function addSources(metrics: Metrics, deps: SourcesDeps): void {
   addInventory(metrics, deps);
   addRaft(metrics, deps);
   addGossip(metrics, deps);
+  addLineage(metrics, deps);
 }
 
 function addInventory(metrics: Metrics, { stateMachine }: SourcesDeps): void {
@@ -79,4 +81,36 @@ function addRaft(metrics: Metrics, { cluster }: SourcesDeps): void {
   for (const [name, help, read] of counters) {
     metrics.counter({ name: `muster_raft_${name}_total`, help, read });
   }
+}
+
+/** Alert on provisional = 1, and on any state but normal that stays. */
+function addLineage(metrics: Metrics, { cluster }: SourcesDeps): void {
+  const current = () => cluster()?.consensus.generation() ?? null;
+  metrics.gauge({
+    name: "muster_lineage_generation",
+    help: "Depth of the generation this agent is in; 1 until a quorum was forced",
+    read: () => current()?.n ?? 0,
+  });
+  metrics.gauge({
+    name: "muster_lineage_provisional",
+    help: "1 while members that were left behind may hold another history",
+    read: () => (cluster()?.lineage.isProvisional() === true ? 1 : 0),
+  });
+  metrics.gauge({
+    name: "muster_lineage_missing_at_most",
+    help: "Entries that may be missing since the generation was forced; -1 when not known",
+    read: () => current()?.missingAtMost ?? (current() === null ? 0 : -1),
+  });
+  metrics.gauge({
+    name: "muster_lineage_state",
+    help: "1 for what the agent does about its generation now",
+    labels: ["state"],
+    read: () => {
+      const now = cluster()?.lineage.status().state ?? null;
+      return coordinatorStates.map((state) => ({
+        labels: { state },
+        value: state === now ? 1 : 0,
+      }));
+    },
+  });
 }

@@ -39,12 +39,21 @@ export interface AgentIdentity {
   readonly version: string;
 }
 
+export interface LineageOutlook {
+  /** In words: what it waits for, or why it acts. */
+  readonly why: string;
+  /** Until it would go on by itself if nothing changes; null when time alone will not help. */
+  readonly waitMs: number | null;
+}
+
 /** The tree of generations as this agent knows it, and the operator's hand on it. */
 export interface LineagePort {
   /** From bootstrap to the current one (last); never empty. */
   generations(): readonly Generation[];
   /** True until every member that was lost at the fork is back or forgotten. */
   isProvisional(): boolean;
+  /** What is done about a lost quorum; null while one is in sight, or an election may still find one. */
+  outlook(): LineageOutlook | null;
   /**
    * Asks all that answer, and says what `recover` would do. The hash stands for exactly this plan.
    * @throws AgentError CONFLICT when there is nothing to recover from: a quorum is in sight.

@@ -131,6 +131,8 @@ function awaitRun(
     const since = Math.max(run.begunAt, node.reachabilitySince);
     lostAt = Math.min(lostAt, since + impatientGraceMs);
   }
+  const waits = isBeyond(context, node) && !isStopping && !isForced(job);
+  if (waits) lostAt = Math.max(lostAt, context.now + beyondRecheckMs);
   if (context.now < lostAt) return { command: null, wakeAt: lostAt };
   return now(loseRun(context, job, current));
 }
@@ -165,6 +167,7 @@ function awayDeadline(
   const { node, state } = found;
   if (node.reachability === "reachable") return null;
   if (isForced(job)) return context.now;
+  if (isBeyond(context, node) && !job.cancelRequested) return context.now + beyondRecheckMs;
   const lastEnd = state.runs.at(-1)?.endedAt ?? 0;
   const since = Math.max(
     node.reachabilitySince,
@@ -173,6 +176,20 @@ function awayDeadline(
   );
   const { impatientGraceMs, awayGraceMs } = context.options;
   return since + (job.cancelRequested ? impatientGraceMs : awayGraceMs);
+}
+
+const beyondRecheckMs = 30_000;
+
+/**
+ * Was the node left behind by a generation that is still provisional? Then it may be alive on another side, at work for
+ * another leader: nothing is decided about it from here but on the operator's word.
+ */
+function isBeyond({ view }: StepContext, node: NodeRecord): boolean {
+  if (node.reachability === "reachable") return false;
+  const generations = view.generations();
+  const newest = generations.toSorted((a, b) => b.n - a.n)[0];
+  if (newest === undefined || newest.settledAt !== null) return false;
+  return generations.some(({ lost, settledAt }) => settledAt === null && lost.includes(node.id));
 }
 
 function isForced(job: JobRecord): boolean {

@@ -1,199 +1,150 @@
-/** A cluster in one process: nodes, disks and network on one virtual clock, watched by the invariants. */
-import { seededRandom, type Random } from "../../src/base/random.ts";
-import { emptyConfiguration, simpleConfiguration } from "../../src/consensus/core/configuration.ts";
+/** A cluster in one process: machines, disks and network on one virtual clock, watched by the invariants. */
 import {
+  type Entry,
+  type Index,
   type Message,
   type NodeId,
-  type ReadResult,
-  type SnapshotMeta,
 } from "../../src/consensus/core/types.ts";
+import { AppliedHistory } from "./applied-history.ts";
 import { SimClock } from "./clock.ts";
-import { SimDisk } from "./disk.ts";
-import { Invariants, type NodeView } from "./invariants.ts";
+import { drainMicrotasks } from "./drain.ts";
+import { Invariants } from "./invariants.ts";
 import { SimNetwork } from "./net.ts";
-import { SimNode, type CoreFactory } from "./node.ts";
-import { tickMs, type Profile } from "./profile.ts";
+import { SimNode } from "./node.ts";
+import { type NodeView } from "./node-view.ts";
+import { type SimProcess } from "./process.ts";
+import type * as Production from "./production.ts";
+import { type Profile } from "./profile.ts";
+import { concerns, stream } from "./streams.ts";
 import { describeMessage, Trace } from "./trace.ts";
+import { type Endpoint, type Switchboard } from "./transport.ts";
+import { require } from "./violation.ts";
 
 export interface ClusterOptions {
   readonly seed: number;
   readonly profile: Profile;
-  readonly createCore: CoreFactory;
-  readonly ackEarly: boolean;
+  readonly production: typeof Production;
   readonly direct: boolean;
   readonly traceLines: number;
 }
 
-export class SimCluster {
+export class SimCluster implements Switchboard {
   readonly clock = new SimClock();
   readonly trace: Trace;
-  readonly network: SimNetwork<Message>;
+  readonly network: SimNetwork;
   readonly nodes: readonly SimNode[];
   readonly invariants: Invariants;
-  readonly #byId = new Map<NodeId, SimNode>();
-  readonly #paused = new Set<NodeId>();
-  readonly #random: Random;
-  #nextRead = 1;
+  readonly history = new AppliedHistory();
+  readonly encoded: boolean;
+  readonly profile: Profile;
+  readonly #views = new Map<NodeId, NodeView>();
+  readonly #slots = new Map<NodeId, number>();
+  #violation: Error | null = null;
   /** Told when a node wins an election. */
-  onLeader: (node: SimNode) => void = () => undefined;
-  reads = 0;
+  onLeader: (node: SimNode) => void = () => {};
+  onNewcomer: (node: SimNode, replaces: NodeId) => void = () => {};
+  /** Told when the core of a leader gives payloads their places. */
+  onProposed: (data: readonly Uint8Array[], first: Index) => void = () => {};
   /** What was given to the network: for tests of efficiency. */
   messagesSent = 0;
   payloadBytesSent = 0;
-  readsAnswered = 0;
 
   constructor(options: ClusterOptions) {
-    const { seed, profile } = options;
+    const { seed, profile, production } = options;
+    this.profile = profile;
+    this.encoded = profile.encoded;
     this.trace = new Trace(this.clock, options.traceLines);
-    this.#random = stream(seed, 1);
-    this.network = new SimNetwork<Message>(profile.net, {
+    this.network = new SimNetwork(profile.net, {
       clock: this.clock,
-      random: stream(seed, 2),
-      deliver: (to, message) => this.#deliver(to, message),
+      random: stream(seed, concerns.network),
     });
-    const views = new Map<NodeId, NodeView>();
-    this.invariants = new Invariants(views, { direct: options.direct });
-    this.nodes = this.#createNodes(options, views);
-  }
-
-  #createNodes(options: ClusterOptions, views: Map<NodeId, NodeView>): readonly SimNode[] {
-    const { profile, seed } = options;
+    this.network.onReset = (from, to) => this.#connectionLost(from, to);
+    this.invariants = new Invariants(this.#views, { direct: options.direct });
     const ids = Array.from({ length: profile.nodes }, (_, i) => `n${i + 1}`);
-    const bootstrap = simpleConfiguration(ids.slice(0, profile.voters));
-    return ids.map((id, i) => {
-      const disk = new SimDisk(profile.disk, {
-        bootstrap: i < profile.voters ? bootstrap : emptyConfiguration,
-        clock: this.clock,
-        random: stream(seed, 100 + i),
-      });
-      const view = { id, disk, image: [], imageBase: { index: 0, term: 0 }, term: 0, commit: 0 };
-      views.set(id, view);
-      const node = this.#createNode({ options, id, slot: i }, view);
-      this.#byId.set(id, node);
-      return node;
-    });
-  }
-
-  #createNode(
-    at: { readonly options: ClusterOptions; readonly id: NodeId; readonly slot: number },
-    view: NodeView,
-  ): SimNode {
-    const { profile, seed, createCore, ackEarly } = at.options;
-    const random = stream(seed, 200 + at.slot);
-    return new SimNode(
-      {
-        clock: this.clock,
-        random,
-        disk: view.disk,
-        invariants: this.invariants,
-        trace: this.trace,
-        createCore,
-        options: { ...profile.core, self: at.id, random: () => random.float() },
-        send: (from, to, message) => this.#send(from, to, message),
-        sendSnapshot: (from, to, meta) => this.#sendSnapshot(from, to, meta),
-        onLeader: (id) => {
-          const node = this.#byId.get(id);
-          if (node !== undefined) this.onLeader(node);
-        },
-        onRead: (id, result) => this.#onRead(id, result),
-        ackEarly,
-        loadMs: profile.loadMs,
-      },
-      view,
+    this.nodes = ids.map(
+      (_, slot) =>
+        new SimNode(
+          {
+            ...{ production, profile, board: this, clock: this.clock, trace: this.trace },
+            ...{ invariants: this.invariants, history: this.history },
+            random: stream(seed, 100 + slot),
+            voters: ids.slice(0, profile.voters),
+            isAlive: (id) => this.#isAlive(slot, id),
+            onLeader: () => this.onLeader(this.nodes[slot] as SimNode),
+            onProposed: (data, first) => this.onProposed(data, first),
+            addView: (view) => {
+              this.#views.set(view.id, view);
+              this.#slots.set(view.id, slot);
+            },
+            onGone: (node, id, closed) => this.#gone(node, id, closed),
+            onViolation: (error) => this.fail(error),
+            onNewcomer: (node, replaces) => this.onNewcomer(node, replaces),
+          },
+          slot,
+        ),
     );
   }
 
   start(): void {
-    for (const node of this.nodes) {
-      node.start();
-      this.#scheduleTick(node);
-    }
+    for (const node of this.nodes) node.start();
   }
 
-  /** Clocks drift: each node's ticks come a little early or late. */
-  #scheduleTick(node: SimNode): void {
-    this.clock.after(tickMs * (0.9 + 0.2 * this.#random.float()), () => {
-      if (!this.#paused.has(node.id)) node.tick();
-      this.#scheduleTick(node);
-    });
+  /** Ends the run with `error`, the first one given. */
+  fail(error: Error): void {
+    this.#violation ??= error;
   }
 
-  #send(from: NodeId, to: NodeId, message: Message): void {
+  find(id: NodeId): Endpoint | null {
+    const node = this.nodes[this.#slots.get(id) ?? -1];
+    return node?.process?.id === id ? node.process : null;
+  }
+
+  slotOf(id: NodeId): number | null {
+    return this.#slots.get(id) ?? null;
+  }
+
+  onSend(from: NodeId, message: Message): void {
+    const view = this.#views.get(from);
+    if (view !== undefined) this.invariants.onSend(view, message);
     this.messagesSent += 1;
+    this.clock.mix(message.term * 31 + message.type.length);
     if (message.type === "Append") {
       for (const { data } of message.entries) this.payloadBytesSent += data.length;
     }
-    this.network.send(from, to, message);
   }
 
-  #deliver(to: NodeId, message: Message): void {
-    const node = this.#byId.get(to);
-    if (node?.core === null || node === undefined) return;
-    if (this.#paused.has(to)) {
-      // A stopped process receives when it goes on.
-      this.clock.after(20, () => this.#deliver(to, message));
-      return;
-    }
+  onDeliver(message: Message): void {
     this.trace.add(() => describeMessage(message));
-    node.receive(message);
-  }
-
-  #sendSnapshot(from: NodeId, to: NodeId, meta: SnapshotMeta): void {
-    this.clock.after(10 + 5 * this.network.latency(), () => {
-      const receiver = this.#byId.get(to);
-      const ok =
-        receiver !== undefined &&
-        receiver.core !== null &&
-        !this.network.isCut(from, to) &&
-        this.#random.float() < 0.9;
-      this.trace.add(() => `${from}->${to} snapshot ${meta.id} ${ok ? "arrived" : "failed"}`);
-      if (ok) receiver.with((core) => core.snapshotReceived(meta));
-      this.#byId.get(from)?.with((core) => core.snapshotResult(to, ok));
-    });
-  }
-
-  #onRead(id: NodeId, result: ReadResult): void {
-    this.readsAnswered += result.ok ? 1 : 0;
-    this.invariants.onReadResult(id, result);
-  }
-
-  readAt(node: SimNode): void {
-    if (node.core === null || this.isPaused(node)) return;
-    const context = this.#nextRead++;
-    this.reads += 1;
-    this.invariants.onRead(context);
-    node.with((core) => core.readIndex(context));
-  }
-
-  pause(node: SimNode): void {
-    this.#paused.add(node.id);
-  }
-
-  resume(node: SimNode): void {
-    this.#paused.delete(node.id);
-  }
-
-  isPaused(node: SimNode): boolean {
-    return this.#paused.has(node.id);
-  }
-
-  resumeAll(): void {
-    this.#paused.clear();
   }
 
   /** The node that leads in the newest term, among those that believe they lead. */
   leader(): SimNode | null {
     let best: SimNode | null = null;
     for (const node of this.nodes) {
-      if (node.core?.status().role !== "leader") continue;
-      if (best === null || node.view.term > best.view.term) best = node;
+      if (node.process === null || node.view.leads === null) continue;
+      if (best === null || node.view.leads > (best.view.leads ?? 0)) best = node;
     }
     return best;
   }
 
+  /** Running processes, the stopped (SIGSTOP) ones too. */
+  processes(): readonly SimProcess[] {
+    return this.nodes.flatMap(({ process }) => (process?.started === true ? [process] : []));
+  }
+
+  committedEntry(index: Index): Entry | null {
+    return this.invariants.committedEntry(index);
+  }
+
+  /** @throws Error the first violation. */
   runFor(ms: number): void {
+    drainMicrotasks(); // what was called from outside since the last event
     const end = this.clock.nowMs + ms;
-    while (this.clock.step(end));
+    const limit = this.clock.events + maxEventsPerMs * (ms + 100);
+    while (this.clock.step(end)) {
+      if (this.#violation !== null) throw this.#violation;
+      require(this.clock.events < limit, () => "livelock: events without end");
+    }
   }
 
   runUntil(condition: () => boolean, withinMs: number): boolean {
@@ -201,12 +152,65 @@ export class SimCluster {
     for (;;) {
       if (condition()) return true;
       if (this.clock.nowMs >= end) return false;
-      this.runFor(tickMs);
+      this.runFor(50);
     }
+  }
+
+  /** Where everybody stands: for the report of a failure. */
+  describe(): string {
+    return this.nodes.map((node) => describeNode(node)).join("\n");
+  }
+
+  /** The kernel closes a dead process's connections; after a power cut only silence tells. */
+  #gone(node: SimNode, id: NodeId, closed: boolean): void {
+    for (const other of this.nodes) {
+      const { process } = other;
+      if (process === null || other === node) continue;
+      if (this.network.isCut(node.slot, other.slot)) continue;
+      const delayMs = closed ? this.network.latency() : silenceMs;
+      process.life.after(delayMs, () => process.transport.lost(id, closed ? "closed" : "timeout"));
+    }
+  }
+
+  #connectionLost(from: number, to: number): void {
+    for (const [a, b] of [
+      [from, to],
+      [to, from],
+    ] as const) {
+      const process = this.nodes[a]?.process;
+      const peer = this.nodes[b]?.id;
+      if (process === null || process === undefined || peer === undefined) continue;
+      process.life.after(0.1, () => process.transport.lost(peer, "closed"));
+    }
+  }
+
+  #isAlive(viewer: number, id: NodeId): boolean {
+    const slot = this.#slots.get(id);
+    const node = slot === undefined ? undefined : this.nodes[slot];
+    if (node === undefined || node.id !== id || slot === undefined) return false;
+    const cut = this.network.isCut(viewer, slot) || this.network.isCut(slot, viewer);
+    if (node.process !== null && !node.process.life.paused && !cut) {
+      node.lastAliveMs = this.clock.nowMs;
+    }
+    return this.clock.nowMs - node.lastAliveMs < gossipMs;
   }
 }
 
-/** An own stream per concern: one more message does not change when the next crash comes. */
-export function stream(seed: number, concern: number): Random {
-  return seededRandom(Math.imul(seed, 0x9e3779b1) ^ Math.imul(concern + 1, 0x85ebca6b));
+function describeNode({ id, process, view, damaged, disk }: SimNode): string {
+  const durable = `disk: to ${disk.durable.last}, term ${disk.durable.hardState.term}`;
+  if (process === null) return `${id}: down; ${durable}${damaged ? ", damaged" : ""}`;
+  const { role, term, leader, commit, applied, last, effective } = process.consensus.status();
+  const state = process.started ? (process.life.paused ? "paused" : role) : "starting";
+  const { sets, standbys, observers, lost, index } = effective;
+  const voters = sets.map((set) => set.join(" ")).join(" && ");
+  const others = `standbys ${standbys.join(" ")} observers ${observers.join(" ")} lost ${lost.join(" ")}`;
+  const position = `term ${term} last ${last} commit ${commit} applied ${applied}`;
+  const seen = `leader ${leader ?? "-"}, voters@${index} ${voters}, ${others}`;
+  return `${id}: ${state} ${position}, ${seen}; ${durable}; seen commit ${view.commit}`;
 }
+
+/** Far more than the busiest run has. */
+const maxEventsPerMs = 100;
+/** Keep-alive probes of a connection find out that the other machine is gone. */
+const silenceMs = 6000;
+const gossipMs = 3000;

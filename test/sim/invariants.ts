@@ -1,21 +1,22 @@
 /**
  * What must hold in every run, whatever fails (Raft paper, figure 3, and what clients are promised). The observer sees
- * every Ready, every message and every disk from outside; it keeps ghosts (all entries ever seen, all committed
- * ones) and never asks a core whether it thinks it is right.
+ * every Ready, every message, every applied entry and every disk from outside; it keeps ghosts (all entries ever seen,
+ * all committed ones) and never asks a core whether it thinks it is right.
  */
 import {
   EntryType,
   type Entry,
+  type HardState,
   type Index,
   type Message,
   type NodeId,
   type ReadResult,
   type Ready,
+  type RecoveredLog,
   type Term,
 } from "../../src/consensus/core/types.ts";
-import { hasQuorum } from "../../src/consensus/core/quorum.ts";
-import { type SimDisk } from "./disk.ts";
-import { type MachineState } from "./machine.ts";
+import { hasQuorum, type VoterSets } from "../../src/consensus/core/quorum.ts";
+import { type NodeView, termIn } from "./node-view.ts";
 import { require } from "./violation.ts";
 
 interface Ghost {
@@ -29,29 +30,21 @@ interface Committed {
   readonly inTerm: Term;
 }
 
-export interface NodeView {
-  readonly id: NodeId;
-  readonly disk: SimDisk;
-  /** The log as the core handed it out, durable or not: entries behind `imageBase`. */
-  readonly image: Entry[];
-  imageBase: { index: Index; term: Term };
-  term: Term;
-  commit: Index;
-}
-
 export interface InvariantOptions {
-  /** False: only consequences are checked, not that acknowledgements wait for the disk. */
+  /** False: only consequences are checked, not how they come about (for broken twins). */
   readonly direct: boolean;
 }
+
+/** Terms of a run stay far below. */
+const maxTerm = 1 << 20;
 
 export class Invariants {
   readonly #options: InvariantOptions;
   readonly #leaders = new Map<Term, NodeId>();
   readonly #votes = new Map<string, NodeId>();
-  readonly #entries = new Map<string, Ghost>();
+  readonly #entries = new Map<number, Ghost>();
   readonly #committed: Committed[] = [];
-  readonly #hashes = new Map<Index, number>();
-  readonly #reads = new Map<number, Index>();
+  readonly #reads = new Map<string, Index>();
   readonly #views: ReadonlyMap<NodeId, NodeView>;
 
   constructor(views: ReadonlyMap<NodeId, NodeView>, options: InvariantOptions) {
@@ -64,19 +57,68 @@ export class Invariants {
     return this.#committed.length;
   }
 
-  /** The payload committed at `index`, as text. */
-  committedText(index: Index): string | null {
-    const known = this.#committed[index - 1];
-    return known === undefined ? null : new TextDecoder().decode(known.entry.data);
+  committedEntry(index: Index): Entry | null {
+    return this.#committed[index - 1]?.entry ?? null;
   }
 
-  onReady(view: NodeView, ready: Ready, sets: readonly (readonly NodeId[])[]): void {
+  /** A process starts with what its storage found: everything it ever vouched for must be there. */
+  onStart(view: NodeView, recovered: RecoveredLog): void {
+    const { hardState, firstIndex, lastIndex, snapshot, termRuns } = recovered;
+    this.#remembers(view, recovered);
+    const base = firstIndex - 1;
+    const baseTerm = snapshot?.index === base ? snapshot.term : view.durable.termAt(base);
+    view.image.length = 0;
+    view.imageBase = { index: base, term: baseTerm ?? this.#committed[base - 1]?.entry.term ?? 0 };
+    let run = 0;
+    for (let index = firstIndex; index <= lastIndex; index += 1) {
+      while ((termRuns[run + 1]?.first ?? Infinity) <= index) run += 1;
+      const term = termRuns[run]?.term ?? -1;
+      const known = this.#entries.get(index * maxTerm + term);
+      require(known !== undefined, () =>
+        `${view.id} finds an entry ${index}/${term} that nobody wrote`);
+      view.image.push(known.entry);
+    }
+    for (const entry of recovered.tail) {
+      const known = view.image[entry.index - firstIndex];
+      require(known !== undefined && sameEntry(known, entry), () =>
+        `${view.id} finds another entry ${entry.index}/${entry.term} than was written`);
+    }
+    view.term = hardState.term;
+    view.commit = Math.max(hardState.commit, recovered.applied);
+    view.leads = null;
+    view.sets = recovered.configs.at(-1)?.sets ?? [];
+    this.#agreesWithCommitted(view);
+  }
+
+  #remembers(view: NodeView, { hardState, lastIndex, firstIndex }: RecoveredLog): void {
+    const { promise, acknowledged } = view;
+    const kept =
+      hardState.term > promise.term ||
+      (hardState.term === promise.term && (promise.vote ?? hardState.vote) === hardState.vote);
+    require(kept, () =>
+      `${view.id} forgot its vote: ${promise.vote ?? "-"} in term ${promise.term}, found ${hardState.vote ?? "-"} in ${hardState.term}`);
+    const end = Math.max(lastIndex, firstIndex - 1);
+    require(end >= acknowledged, () =>
+      `${view.id} acknowledged entry ${acknowledged}, and finds its log ending at ${end}`);
+  }
+
+  /** What is committed and was acknowledged here is here. */
+  #agreesWithCommitted(view: NodeView): void {
+    const end = Math.min(view.acknowledged, this.#committed.length, view.commit);
+    for (let index = view.imageBase.index + 1; index <= end; index += 1) {
+      this.#matchesCommitted(view.id, index, termIn(view, index));
+    }
+  }
+
+  onReady(view: NodeView, ready: Ready, sets: () => VoterSets): void {
     const { append, soft, committed } = ready;
+    if (soft?.role === "leader") this.#onSoft(view, soft);
     if (append !== null) {
       this.#onWrite(view, append);
       if (append.hardState !== null) this.#onHardState(view, append.hardState, sets);
     }
-    if (soft?.role === "leader") this.#onLeader(view, soft.term);
+    if (ready.config !== null) view.sets = ready.config.effective.sets;
+    if (soft !== null && soft.role !== "leader") this.#onSoft(view, soft);
     for (const entry of committed) this.#onCommitted(view, entry);
   }
 
@@ -89,54 +131,74 @@ export class Invariants {
     }
     if (truncateFrom !== null) {
       require(truncateFrom > view.commit, () => `${view.id} truncates committed ${truncateFrom}`);
+      require(view.leads === null || append.hardState?.term !== view.leads, () =>
+        `${view.id} leads term ${view.leads ?? 0} and truncates its log at ${truncateFrom}`);
       view.image.length = truncateFrom - view.imageBase.index - 1;
+      view.acknowledged = Math.min(view.acknowledged, truncateFrom - 1);
     }
     for (const entry of entries) {
       const last = view.image.at(-1) ?? view.imageBase;
       require(entry.index === last.index + 1, () =>
         `${view.id} leaves a gap before ${entry.index}`);
       this.#logMatching(view.id, entry, last.term);
+      if (this.#options.direct && isConfig(entry)) {
+        this.#oneChangeAtATime(view, entry, append.hardState?.commit ?? 0);
+      }
       view.image.push(entry);
     }
   }
 
+  /** On the leader, a configuration is appended only when the one before it is committed (C1). */
+  #oneChangeAtATime(view: NodeView, entry: Entry, commit: Index): void {
+    if (view.leads !== entry.term) return;
+    const before = view.image.findLast(isConfig);
+    const known = Math.max(commit, this.#committed.length);
+    require(before === undefined || before.index <= known, () =>
+      `${view.id} appends configuration ${entry.index} before ${before?.index ?? 0} is committed`);
+  }
+
   /** Log matching: index and term identify an entry and everything before it. */
   #logMatching(id: NodeId, entry: Entry, previousTerm: Term): void {
-    const key = `${entry.index}/${entry.term}`;
+    const key = entry.index * maxTerm + entry.term;
     const known = this.#entries.get(key);
     if (known === undefined) {
       this.#entries.set(key, { entry, previousTerm });
       return;
     }
     const same = known.previousTerm === previousTerm && sameEntry(known.entry, entry);
-    require(same, () => `log matching: ${id} has another entry ${key}`);
+    require(same, () => `log matching: ${id} has another entry ${entry.index}/${entry.term}`);
   }
 
-  #onHardState(
-    view: NodeView,
-    { term, commit }: { readonly term: Term; readonly commit: Index },
-    sets: readonly (readonly NodeId[])[],
-  ): void {
+  #onHardState(view: NodeView, { term, commit }: HardState, sets: () => VoterSets): void {
     require(term >= view.term, () => `${view.id} goes back from term ${view.term} to ${term}`);
     require(commit >= view.commit, () =>
       `${view.id} goes back from commit ${view.commit} to ${commit}`);
     view.term = term;
-    if (commit > this.#committed.length) this.#newlyCommitted(view, commit, sets);
+    if (commit > this.#committed.length) this.#newlyCommitted(view, commit, sets());
     else if (commit > 0 && commit > view.imageBase.index) {
       this.#matchesCommitted(view.id, commit, termIn(view, commit));
     }
     view.commit = commit;
   }
 
-  #newlyCommitted(view: NodeView, commit: Index, sets: readonly (readonly NodeId[])[]): void {
+  #newlyCommitted(view: NodeView, commit: Index, sets: VoterSets): void {
     const term = termIn(view, commit) ?? -1;
-    require(this.#leaders.get(view.term) === view.id, () => `${view.id} commits without leading`);
-    require(hasQuorum(sets, (id) => this.#views.get(id)?.disk.holds(commit, term) ?? false), () =>
+    // One that stepped down in the same turn committed before, in the term it led.
+    const inTerm = view.leads;
+    require(inTerm !== null, () => `${view.id} commits ${commit}/${term} without leading`);
+    if (this.#options.direct) {
+      require(term === inTerm, () =>
+        `${view.id} commits ${commit}/${term} of another term by counting, in term ${inTerm}`);
+    }
+    const durable = (id: NodeId): boolean =>
+      this.#views.get(id)?.durable.holds(commit, term) ?? false;
+    // A change may have been appended in the same turn: the one before it counted.
+    require(hasQuorum(sets, durable) || hasQuorum(view.sets, durable), () =>
       `${view.id} commits ${commit}/${term}, which is not durable on a quorum`);
     for (let index = this.#committed.length + 1; index <= commit; index += 1) {
       const entry = view.image[index - view.imageBase.index - 1];
-      if (entry === undefined) throw new Error(`${view.id} has no image of entry ${index}`);
-      this.#committed.push({ entry, inTerm: view.term });
+      require(entry !== undefined, () => `${view.id} commits ${index}, which it does not hold`);
+      this.#committed.push({ entry, inTerm });
     }
   }
 
@@ -146,10 +208,16 @@ export class Invariants {
       `${id} holds ${index}/${term ?? "-"} as committed, others ${index}/${known?.entry.term ?? "-"}`);
   }
 
+  #onSoft(view: NodeView, { role, term }: NonNullable<Ready["soft"]>): void {
+    view.leads = role === "leader" ? term : null;
+    if (role === "leader") this.#onLeader(view, term);
+  }
+
   /** Election safety, and leader completeness. */
   #onLeader(view: NodeView, term: Term): void {
     const known = this.#leaders.get(term) ?? view.id;
     require(known === view.id, () => `election safety: ${known} and ${view.id} lead term ${term}`);
+    if (this.#leaders.has(term)) return;
     this.#leaders.set(term, view.id);
     const last = this.#committed.findLast(({ inTerm }) => inTerm < term);
     if (last === undefined || last.entry.index <= view.imageBase.index) return;
@@ -162,62 +230,60 @@ export class Invariants {
     const known = this.#committed[entry.index - 1];
     require(known !== undefined && sameEntry(known.entry, entry), () =>
       `state machine safety: ${view.id} applies another entry ${entry.index}/${entry.term}`);
-    require(view.disk.holds(entry.index, entry.term), () => `${view.id} applies before its disk`);
-  }
-
-  onApplied(id: NodeId, { index, hash }: MachineState): void {
-    const known = this.#hashes.get(index);
-    require(known === undefined || known === hash, () => `${id}: another state at ${index}`);
-    this.#hashes.set(index, hash);
-  }
-
-  /** Called when a message leaves its sender. */
-  onSend(view: NodeView, message: Message): void {
-    if (message.type === "VoteResp" && message.granted) this.#onVote(message);
     if (!this.#options.direct) return;
-    if (message.type === "AppendResp" && message.ok) {
-      // An acknowledgement of an earlier term speaks of a log that was durable before the newer one.
-      const old = message.term < view.disk.hardState.term;
-      const durable = old || message.index <= view.disk.last;
-      require(durable, () => `${view.id} acknowledges ${message.index}, which is not durable`);
-    } else if (message.type === "VoteResp" && message.granted) {
-      const { term, vote } = view.disk.hardState;
-      const durable = term > message.term || (term === message.term && vote === message.to);
-      require(durable, () =>
-        `${view.id} grants a vote in term ${message.term} that is not durable`);
-    }
+    require(view.durable.holds(entry.index, entry.term), () =>
+      `${view.id} applies ${entry.index}/${entry.term} before its disk has it`);
   }
 
-  #onVote({ from, to, term }: Message): void {
+  /** Called when a message leaves its sender, to others or to itself. */
+  onSend(view: NodeView, message: Message): void {
+    if (message.type === "VoteResp" && message.granted) this.#onVote(view, message);
+    else if (message.type === "AppendResp" && message.ok) this.#onAcknowledged(view, message);
+  }
+
+  #onVote(view: NodeView, { from, to, term }: Message): void {
     const known = this.#votes.get(`${from}/${term}`) ?? to;
     require(known === to, () => `${from} votes for ${known} and ${to} in term ${term}`);
     this.#votes.set(`${from}/${term}`, to);
+    if (term >= view.promise.term) view.promise = { term, vote: to };
+    if (!this.#options.direct) return;
+    const { hardState } = view.durable;
+    const durable = hardState.term > term || (hardState.term === term && hardState.vote === to);
+    require(durable, () => `${view.id} grants a vote in term ${term} that is not durable`);
   }
 
-  onRead(context: number): void {
-    this.#reads.set(context, this.commit);
+  #onAcknowledged(view: NodeView, message: Message & { readonly type: "AppendResp" }): void {
+    const { term, index } = message;
+    if (term > view.promise.term) view.promise = { term, vote: null };
+    // An acknowledgement of an earlier term speaks of a log that was durable before the newer one.
+    const old = term < view.durable.hardState.term;
+    // And one that the core has taken back meanwhile (it follows a newer leader) binds nobody.
+    if (!old && term >= view.term) view.acknowledged = Math.max(view.acknowledged, index);
+    if (!this.#options.direct) return;
+    require(old || index <= view.durable.last, () =>
+      `${view.id} acknowledges ${index}, which is not durable`);
   }
 
-  onReadResult(id: NodeId, { context, index, ok }: ReadResult): void {
-    const atLeast = this.#reads.get(context);
-    require(atLeast !== undefined, () => `${id} answers a read twice, or one nobody asked`);
-    this.#reads.delete(context);
-    if (!ok || atLeast === undefined) return;
-    require(index >= atLeast, () => `stale read: ${id} answers ${index}, committed was ${atLeast}`);
+  onRead(view: NodeView, life: number, context: number): void {
+    this.#reads.set(`${view.id}/${life}/${context}`, this.commit);
+  }
+
+  onReadResult(view: NodeView, life: number, { context, index, ok }: ReadResult): void {
+    const key = `${view.id}/${life}/${context}`;
+    const atLeast = this.#reads.get(key);
+    require(atLeast !== undefined, () => `${view.id} answers a read twice, or one nobody asked`);
+    this.#reads.delete(key);
+    require(!ok || index >= atLeast, () =>
+      `stale read: ${view.id} answers ${index}, committed was ${atLeast}`);
   }
 }
 
 function sameEntry(a: Entry, b: Entry): boolean {
   if (a === b) return true;
   if (a.index !== b.index || a.term !== b.term || a.type !== b.type) return false;
-  return a.data.length === b.data.length && a.data.every((byte, i) => byte === b.data[i]);
+  return a.data === b.data || Buffer.compare(a.data, b.data) === 0;
 }
 
-export function termIn(view: NodeView, index: Index): Term | null {
-  if (index === view.imageBase.index) return view.imageBase.term;
-  return view.image[index - view.imageBase.index - 1]?.term ?? null;
-}
-
-export function isConfig(entry: Entry): boolean {
-  return entry.type === EntryType.config;
+function isConfig({ type }: Entry): boolean {
+  return type === EntryType.config || type === EntryType.forceConfig;
 }

@@ -1,15 +1,18 @@
 /**
  * The test bed of MIT's course 6.5840, lab 3, on this simulator: servers that are connected and disconnected, crashed
- * and started, and `one(command)`: get this committed on so many servers. All invariants of the simulator hold
- * meanwhile. Unreliable = messages are lost or late, as in the lab's network.
+ * and started, and `one(command)`: get this committed on so many servers. The servers are production's, with proposals
+ * of any bytes; all invariants of the simulator hold meanwhile. Unreliable = messages are lost or late, as in the lab's
+ * network. Nobody is evicted and nobody demoted: the lab knows no changes of the configuration.
  */
 import { defaultCoreOptions } from "../../src/consensus/core/options.ts";
 import { type Random } from "../../src/base/random.ts";
-import { createCore } from "../../src/consensus/core/raft.ts";
+import { defaultAutopilotLimits } from "../../src/consensus/driver/autopilot-plan.ts";
 import { type Index } from "../../src/consensus/core/types.ts";
-import { stream, SimCluster } from "./cluster.ts";
+import { SimCluster } from "./cluster.ts";
 import { type SimNode } from "./node.ts";
-import { drawProfile, type Profile } from "./profile.ts";
+import * as production from "./production.ts";
+import { calm, drawProfile, type Profile } from "./profile.ts";
+import { concerns, stream } from "./streams.ts";
 import { require } from "./violation.ts";
 
 export const electionMs = 1000;
@@ -27,20 +30,21 @@ export class MitLab {
   readonly cluster: SimCluster;
   readonly random: Random;
   readonly #disconnected = new Set<string>();
-  readonly #snapshotEvery: number;
+  readonly #places = new Map<Uint8Array, Index>();
 
   constructor(options: LabOptions) {
-    const { seed, snapshotEvery = 0 } = options;
-    this.random = stream(seed, 9);
-    this.#snapshotEvery = snapshotEvery;
+    const { seed } = options;
+    this.random = stream(seed, concerns.scenario);
     this.cluster = new SimCluster({
       seed,
       profile: labProfile(options),
-      createCore,
-      ackEarly: false,
+      production,
       direct: true,
       traceLines: 100,
     });
+    this.cluster.onProposed = (data, first) => {
+      for (const [i, one] of data.entries()) this.#places.set(one, first + i);
+    };
     this.cluster.start();
   }
 
@@ -57,7 +61,7 @@ export class MitLab {
   }
 
   isConnected(node: SimNode): boolean {
-    return node.core !== null && !this.#disconnected.has(node.id);
+    return node.process !== null && !this.#disconnected.has(node.id);
   }
 
   disconnect(...nodes: readonly SimNode[]): void {
@@ -74,14 +78,15 @@ export class MitLab {
     this.cluster.network.healAll();
     for (const id of this.#disconnected) {
       for (const other of this.servers) {
-        this.cluster.network.cut(id, other.id);
-        this.cluster.network.cut(other.id, id);
+        const slot = this.cluster.slotOf(id) ?? 0;
+        this.cluster.network.cut(slot, other.slot, "silent");
+        this.cluster.network.cut(other.slot, slot, "silent");
       }
     }
   }
 
   crash(...nodes: readonly SimNode[]): void {
-    for (const node of nodes) node.crash();
+    for (const node of nodes) node.holdDown();
   }
 
   start(...nodes: readonly SimNode[]): void {
@@ -89,19 +94,7 @@ export class MitLab {
   }
 
   pass(ms: number): void {
-    if (this.#snapshotEvery === 0) {
-      this.cluster.runFor(ms);
-      return;
-    }
-    for (let passed = 0; passed < ms; passed += 50) {
-      this.cluster.runFor(50);
-      for (const node of this.servers) this.#snapshot(node);
-    }
-  }
-
-  #snapshot(node: SimNode): void {
-    const behind = node.machine.state.index - (node.view.disk.snapshot?.index ?? 0);
-    if (behind >= this.#snapshotEvery) node.compact(0);
+    this.cluster.runFor(ms);
   }
 
   /** Exactly one leader per term, and one among the connected within a few election timeouts. */
@@ -117,7 +110,7 @@ export class MitLab {
 
   connectedLeader(): SimNode | null {
     const leaders = this.servers.filter(
-      (node) => this.isConnected(node) && node.core?.status().role === "leader",
+      (node) => this.isConnected(node) && node.view.leads !== null,
     );
     return leaders.sort((a, b) => b.view.term - a.view.term)[0] ?? null;
   }
@@ -129,25 +122,38 @@ export class MitLab {
   /** The term all connected servers agree on. */
   checkTerms(): number {
     const connected = this.servers.filter((node) => this.isConnected(node));
-    const terms = new Set(connected.map((node) => node.core?.status().term ?? 0));
+    const terms = new Set(connected.map((node) => node.view.term));
     require(terms.size === 1, () => `servers disagree on the term: ${[...terms].join(" ")}`);
     return [...terms][0] ?? 0;
   }
 
   propose(node: SimNode, ...commands: readonly string[]): Index | null {
-    let index: Index | null = null;
-    const data = commands.map((command) => new TextEncoder().encode(command));
-    node.with((core) => {
-      const result = core.propose(data);
-      if (result.ok) index = result.first;
-    });
-    return index;
+    const { process } = node;
+    const [first, ...others] = commands.map((command) => new TextEncoder().encode(command));
+    if (process === null || first === undefined) return null;
+    for (const one of [first, ...others]) {
+      process.consensus.propose(one).catch(() => {
+        // The lab looks at what is committed, not at what proposers hear.
+      });
+    }
+    this.cluster.runFor(turnMs);
+    return this.#places.get(first) ?? null;
+  }
+
+  /** The payload committed at `index`, as text. */
+  committedText(index: Index): string | null {
+    const entry = this.cluster.committedEntry(index);
+    return entry === null ? null : new TextDecoder().decode(entry.data);
+  }
+
+  /** Index of the newest snapshot of a server. */
+  snapshotOf(node: SimNode): Index {
+    return node.process?.consensus.status().snapshotIndex ?? 0;
   }
 
   /** How many servers applied the entry at `index`. */
   appliedBy(index: Index): number {
-    return this.servers.filter((node) => node.core !== null && node.machine.state.index >= index)
-      .length;
+    return this.servers.filter((node) => (node.process?.machine.appliedIndex ?? 0) >= index).length;
   }
 
   /** Gets `command` committed and applied by `expected` servers. */
@@ -162,7 +168,7 @@ export class MitLab {
       for (let wait = 0; wait < 40; wait += 1) {
         this.pass(50);
         if (this.appliedBy(index) < expected) continue;
-        if (this.cluster.invariants.committedText(index) === command) return index;
+        if (this.committedText(index) === command) return index;
         break;
       }
     }
@@ -171,10 +177,17 @@ export class MitLab {
   }
 }
 
-function labProfile({ servers, unreliable = false, reordering = false }: LabOptions): Profile {
-  const base = drawProfile(stream(1, 0), 0);
+/** A node takes a proposal up in its next turn. */
+const turnMs = 0.2;
+
+function labProfile(options: LabOptions): Profile {
+  const { servers, unreliable = false, reordering = false, snapshotEvery = 1e9 } = options;
+  const base = drawProfile(stream(1, concerns.profile), 0);
   return {
     ...base,
+    ...{ faults: calm, haste: 0, killAtIo: 0, clockDrift: 0.02, encoded: false },
+    driver: { snapshotEntries: snapshotEvery, trailingEntries: 0 },
+    autopilot: { ...defaultAutopilotLimits, maxVoters: 9, minVoters: 9, demoteAfterMs: 1e9 },
     nodes: servers,
     voters: servers,
     net: {
@@ -187,6 +200,5 @@ function labProfile({ servers, unreliable = false, reordering = false }: LabOpti
     },
     disk: { syncMs: 1, spikeMs: 0, spikeChance: 0 },
     core: { ...defaultCoreOptions, electionTicks: 10, heartbeatTicks: 2, evictTicks: 0 },
-    loadMs: 2,
   };
 }

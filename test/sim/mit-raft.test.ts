@@ -1,6 +1,7 @@
 /** The 28 Raft scenarios of MIT's course 6.5840 (labs 3A–3D), under their names, as simulations. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { onMacrotask } from "./drain.ts";
 import { electionMs, MitLab, type LabOptions } from "./mit-lab.ts";
 import { type SimNode } from "./node.ts";
 
@@ -12,14 +13,17 @@ function scenario(
   options: Omit<LabOptions, "seed">,
   body: (lab: MitLab) => void,
 ): void {
-  it(name, () => {
+  it(name, async () => {
     for (let seed = 1; seed <= 3; seed += 1) {
-      const lab = new MitLab({ ...options, seed });
-      try {
-        body(lab);
-      } catch (error) {
-        throw new Error(`${name}, seed ${seed}\n${lab.cluster.trace.render()}`, { cause: error });
-      }
+      await onMacrotask(() => {
+        const lab = new MitLab({ ...options, seed });
+        try {
+          body(lab);
+        } catch (error) {
+          const end = `${lab.cluster.trace.render()}\n${lab.cluster.describe()}`;
+          throw new Error(`${name}, seed ${seed}\n${end}`, { cause: error });
+        }
+      });
     }
   });
 }
@@ -146,7 +150,7 @@ scenario("3B ConcurrentStarts: commands of one moment are all agreed on", { serv
   const indices = wanted.map((command) => lab.propose(leader, command) ?? 0);
   lab.pass(electionMs);
   assert.equal(
-    indices.map((index) => lab.cluster.invariants.committedText(index)),
+    indices.map((index) => lab.committedText(index)),
     wanted,
   );
   assert.ok(indices.every((index) => lab.appliedBy(index) === 3));
@@ -263,8 +267,8 @@ function figure8(lab: MitLab, rounds: number): void {
     for (const node of lab.servers) lab.propose(node, next());
     lab.pass(lab.random.below(10) === 0 ? lab.random.below(electionMs / 2) : lab.random.below(13));
     if (leader !== null) lab.crash(leader);
-    const up = lab.servers.filter((node) => node.core !== null);
-    const down = lab.servers.filter((node) => node.core === null);
+    const up = lab.servers.filter((node) => node.process !== null);
+    const down = lab.servers.filter((node) => node.process === null);
     if (up.length < 3) lab.start(down[lab.random.below(down.length)] as SimNode);
     else lab.pass(lab.random.below(60));
   }
@@ -344,7 +348,7 @@ scenario(
   { servers: 3, snapshotEvery: 10 },
   (lab) => {
     for (const command of many(40)) lab.one(command, 3);
-    assert.ok(lab.servers.every((node) => (node.view.disk.snapshot?.index ?? 0) >= 20));
+    assert.ok(lab.servers.every((node) => lab.snapshotOf(node) >= 20));
   },
 );
 

@@ -1,69 +1,103 @@
-/** Makes things go wrong, and keeps clients and operators busy meanwhile. Everything is drawn from the seed. */
+/** Makes things go wrong. What, when and for how long is drawn from the seed, within the rates of the profile. */
 import { type Random } from "../../src/base/random.ts";
 import { roleOf } from "../../src/consensus/core/configuration.ts";
-import { type ConfigChange, type Configuration } from "../../src/consensus/core/types.ts";
-import { stream, type SimCluster } from "./cluster.ts";
+import { hasQuorum } from "../../src/consensus/core/quorum.ts";
+import {
+  type ConfigChange,
+  type Configuration,
+  type NodeId,
+} from "../../src/consensus/core/types.ts";
+import { type SimCluster } from "./cluster.ts";
+import { type Damage } from "./disk.ts";
+import { type Cut } from "./net.ts";
 import { type SimNode } from "./node.ts";
-import { type NemesisProfile } from "./profile.ts";
+import { drawPartition, type Link } from "./partitions.ts";
+import { type FaultRates } from "./profile.ts";
+import { concerns, stream } from "./streams.ts";
+
+const cuts: readonly Cut[] = ["silent", "silent", "refused", "stalled"];
+const damages: readonly Damage[] = [
+  "block",
+  "block",
+  "bit",
+  "bit",
+  "watermark",
+  "snapshot",
+  "backup",
+];
+const hourMs = 3_600_000;
+/** Nobody loses contact by these. */
+const harmless = ["wallJump", "damage", "wipe", "change", "transfer", "syncError"];
+const quietMs = 800;
 
 export class Nemesis {
   readonly #cluster: SimCluster;
-  readonly #profile: NemesisProfile;
   readonly #random: Random;
+  readonly #maxEvents: number;
   #active = true;
-  #nextCommand = 1;
-  proposed = 0;
+  #lastStrikeMs = -Infinity;
   changes = 0;
+  readonly struck = new Map<string, number>();
 
-  constructor(cluster: SimCluster, profile: NemesisProfile, seed: number) {
+  /** @param maxEvents nothing goes wrong any more after so many events of the run. */
+  constructor(cluster: SimCluster, seed: number, maxEvents = Infinity) {
     this.#cluster = cluster;
-    this.#profile = profile;
-    this.#random = stream(seed, 3);
+    this.#random = stream(seed, concerns.faults);
+    this.#maxEvents = maxEvents;
   }
 
   start(): void {
-    const p = this.#profile;
-    this.#cluster.onLeader = (node) => this.#strike(node);
-    this.#repeat(p.crashMs, () => this.#crash());
-    this.#repeat(p.partitionMs, () => this.#partition());
-    this.#repeat(p.pauseMs, () => this.#pause());
-    this.#repeat(p.changeMs, () => this.#change());
-    this.#repeat(p.transferMs, () => this.#transfer());
-    this.#repeat(p.compactMs, () => this.#anyNode().compact(this.#random.below(30)));
-    this.#repeat(p.proposeMs, () => this.propose());
-    this.#repeat(p.readMs, () => this.#cluster.readAt(this.#anyNode()));
+    const { faults, haste, killAtIo } = this.#cluster.profile;
+    const actions: { readonly [F in keyof FaultRates]: () => void } = {
+      kill: () => this.#crash(false),
+      power: () => this.#crash(true),
+      stop: () => this.#stop(),
+      pause: () => this.#pause(this.#cluster.profile.pauseMs),
+      stall: () => this.#pause(300),
+      wallJump: () => this.#anyNode().jumpWall((2 * this.#random.float() - 1) * hourMs),
+      partition: () => this.partition(),
+      flap: () => this.#flap(),
+      hang: () => this.#hang(),
+      syncError: () => this.#syncError(),
+      full: () => this.#fill(),
+      damage: () => this.#damage(),
+      wipe: () => this.#wipe(),
+      change: () => this.#change(),
+      transfer: () => this.#transfer(),
+    };
+    for (const [name, action] of Object.entries(actions)) {
+      this.#repeat(name, faults[name as keyof FaultRates], action);
+    }
+    if (haste > 0) this.#cluster.onLeader = (node) => this.#strike(node);
+    if (killAtIo > 0) for (const node of this.#cluster.nodes) this.#watchIo(node, killAtIo);
   }
 
   stop(): void {
     this.#active = false;
   }
 
-  /**
-   * The moments after an election and after a change are the dangerous ones: with `haste`, the operator acts at once
-   * and the network breaks while the first messages are under way.
-   */
-  #strike(node: SimNode): void {
-    const { clock } = this.#cluster;
-    if (!this.#active) return;
-    if (this.#random.float() < this.#profile.haste) {
-      clock.after(this.#soon(), () => this.#changeAt(node));
-    }
-    if (this.#random.float() < this.#profile.haste) {
-      clock.after(this.#soon(), () => this.#partition());
-    }
+  get #over(): boolean {
+    return !this.#active || this.#cluster.clock.events > this.#maxEvents;
   }
 
-  #soon(): number {
-    return this.#random.below(2) * this.#cluster.network.latency() * 2 * this.#random.float();
-  }
-
-  #repeat(meanMs: number, action: () => void): void {
+  #repeat(name: string, meanMs: number, action: () => void): void {
     if (meanMs === 0) return;
-    this.#cluster.clock.after(meanMs * 2 * this.#random.float(), () => {
-      if (!this.#active) return;
+    this.#later(meanMs * 2 * this.#random.float(), () => {
+      this.#note(name);
       action();
-      this.#repeat(meanMs, action);
+      this.#repeat(name, meanMs, action);
     });
+  }
+
+  #later(delayMs: number, action: () => void): void {
+    this.#cluster.clock.after(delayMs, () => {
+      if (!this.#over) action();
+    });
+  }
+
+  #note(name: string): void {
+    if (!harmless.includes(name)) this.#lastStrikeMs = this.#cluster.clock.nowMs;
+    this.struck.set(name, (this.struck.get(name) ?? 0) + 1);
   }
 
   #anyNode(): SimNode {
@@ -71,79 +105,155 @@ export class Nemesis {
     return nodes[this.#random.below(nodes.length)] as SimNode;
   }
 
-  /** Whoever believes to lead gets proposals, deposed leaders too. */
+  /** Whoever believes to lead, deposed leaders too. */
   #anyLeader(): SimNode | null {
     const leaders = this.#cluster.nodes.filter(
-      (node) => node.core?.status().role === "leader" && !this.#cluster.isPaused(node),
+      ({ process, view }) => process !== null && view.leads !== null,
     );
-    return leaders[this.#random.below(leaders.length)] ?? null;
+    return leaders[this.#random.below(Math.max(1, leaders.length))] ?? null;
   }
 
-  #crash(): void {
-    const node =
-      this.#random.below(3) === 0 ? (this.#anyLeader() ?? this.#anyNode()) : this.#anyNode();
-    node.crash();
-    const down = this.#profile.downMs * 2 * this.#random.float() * this.#random.float();
-    this.#cluster.clock.after(down, () => node.start());
-    this.#tellOfCrash(node);
+  #leaderOrAny(): SimNode {
+    return this.#random.below(3) === 0 ? (this.#anyLeader() ?? this.#anyNode()) : this.#anyNode();
   }
 
-  /** Sometimes the closed connection is noticed. */
-  #tellOfCrash(crashed: SimNode): void {
-    for (const node of this.#cluster.nodes) {
-      if (node === crashed || this.#random.below(2) === 0) continue;
-      this.#cluster.clock.after(this.#cluster.network.latency(), () =>
-        node.with((core) => core.unreachable(crashed.id, "closed")),
-      );
-    }
+  #duration(meanMs: number): number {
+    return meanMs * 2 * this.#random.float();
   }
 
-  #partition(): void {
-    const { nodes, network, clock, trace } = this.#cluster;
-    const side = new Set(nodes.filter(() => this.#random.below(2) === 0).map(({ id }) => id));
-    const oneWay = this.#random.below(3) === 0;
-    const lonely = this.#random.below(3) === 0 ? this.#anyNode().id : null;
-    for (const a of nodes) {
-      for (const b of nodes) {
-        const apart = lonely === null ? side.has(a.id) !== side.has(b.id) : a.id === lonely;
-        if (!apart || a === b) continue;
-        network.cut(a.id, b.id);
-        if (!oneWay) network.cut(b.id, a.id);
-      }
-    }
-    trace.add(() => `partition ${lonely ?? [...side].join(",")}${oneWay ? " one way" : ""}`);
-    clock.after(this.#profile.partitionForMs * 2 * this.#random.float(), () => {
-      network.healAll();
-      trace.add(() => "partition heals");
+  #crash(power: boolean): void {
+    const node = this.#leaderOrAny();
+    node.kill(power);
+    this.#cluster.clock.after(this.#duration(this.#cluster.profile.downMs), () => node.start());
+  }
+
+  #stop(): void {
+    const node = this.#leaderOrAny();
+    node.stop();
+    this.#cluster.clock.after(3000 + this.#duration(this.#cluster.profile.downMs), () => {
+      node.start();
     });
   }
 
-  #pause(): void {
+  /** A process dies between any two of its steps: at the end of some disk operation, before it is carried out. */
+  #watchIo(node: SimNode, chance: number): void {
+    node.watchOperations((life) => {
+      if (this.#over || this.#random.float() >= chance || life !== node.process?.life) return;
+      this.#note("killAtIo");
+      node.kill(this.#random.below(2) === 0);
+      this.#cluster.clock.after(this.#duration(this.#cluster.profile.downMs), () => node.start());
+    });
+  }
+
+  #pause(meanMs: number): void {
+    const node = this.#leaderOrAny();
+    const clockStands = this.#random.below(3) === 0;
+    const { process } = node;
+    this.#cluster.trace.add(() => `${node.id} is stopped (SIGSTOP)`);
+    node.pause();
+    this.#cluster.clock.after(this.#duration(meanMs), () => process?.life.resume(clockStands));
+  }
+
+  partition(): void {
+    const { nodes } = this.#cluster;
+    const lonely = this.#leaderOrAny().slot;
+    const links = drawPartition(this.#random, nodes.length, lonely);
+    this.#cut(links, this.#duration(this.#cluster.profile.partitionMs));
+  }
+
+  #flap(): void {
+    const links = drawPartition(this.#random, this.#cluster.nodes.length, this.#leaderOrAny().slot);
+    const periodMs = 50 + this.#random.float() * 1500;
+    const rounds = 3 + this.#random.below(8);
+    for (let round = 0; round < rounds; round += 1) {
+      this.#later(round * periodMs, () => this.#cut(links, periodMs * this.#random.float()));
+    }
+  }
+
+  #cut(links: readonly Link[], forMs: number): void {
+    const { network, trace, clock } = this.#cluster;
+    const how = cuts[this.#random.below(cuts.length)] ?? "silent";
+    trace.add(() => `links cut (${how}): ${links.map(([a, b]) => `${a + 1}>${b + 1}`).join(" ")}`);
+    for (const [a, b] of links) network.cut(a, b, how);
+    clock.after(forMs, () => {
+      trace.add(() => `links heal: ${links.map(([a, b]) => `${a + 1}>${b + 1}`).join(" ")}`);
+      for (const [a, b] of links) network.heal(a, b);
+    });
+  }
+
+  #hang(): void {
+    const node = this.#leaderOrAny();
+    const { medium } = node.disk;
+    medium.hangsUntilMs = this.#cluster.clock.nowMs + this.#duration(4000);
+    this.#cluster.trace.add(() => `the disk of ${node.id} hangs`);
+  }
+
+  #syncError(): void {
+    const node = this.#leaderOrAny();
+    node.wound();
+    node.disk.medium.syncErrors = 1;
+    this.#cluster.trace.add(() => `the next sync of ${node.id} fails`);
+  }
+
+  #fill(): void {
+    const node = this.#leaderOrAny();
+    const { medium } = node.disk;
+    node.wound();
+    medium.full = true;
+    this.#cluster.trace.add(() => `the disk of ${node.id} is full`);
+    this.#cluster.clock.after(this.#duration(3000), () => {
+      medium.full = false;
+    });
+  }
+
+  /** Damages what a disk acknowledged, when others keep all of it. Somebody restarts the process soon. */
+  #damage(): void {
     const node = this.#anyNode();
-    this.#cluster.pause(node);
-    this.#cluster.trace.add(() => `${node.id} is paused`);
-    this.#cluster.clock.after(this.#profile.pauseForMs * 2 * this.#random.float(), () => {
-      this.#cluster.resume(node);
-      // What it thinks now is old; its clients do not know.
-      if (this.#active) this.#cluster.readAt(node);
+    if (!this.#canSpare(node)) return;
+    if (this.#random.below(3) === 0) {
+      node.disk.takeBackup();
+      return;
+    }
+    const kind = damages[this.#random.below(damages.length)] ?? "bit";
+    if (kind === "backup") node.kill(true);
+    const what = node.damage(kind);
+    if (what === null) {
+      node.start();
+      return;
+    }
+    this.#cluster.trace.add(() => `damage on ${node.id}: ${kind}, ${what}`);
+    this.#later(this.#duration(1500), () => {
+      node.kill(this.#random.below(2) === 0);
+      this.#cluster.clock.after(200, () => node.start());
     });
   }
 
-  propose(): void {
-    const node = this.#anyLeader();
-    if (node === null) return;
-    const count = 1 + this.#random.below(4);
-    const data = Array.from({ length: count }, () =>
-      new TextEncoder().encode(`${this.#nextCommand++}`.padEnd(1 + this.#random.below(40))),
-    );
-    node.with((core) => {
-      if (core.propose(data).ok) this.proposed += count;
-    });
+  #wipe(): void {
+    const node = this.#anyNode();
+    if (this.#canSpare(node)) node.replace();
+  }
+
+  /**
+   * Without this node every configuration in use still has a quorum, and no other disk is damaged (a damaged standby may
+   * become a voter before it is noticed). All must be in contact: a leader that takes a voter it lost sight of for dead,
+   * and one that is really gone for alive, appends a configuration that never commits. That is the loss of two of three,
+   * beyond what Raft promises to survive.
+   */
+  #canSpare(node: SimNode): boolean {
+    const { nodes, network, clock } = this.#cluster;
+    const others = nodes.filter((other) => other !== node);
+    if (network.isCutAnywhere || clock.nowMs - this.#lastStrikeMs < quietMs) return false;
+    if (others.some(({ damaged }) => damaged)) return false;
+    const sound = new Set<NodeId>(others.filter(({ up }) => up).map(({ id }) => id));
+    return nodes.every(({ view }) => hasQuorum(view.sets, (id) => sound.has(id)));
   }
 
   #transfer(): void {
     const to = this.#random.below(3) === 0 ? null : this.#anyNode().id;
-    this.#anyLeader()?.with((core) => core.transfer(to));
+    const leader = this.#anyLeader();
+    const { process } = leader ?? { process: null };
+    if (process === null || process.life.paused) return;
+    void process.consensus.transferLeadership(to, 3000);
   }
 
   #change(): void {
@@ -151,17 +261,37 @@ export class Nemesis {
     if (leader !== null) this.#changeAt(leader);
   }
 
+  /**
+   * The moments after an election and after a change are the dangerous ones: with `haste`, the operator acts at once and
+   * the network breaks while the first messages are under way.
+   */
+  #strike(node: SimNode): void {
+    const { haste, faults } = this.#cluster.profile;
+    if (this.#over) return;
+    const dice = this.#random;
+    if (faults.change > 0 && dice.float() < haste) {
+      this.#later(this.#soon(), () => this.#changeAt(node));
+    }
+    if (faults.partition > 0 && dice.float() < haste)
+      this.#later(this.#soon(), () => this.partition());
+    if (faults.kill > 0 && dice.float() < haste / 3)
+      this.#later(this.#soon(), () => this.#crash(false));
+  }
+
+  #soon(): number {
+    return this.#random.below(2) * this.#cluster.network.latency() * 2 * this.#random.float();
+  }
+
   #changeAt(node: SimNode): void {
-    if (!this.#active) return;
-    const { clock, trace } = this.#cluster;
-    node.with((core) => {
-      const change = this.#drawChange(core.status().effective);
-      if (!core.proposeConfig(change).ok) return;
-      this.changes += 1;
-      trace.add(() => `change ${JSON.stringify(change)} at ${node.id}`);
-      if (this.#random.float() >= this.#profile.haste) return;
-      clock.after(this.#soon(), () => this.#partition());
-    });
+    const { process } = node;
+    if (process === null || process.life.paused || !process.started) return;
+    const change = this.#drawChange(process.consensus.status().effective);
+    if (!process.consensus.proposeConfig(change).ok) return;
+    this.changes += 1;
+    const { haste, faults } = this.#cluster.profile;
+    if (faults.partition > 0 && this.#random.float() < haste) {
+      this.#later(this.#soon(), () => this.partition());
+    }
   }
 
   /** A change that makes sense from this configuration, most of the time. */

@@ -1,211 +1,249 @@
 /**
- * One simulated agent: a core, its disk and its state machine, joined by the smallest possible driver. It does what
- * the contract of `Ready` says, in that order, and reports everything it does to the observer.
+ * One machine of the simulated cluster: a disk, and on it one life of an agent after the other. It stands for the
+ * supervisor too, which starts an agent again that ended, and for the operator, who gives a new data directory to an
+ * agent whose log is damaged, so that it joins again as a new member.
  */
+import { AssertionError } from "../../src/base/assert.ts";
+import { errorCode } from "../../src/base/errors.ts";
 import { type Random } from "../../src/base/random.ts";
-import {
-  type AppendOp,
-  type CoreOptions,
-  type Entry,
-  type Index,
-  type LoadRequest,
-  type Message,
-  type NodeId,
-  type RaftCore,
-  type ReadResult,
-  type RecoveredLog,
-  type SnapshotMeta,
-} from "../../src/consensus/core/types.ts";
+import { type NodeId } from "../../src/consensus/core/types.ts";
 import { type SimClock } from "./clock.ts";
-import { type SimDisk } from "./disk.ts";
-import { type Invariants, type NodeView } from "./invariants.ts";
-import { HashMachine } from "./machine.ts";
-import { describeReady, type Trace } from "./trace.ts";
+import { type Damage, SimDisk } from "./disk.ts";
+import { Life } from "./life.ts";
+import { newView, type NodeView } from "./node-view.ts";
+import { type ProcessParts, SimProcess } from "./process.ts";
+import { type Trace } from "./trace.ts";
+import { Violation } from "./violation.ts";
 
-export type CoreFactory = (options: CoreOptions, recovered: RecoveredLog) => RaftCore;
-
-export interface NodeParts {
+export type SharedParts = Omit<
+  ProcessParts,
+  "slot" | "life" | "random" | "disk" | "view" | "bootstrap" | "onExit"
+> & {
   readonly clock: SimClock;
-  readonly random: Random;
-  readonly disk: SimDisk;
-  readonly invariants: Invariants;
   readonly trace: Trace;
-  readonly createCore: CoreFactory;
-  readonly options: CoreOptions;
-  readonly send: (from: NodeId, to: NodeId, message: Message) => void;
-  readonly sendSnapshot: (from: NodeId, to: NodeId, meta: SnapshotMeta) => void;
-  readonly onLeader: (id: NodeId) => void;
-  readonly onRead: (id: NodeId, result: ReadResult) => void;
-  /** A broken driver: lets acknowledgements go before the write is durable. */
-  readonly ackEarly: boolean;
-  readonly loadMs: number;
-}
+  readonly random: Random;
+  readonly voters: readonly NodeId[];
+  readonly addView: (view: NodeView) => void;
+  /** The process is gone: its connections are closed (not after a power cut). */
+  readonly onGone: (node: SimNode, id: NodeId, closed: boolean) => void;
+  readonly onViolation: (error: Error) => void;
+  /** A machine has a new agent, which wants to join. */
+  readonly onNewcomer: (node: SimNode, replaces: NodeId) => void;
+};
 
 export class SimNode {
-  readonly id: NodeId;
-  readonly view: NodeView;
-  readonly #parts: NodeParts;
-  #core: RaftCore | null = null;
-  #machine = new HashMachine();
-  #life = 0;
+  readonly slot: number;
+  readonly #shared: SharedParts;
+  readonly #bootstrap: readonly NodeId[] | null;
+  #id: NodeId;
+  #disk: SimDisk;
+  #view: NodeView;
+  #process: SimProcess | null = null;
+  #generation = 1;
+  #rate = 1;
+  #wallOffsetMs = 0;
+  /** Its disk had faults, so it may fail without being wrong. */
+  #hadErrors = false;
+  /** The life in which what its disk holds was damaged; a later start finds that out, or that it does not matter. */
+  #damagedIn: number | null = null;
+  #onOperation: (life: Life) => void = () => {};
+  /** Nobody starts it again before `start`. */
+  #heldDown = false;
+  lastAliveMs = 0;
 
-  constructor(parts: NodeParts, view: NodeView) {
-    this.id = parts.options.self;
-    this.#parts = parts;
-    this.view = view;
+  constructor(shared: SharedParts, slot: number) {
+    this.#shared = shared;
+    this.slot = slot;
+    this.#id = `n${slot + 1}`;
+    this.#bootstrap = shared.voters.includes(this.#id) ? shared.voters : null;
+    this.#disk = this.#newDisk();
+    this.#view = newView(this.#id, this.#disk.durable);
+    shared.addView(this.#view);
+    const { clockDrift } = shared.profile;
+    this.#rate = 1 + clockDrift * (2 * shared.random.float() - 1);
   }
 
-  get core(): RaftCore | null {
-    return this.#core;
+  get id(): NodeId {
+    return this.#id;
   }
 
-  get machine(): HashMachine {
-    return this.#machine;
+  get disk(): SimDisk {
+    return this.#disk;
+  }
+
+  get view(): NodeView {
+    return this.#view;
+  }
+
+  get process(): SimProcess | null {
+    return this.#process;
+  }
+
+  /** Running, and past its start. */
+  get up(): boolean {
+    return this.#process?.started === true && !this.#process.life.paused;
+  }
+
+  /** Damaged, and no start has read everything back since. */
+  get damaged(): boolean {
+    const verified = this.#process?.started === true && this.#disk.starts > (this.#damagedIn ?? 0);
+    return this.#damagedIn !== null && !verified;
   }
 
   start(): void {
-    if (this.#core !== null) return;
-    const { disk, createCore, options, random } = this.#parts;
-    const recovered = disk.recover(random.below(20));
-    this.#machine = new HashMachine(
-      disk.snapshot === null
-        ? undefined
-        : { index: disk.snapshot.index, hash: Number.parseInt(disk.snapshot.sha256, 16) },
-    );
-    this.view.image.length = 0;
-    this.view.image.push(...disk.entries);
-    const base = disk.first - 1;
-    this.view.imageBase = { index: base, term: disk.termAt(base) ?? 0 };
-    this.view.term = recovered.hardState.term;
-    this.view.commit = Math.max(recovered.hardState.commit, recovered.applied);
-    this.#core = createCore(options, recovered);
-    this.#parts.trace.add(() => `${this.id} starts`);
-    this.drain();
+    this.#heldDown = false;
+    if (this.#process !== null) return;
+    const { clock, trace, random } = this.#shared;
+    const life = new Life(clock, { rate: this.#rate, wallOffsetMs: this.#wallOffsetMs });
+    const own = { slot: this.slot, life, disk: this.#disk, view: this.#view };
+    const bootstrap = this.#generation === 1 ? this.#bootstrap : null;
+    const process = new SimProcess({
+      ...this.#shared,
+      ...own,
+      random,
+      bootstrap,
+      onExit: (error) => this.#exit(process, error),
+    });
+    this.#process = process;
+    trace.add(() => `${this.#id} starts (${this.#disk.starts})`);
+    process.start();
   }
 
-  crash(): void {
-    if (this.#core === null) return;
-    this.#life += 1;
-    this.#core = null;
-    this.#parts.disk.crash();
-    this.#parts.trace.add(() => `${this.id} crashes`);
+  /** @param power true: unsynced writes are lost, and nobody is told; false: kill -9. */
+  kill(power: boolean): void {
+    const process = this.#process;
+    if (process === null) return;
+    const { trace } = this.#shared;
+    trace.add(() => `${this.#id} ${power ? "loses power" : "is killed"}`);
+    this.#end(process, power);
   }
 
-  tick(): void {
-    this.#core?.tick();
-    this.drain();
+  /** Killed until `start` is called. */
+  holdDown(): void {
+    this.#heldDown = true;
+    this.kill(true);
   }
 
-  receive(message: Message): void {
-    this.#core?.step(message);
-    this.drain();
-  }
-
-  with(action: (core: RaftCore) => void): void {
-    if (this.#core === null) return;
-    action(this.#core);
-    this.drain();
-  }
-
-  drain(): void {
-    const core = this.#core;
-    if (core === null) return;
-    const { invariants, trace, sendSnapshot, onRead } = this.#parts;
-    while (this.#core === core && core.hasReady()) {
-      const ready = core.ready();
-      trace.add(() => describeReady(this.id, ready));
-      invariants.onReady(this.view, ready, core.status().effective.sets);
-      if (ready.soft?.role === "leader") this.#parts.onLeader(this.id);
-      if (ready.append !== null) this.#write(core, ready.append);
-      for (const message of ready.messages) this.#send(message);
-      if (ready.append?.snapshot !== null && ready.append !== null) this.#restore(ready.append);
-      this.#apply(core, ready.committed);
-      for (const request of ready.loads) this.#load(core, request);
-      for (const { to, meta } of ready.snapshots) sendSnapshot(this.id, to, meta);
-      for (const result of ready.reads) onRead(this.id, result);
-    }
-  }
-
-  #write(core: RaftCore, op: AppendOp): void {
-    const life = this.#life;
-    if (this.#parts.ackEarly) for (const message of op.after) this.#sendLater(message);
-    this.#parts.disk.write(op, ({ seq, after }) => {
-      if (life !== this.#life) return;
-      core.persisted(seq);
-      if (!this.#parts.ackEarly) for (const message of after) this.#send(message);
-      this.drain();
+  stop(): void {
+    const process = this.#process;
+    if (process === null || !process.started) return;
+    this.#shared.trace.add(() => `${this.#id} is stopped`);
+    process.stop(() => {
+      if (this.#process === process) this.#end(process, false);
     });
   }
 
-  /** Outside of the core's own call, as the real driver would. */
-  #sendLater(message: Message): void {
-    const life = this.#life;
-    this.#parts.clock.after(0, () => {
-      if (life === this.#life) this.#send(message);
+  pause(): void {
+    this.#process?.life.pause();
+  }
+
+  resume(clockStood: boolean): void {
+    this.#process?.life.resume(clockStood);
+  }
+
+  jumpWall(ms: number): void {
+    this.#wallOffsetMs += ms;
+    this.#process?.life.jumpWall(ms);
+  }
+
+  /** Notes that its disk may fail from now on. */
+  wound(): void {
+    this.#hadErrors = true;
+  }
+
+  /** Damages what the disk holds; null when there is nothing to damage. */
+  damage(kind: Damage): string | null {
+    const what = this.#disk.damage(kind);
+    if (what !== null) this.#damagedIn = this.#disk.starts;
+    return what;
+  }
+
+  /** Tells before each disk operation ends, on this disk and the next ones. */
+  watchOperations(listener: (life: Life) => void): void {
+    this.#onOperation = listener;
+    this.#disk.medium.onOperation = listener;
+  }
+
+  /** The data directory is gone, or is put away: another agent starts here, and joins. */
+  replace(): void {
+    const before = this.#id;
+    this.kill(true);
+    this.#generation += 1;
+    this.#id = `n${this.slot + 1}x${this.#generation}`;
+    this.#disk = this.#newDisk();
+    this.#view = newView(this.#id, this.#disk.durable);
+    this.#disk.medium.onOperation = this.#onOperation;
+    this.#hadErrors = false;
+    this.#damagedIn = null;
+    this.#shared.addView(this.#view);
+    this.#shared.trace.add(() => `${this.#id} takes the place of ${before}`);
+    this.#shared.onNewcomer(this, before);
+    if (!this.#heldDown) this.start();
+  }
+
+  #newDisk(): SimDisk {
+    const { profile, clock, random } = this.#shared;
+    return new SimDisk(profile.disk, { clock, random });
+  }
+
+  #end(process: SimProcess, power: boolean): void {
+    const id = this.#id;
+    process.life.kill();
+    this.#process = null;
+    this.#disk.crash(power);
+    this.#view.leads = null;
+    this.#shared.onGone(this, id, !power);
+  }
+
+  #exit(process: SimProcess, error: Error): void {
+    if (this.#process !== process) return;
+    const culprit = wrongIn(error);
+    const codes = codesIn(error);
+    if (culprit !== null) {
+      this.#shared.onViolation(culprit);
+      return;
+    }
+    this.#shared.trace.add(() => `${this.#id} fails: ${messagesIn(error).join(" < ")}`);
+    const corrupt = codes.includes("LOG_CORRUPT");
+    const excused = this.#damagedIn !== null || (!corrupt && this.#hadErrors);
+    if (!excused) {
+      this.#shared.onViolation(
+        new Violation(`${this.#id} fails on a sound disk: ${error.message}`),
+      );
+      return;
+    }
+    // Not from within its own call: the process ends when the event is over.
+    this.#shared.clock.after(0, () => {
+      if (this.#process !== process) return;
+      this.#end(process, false);
+      const { restartMs } = this.#shared.profile;
+      this.#shared.clock.after(restartMs, () => this.#supervise(corrupt));
     });
   }
 
-  #send(message: Message): void {
-    this.#parts.invariants.onSend(this.view, message);
-    if (message.to === this.id) {
-      this.#core?.step(message);
-      this.drain();
-    } else {
-      this.#parts.send(this.id, message.to, message);
-    }
+  #supervise(corrupt: boolean): void {
+    if (this.#process !== null) return;
+    if (corrupt) this.replace();
+    else if (!this.#heldDown) this.start();
   }
+}
 
-  #restore({ snapshot }: AppendOp): void {
-    if (snapshot === null) return;
-    const hash = Number.parseInt(snapshot.sha256, 16);
-    this.#machine = new HashMachine({ index: snapshot.index, hash });
-    this.#parts.invariants.onApplied(this.id, this.#machine.state);
-    this.#core?.applied(snapshot.index);
-  }
+function* chainOf(error: unknown): Generator<Error> {
+  for (let one = error; one instanceof Error; one = one.cause) yield one;
+}
 
-  #apply(core: RaftCore, committed: readonly Entry[]): void {
-    for (const entry of committed) {
-      this.#machine.apply(entry);
-      this.#parts.invariants.onApplied(this.id, this.#machine.state);
-    }
-    const last = committed.at(-1);
-    if (last !== undefined) core.applied(last.index);
+function wrongIn(error: Error): Error | null {
+  for (const one of chainOf(error)) {
+    const bug = one instanceof TypeError || one instanceof RangeError;
+    if (one instanceof Violation || one instanceof AssertionError || bug) return one;
   }
+  return null;
+}
 
-  #load(core: RaftCore, request: LoadRequest): void {
-    const { clock, disk, loadMs } = this.#parts;
-    const life = this.#life;
-    clock.after(loadMs, () => {
-      if (life !== this.#life) return;
-      core.loaded(request, disk.read(request.from, request.maxBytes));
-      this.drain();
-    });
-  }
+function codesIn(error: Error): readonly (string | undefined)[] {
+  return [...chainOf(error)].map(errorCode);
+}
 
-  /** Takes a snapshot of what was applied and forgets the log before it, but for `keep` entries. */
-  compact(keep: number): void {
-    const core = this.#core;
-    const { index, hash } = this.#machine.state;
-    const { disk } = this.#parts;
-    if (core === null || index <= (disk.snapshot?.index ?? 0)) return;
-    const term = disk.termAt(index);
-    if (term === null || index > disk.last) return;
-    const meta = this.#snapshotMeta({ index, hash, term });
-    disk.saveSnapshot(meta);
-    core.snapshotTaken(meta);
-    const first = Math.max(disk.first, index + 1 - keep);
-    core.compacted(first);
-    disk.compact(first);
-    this.#parts.trace.add(() => `${this.id} snapshot ${meta.id}, log from ${first}`);
-    this.drain();
-  }
-
-  #snapshotMeta({ index, hash, term }: { index: Index; hash: number; term: number }): SnapshotMeta {
-    const { configs } = this.#parts.disk.recover(0);
-    const config = configs.findLast((c) => c.index <= index);
-    if (config === undefined) throw new Error(`${this.id} has no configuration at ${index}`);
-    const sha256 = hash.toString(16);
-    const history = { chain: "", generation: "" };
-    return { id: `s${index}-${term}`, index, term, config, ...history, sizeBytes: 8, sha256 };
-  }
+function messagesIn(error: Error): readonly string[] {
+  return [...chainOf(error)].map(({ message }) => message);
 }

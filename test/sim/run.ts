@@ -1,35 +1,130 @@
 /**
  * Runs simulations from the command line:
- *   node test/sim/run.ts --seed 17 [--lines 400]     replays one run and prints its end
- *   node test/sim/run.ts --from 1 --count 5000       searches
+ *   npm run sim -- --seed 17 [--profile swarm] [--lines 400]   replays one run and prints its end
+ *   npm run sim -- --seed 17 --profile swarm --shrink          finds out which faults and how many events it takes
+ *   npm run sim -- --from 1 --to 5000 [--profile swarm] [--state FILE]
+ *                                                              searches; with FILE it goes on where it was stopped
+ * Without --profile, seeds take turns through all of them.
  */
+import { execFileSync } from "node:child_process";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import process from "node:process";
 import { parseArgs } from "node:util";
-import { run } from "./scenario.ts";
+import { onMacrotask } from "./drain.ts";
+import { isProfileName, type ProfileName, profileNames } from "./profiles.ts";
+import { type RunOptions, type RunResult, run } from "./scenario.ts";
+import { shrink } from "./shrink.ts";
 
 const { values } = parseArgs({
   options: {
     seed: { type: "string" },
     from: { type: "string", default: "1" },
-    count: { type: "string", default: "1" },
-    ms: { type: "string", default: "10000" },
+    to: { type: "string" },
+    profile: { type: "string" },
+    ms: { type: "string" },
     lines: { type: "string", default: "200" },
+    state: { type: "string" },
+    shrink: { type: "boolean", default: false },
   },
 });
+
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
-const from = Number(values.seed ?? values.from);
-const count = Number(values.count);
-let events = 0;
-let failures = 0;
-for (let seed = from; seed < from + count && failures < 5; seed += 1) {
-  const result = run({ seed, chaosMs: Number(values.ms), traceLines: Number(values.lines) });
-  events += result.events;
-  if (result.violation !== null) {
-    failures += 1;
-    print(result.report);
-  } else if (count === 1) {
-    print(JSON.stringify(result.profile, null, 2));
-    print(`seed ${seed}: ok, ${result.commit} entries, ${result.changes} changes`);
+
+function optionsOf(seed: number): RunOptions & { readonly name: ProfileName } {
+  const { profile, ms, lines } = values;
+  if (profile !== undefined && !isProfileName(profile)) {
+    print(`There is no profile "${profile}": take one of ${profileNames.join(", ")}.`);
+    process.exit(2);
+  }
+  const turn = profileNames[seed % profileNames.length] ?? "safety";
+  const chaos = ms === undefined ? {} : { chaosMs: Number(ms) };
+  return { seed, name: profile ?? turn, traceLines: Number(lines), ...chaos };
+}
+
+const play = (options: RunOptions): Promise<RunResult> => onMacrotask(() => run(options));
+
+function commit(): string {
+  try {
+    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
+  } catch {
+    return "unknown";
   }
 }
-print(`${count} runs, ${events} events, ${failures} failures`);
-process.exitCode = failures === 0 ? 0 : 1;
+
+function report({ seed, name }: RunOptions, { violation, trace }: RunResult): void {
+  print(trace);
+  print(`seed ${seed}, profile ${name ?? "safety"}, commit ${commit()}: ${violation ?? ""}`);
+  const ms = values.ms === undefined ? "" : ` --ms ${values.ms}`;
+  print(`replay: npm run sim -- --seed ${seed} --profile ${name ?? "safety"}${ms}`);
+}
+
+/** What a long search has done; written after every run, so that it can be stopped at any time. */
+interface Progress {
+  next: number;
+  runs: number;
+  virtualMs: number;
+  events: number;
+  unjudged: number;
+  failures: { readonly seed: number; readonly profile: string; readonly violation: string }[];
+}
+
+function load(file: string | undefined, from: number): Progress {
+  const none = { next: from, runs: 0, virtualMs: 0, events: 0, unjudged: 0, failures: [] };
+  if (file === undefined) return none;
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) as Progress;
+  } catch {
+    return none;
+  }
+}
+
+function save(file: string | undefined, progress: Progress): void {
+  if (file === undefined) return;
+  writeFileSync(`${file}.new`, `${JSON.stringify(progress, null, 1)}\n`);
+  renameSync(`${file}.new`, file);
+}
+
+async function search(to: number): Promise<void> {
+  const progress = load(values.state, Number(values.from));
+  const begun = performance.now();
+  const before = progress.virtualMs;
+  for (; progress.next <= to; progress.next += 1) {
+    const options = optionsOf(progress.next);
+    const result = await play(options);
+    progress.runs += 1;
+    progress.virtualMs += result.virtualMs;
+    progress.events += result.events;
+    if (!result.judged && result.violation === null) progress.unjudged += 1;
+    if (result.violation !== null) {
+      report(options, result);
+      const { violation } = result;
+      progress.failures.push({ seed: progress.next, profile: options.name, violation });
+    }
+    save(values.state, { ...progress, next: progress.next + 1 });
+  }
+  const seconds = (performance.now() - begun) / 1000;
+  const speed = (progress.virtualMs - before) / 1000 / seconds;
+  const { runs, events, failures, unjudged } = progress;
+  print(
+    `${runs} runs, ${events} events, ${failures.length} failures, ${unjudged} not judged; ${speed.toFixed(0)} × real time`,
+  );
+  process.exitCode = failures.length === 0 ? 0 : 1;
+}
+
+async function replay(seed: number): Promise<void> {
+  const options = optionsOf(seed);
+  const result = await play(options);
+  if (result.violation === null) {
+    print(JSON.stringify(result.profile, null, 1));
+    print(
+      `seed ${seed}, profile ${options.name}: ok, ${result.commit} entries, hash ${result.hash}`,
+    );
+    return;
+  }
+  report(options, result);
+  if (values.shrink) for await (const line of shrink(options, result, play)) print(line);
+  process.exitCode = 1;
+}
+
+if (values.seed === undefined) await search(Number(values.to ?? values.from));
+else await replay(Number(values.seed));

@@ -1,72 +1,116 @@
 /**
- * One run: chaos for a while, then everything heals and the cluster must come back: a leader, the same log and the
- * same state everywhere. Returns the violation instead of throwing, so that a caller can print how to replay it.
+ * One run: chaos for a while, then everything heals and the cluster must come back: a leader, the same log and the same
+ * state everywhere, and a history of clients that one copy could have given. Returns the violation instead of throwing,
+ * so that a caller can print how to replay it.
  */
-import { createCore } from "../../src/consensus/core/raft.ts";
-import { replicationTargets } from "../../src/consensus/core/configuration.ts";
+import process from "node:process";
 import { AssertionError } from "../../src/base/assert.ts";
-import { stream, SimCluster } from "./cluster.ts";
+import { replicationTargets } from "../../src/consensus/core/configuration.ts";
+import { Clients } from "./clients.ts";
+import { SimCluster } from "./cluster.ts";
 import { Nemesis } from "./nemesis.ts";
-import { type CoreFactory } from "./node.ts";
+import { Operator } from "./operator.ts";
+import * as production from "./production.ts";
 import { drawProfile, type Profile } from "./profile.ts";
+import { type Course, courses, type ProfileName, profileNamed } from "./profiles.ts";
+import { concerns, stream } from "./streams.ts";
 import { require, Violation } from "./violation.ts";
 
 export interface RunOptions {
   readonly seed: number;
+  readonly name?: ProfileName;
   readonly chaosMs?: number;
-  readonly profile?: Partial<Profile>;
-  readonly createCore?: CoreFactory;
-  readonly ackEarly?: boolean;
+  /** Changes to the drawn profile. */
+  readonly profile?: (drawn: Profile) => Profile;
+  readonly production?: typeof production;
   readonly direct?: boolean;
   readonly traceLines?: number;
+  /** Nothing goes wrong any more after so many events. */
+  readonly maxEvents?: number;
 }
 
 export interface RunResult {
   readonly seed: number;
   readonly violation: string | null;
-  readonly report: string;
+  /** The last events. */
+  readonly trace: string;
   readonly events: number;
+  readonly virtualMs: number;
+  /** Of all that happened: equal for equal seeds. */
+  readonly hash: string;
   readonly commit: number;
   readonly changes: number;
-  readonly readsAnswered: number;
+  readonly answered: number;
+  readonly unknown: number;
+  /** False when the histories of clients were too hard to judge. */
+  readonly judged: boolean;
+  readonly struck: ReadonlyMap<string, number>;
   readonly profile: Profile;
 }
 
+export interface Stage {
+  readonly cluster: SimCluster;
+  readonly nemesis: Nemesis;
+  readonly clients: Clients;
+  readonly operator: Operator;
+  readonly seed: number;
+}
+
+const defaultChaosMs = 45_000;
+
+/** Must be called where microtasks can be run on demand: see `onMacrotask`. */
 export function run(options: RunOptions): RunResult {
-  const { seed } = options;
-  const profile = {
-    ...drawProfile(stream(seed, 0), options.chaosMs ?? 10_000),
-    ...options.profile,
-  };
+  const { seed, name = "safety" } = options;
+  const random = stream(seed, concerns.profile);
+  const drawn = profileNamed(name, drawProfile(random, options.chaosMs ?? defaultChaosMs), random);
+  const profile = options.profile?.(drawn) ?? drawn;
   const cluster = new SimCluster({
     seed,
     profile,
-    createCore: options.createCore ?? createCore,
-    ackEarly: options.ackEarly ?? false,
+    production: options.production ?? production,
     direct: options.direct ?? true,
-    traceLines: options.traceLines ?? 80,
+    traceLines: options.traceLines ?? 200,
   });
-  const nemesis = new Nemesis(cluster, profile.nemesis, seed);
+  const stage: Stage = {
+    ...{ cluster, seed },
+    nemesis: new Nemesis(cluster, seed, options.maxEvents),
+    clients: new Clients(cluster, seed),
+    operator: new Operator(cluster, seed),
+  };
+  const rejected = (error: unknown): void => cluster.fail(error as Error);
+  process.on("unhandledRejection", rejected);
   let violation: string | null = null;
+  let judged = false;
   try {
-    cluster.start();
-    nemesis.start();
-    cluster.runFor(profile.chaosMs);
-    nemesis.stop();
-    recover(cluster, nemesis);
+    judged = play(stage, courses[name]);
   } catch (error) {
     violation = nameOf(error);
+  } finally {
+    process.off("unhandledRejection", rejected);
   }
+  const { clock, invariants, trace } = cluster;
   return {
-    seed,
-    violation,
-    report: violation === null ? "" : report({ seed, violation, cluster }),
-    events: cluster.trace.count,
-    commit: cluster.invariants.commit,
-    changes: nemesis.changes,
-    readsAnswered: cluster.readsAnswered,
-    profile,
+    ...{ seed, violation, judged, profile },
+    ...{ events: clock.events, virtualMs: clock.nowMs, hash: clock.hash },
+    ...{ commit: invariants.commit, changes: stage.nemesis.changes, struck: stage.nemesis.struck },
+    ...{ answered: stage.clients.history.answered, unknown: stage.clients.history.unknown },
+    trace: violation === null ? "" : `${trace.render()}\n${cluster.describe()}`,
   };
+}
+
+function play(stage: Stage, course: Course): boolean {
+  const { cluster, operator, clients, nemesis } = stage;
+  cluster.start();
+  operator.start();
+  clients.start();
+  course(stage);
+  nemesis.stop();
+  recover(stage);
+  clients.stop();
+  cluster.runFor(3000);
+  clients.readAll();
+  cluster.runFor(3000);
+  return clients.history.judge();
 }
 
 function nameOf(error: unknown): string {
@@ -75,47 +119,36 @@ function nameOf(error: unknown): string {
 }
 
 /** Liveness: without faults there is a leader soon, and everybody it streams to gets everything. */
-function recover(cluster: SimCluster, nemesis: Nemesis): void {
-  cluster.trace.add(() => "everything heals");
-  cluster.network.healAll();
-  cluster.resumeAll();
-  cluster.network.profile = { ...cluster.network.profile, lossChance: 0, spikeChance: 0 };
-  for (const node of cluster.nodes) {
-    node.view.disk.profile = { ...node.view.disk.profile, spikeChance: 0 };
+function recover({ cluster, operator }: Stage): void {
+  const { network, trace, nodes } = cluster;
+  trace.add(() => "everything heals");
+  network.healAll();
+  network.profile = { ...network.profile, lossChance: 0, spikeChance: 0 };
+  for (const node of nodes) {
+    const { medium } = node.disk;
+    medium.profile = { ...medium.profile, spikeChance: 0 };
+    medium.full = false;
+    medium.syncErrors = 0;
+    medium.hangsUntilMs = 0;
+    node.resume(false);
     node.start();
   }
   const before = cluster.invariants.commit;
-  const led = cluster.runUntil(() => {
-    nemesis.propose();
-    return cluster.leader() !== null && cluster.invariants.commit > before;
-  }, 20_000);
+  const led = cluster.runUntil(() => cluster.invariants.commit > before + 1, 25_000);
   require(led, () => "liveness: nothing is committed after everything healed");
-  const settled = cluster.runUntil(() => hasSettled(cluster), 60_000);
+  const settled = cluster.runUntil(() => operator.idle && hasSettled(cluster), 60_000);
   require(settled, () => "liveness: the nodes do not reach the same state");
 }
 
 function hasSettled(cluster: SimCluster): boolean {
   const leader = cluster.leader();
-  const status = leader?.core?.status();
-  if (leader === null || status === undefined || status.commit !== status.last) return false;
+  const process = leader?.process;
+  if (leader === null || process === null || process === undefined) return false;
+  const status = process.consensus.status();
   const members = new Set(replicationTargets(status.effective));
   return cluster.nodes.every((node) => {
     if (!members.has(node.id)) return true;
-    const { index, hash } = node.machine.state;
-    return index === status.commit && hash === leader.machine.state.hash;
+    const behind = status.commit - (node.process?.machine.appliedIndex ?? 0);
+    return node.up && behind <= 2;
   });
-}
-
-interface Failure {
-  readonly seed: number;
-  readonly violation: string;
-  readonly cluster: SimCluster;
-}
-
-function report({ seed, violation, cluster }: Failure): string {
-  return [
-    cluster.trace.render(),
-    `seed ${seed}: ${violation}`,
-    `replay: node test/sim/run.ts --seed ${seed}`,
-  ].join("\n");
 }

@@ -3,6 +3,6 @@ export class Violation extends Error {
   override readonly name = "Violation";
 }
 
-export function require(condition: boolean, message: () => string): void {
+export function require(condition: boolean, message: () => string): asserts condition {
   if (!condition) throw new Violation(message());
 }

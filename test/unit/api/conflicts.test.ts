@@ -125,6 +125,9 @@ class Lineage implements LineagePort {
   isProvisional(): boolean {
     return this.confirmed.length > 0;
   }
+  outlook(): null {
+    return null;
+  }
   plan(): Promise<SurvivorPlan> {
     return Promise.resolve(plan);
   }

@@ -1,0 +1,25 @@
+/** Runs for tests: one with a violation is a failure that says how to replay it. */
+import * as assert from "uvu/assert";
+import { onMacrotask } from "./drain.ts";
+import { type ProfileName } from "./profiles.ts";
+import { type RunOptions, type RunResult, run } from "./scenario.ts";
+
+export async function play(options: RunOptions): Promise<RunResult> {
+  const result = await onMacrotask(() => run(options));
+  const replay = `npm run sim -- --seed ${options.seed} --profile ${options.name ?? "safety"}`;
+  assert.is(result.violation, null, `${result.trace}\n${result.violation ?? ""}\n${replay}`);
+  return result;
+}
+
+export async function playAll(
+  name: ProfileName,
+  from: number,
+  to: number,
+): Promise<readonly RunResult[]> {
+  const results: RunResult[] = [];
+  for (let seed = from; seed <= to; seed += 1) results.push(await play({ seed, name }));
+  return results;
+}
+
+export const sum = (results: readonly RunResult[], of: (result: RunResult) => number): number =>
+  results.reduce((total, result) => total + of(result), 0);
