@@ -105,12 +105,17 @@ export class UserEvents {
       return false;
     }
     const origin = this.#originOf(event, carrier);
-    if (origin < 0 || ltime > this.#clock + jumpMax || !this.#affords(turn, origin)) {
+    if (origin < 0 || ltime > this.#clock + jumpMax) {
       counters.add("eventsRefused");
       return false;
     }
     if (!authority.verifyEvent(event)) {
       counters.add("badSignature");
+      return false;
+    }
+    // Last, so that nobody uses up another one's allowance.
+    if (!this.#affords(turn, origin)) {
+      counters.add("eventsRefused");
       return false;
     }
     this.#take(turn, event);

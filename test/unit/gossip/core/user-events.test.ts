@@ -80,6 +80,15 @@ it("refuses forged, foreign and absurd events", () => {
   assert.is(lone.core.counters.get("eventsRefused"), 3);
 });
 
+it("does not charge an origin for what is forged in its name", () => {
+  const lone = new LoneCore();
+  for (let at = 0; at < 500; at += 1) {
+    hear(lone, 1, { ...event(1, "m2", `x${at}`), signature: new Uint8Array(64) });
+  }
+  hear(lone, 1, event(1, "m2"));
+  assert.equal(names(lone.told), ["event-1@1"]);
+});
+
 it("limits what one origin tells, itself included, and not the others for it", () => {
   const lone = new LoneCore();
   for (let ltime = 1; ltime <= 300; ltime += 1) hear(lone, 2, event(ltime));
