@@ -1,7 +1,7 @@
 /** One agent's view of the members for another agent's operator: links fail one way, so views are worth comparing. */
 import { type Member, membersSchema } from "../api/contract/cluster.ts";
 import { compileCheck } from "../api/validate.ts";
-import { AgentError, errorMessage } from "../base/errors.ts";
+import { AgentError, errorMessage, isAgentError } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Rpc } from "../p2p/ports.ts";
 
@@ -18,7 +18,7 @@ const check = compileCheck(membersSchema, "view of the other agent");
 export async function askMemberView(rpc: Rpc, peer: PeerId, name: string): Promise<Member[]> {
   const options = { timeoutMs, lane: "bulk" } as const;
   const answer = await rpc.call(peer, method, null, options).catch((cause: unknown) => {
-    const reason = errorMessage(cause).replace(/\.$/, "");
+    const reason = errorMessage(rootOf(cause)).replace(/\.$/, "");
     const text = `The agent of node "${name}" does not answer this one: ${reason}`;
     throw new AgentError("NODE_NOT_REACHABLE", text, { node: name }, { cause });
   });
@@ -28,4 +28,9 @@ export async function askMemberView(rpc: Rpc, peer: PeerId, name: string): Promi
     const text = `The agent of node "${name}" answers in a form that this version does not know`;
     throw new AgentError("UNSUPPORTED", text, { node: name }, { cause });
   }
+}
+
+/** Each layer of the mesh says what it tried; what an operator can act on is what went wrong first. */
+function rootOf(error: unknown): unknown {
+  return isAgentError(error) && isAgentError(error.cause) ? rootOf(error.cause) : error;
 }

@@ -29,19 +29,29 @@ export function readJsonBodies(app: FastifyInstance): void {
         return;
       }
       void parse(request, text, (error, body: unknown) => {
-        done(error === null ? null : malformed(error), body);
+        done(error === null ? null : malformed(error, text), body);
       });
     },
   );
 }
 
-function malformed(error: Error): ApiError {
-  if (error.message.includes("forbidden prototype")) {
-    const text = 'The body has a key "__proto__" or "constructor", which no name may be';
-    return new ApiError("MALFORMED_JSON", text, {}, { cause: error });
+function malformed(error: Error, text: string): ApiError {
+  if (isJson(text)) {
+    // What a strict parser refuses in JSON that is well-formed are keys that change prototypes.
+    const message = 'The body has a key "__proto__" or "constructor", which nothing can be named';
+    return new ApiError("MALFORMED_JSON", message, {}, { cause: error });
   }
   const reason = error.cause instanceof Error ? error.cause.message : error.message;
   return new ApiError("MALFORMED_JSON", `The body is not JSON: ${reason}`, {}, { cause: error });
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Counts brackets outside of texts, before a parser or anything after it has to recurse. */

@@ -121,9 +121,8 @@ function changeFacts(draft: Draft, { id, facts, address }: CommandOf<"node.facts
   if (fields.length === 0) return done({ changed: [] });
   updateNode(draft, node.name, { facts });
   const subject = `node/${node.name}`;
-  draft.emit("node.facts", subject, `Facts of node "${node.name}" changed: ${fields.join(", ")}`, {
-    fields,
-  });
+  const what = node.facts === null ? "are known" : `changed: ${fields.join(", ")}`;
+  draft.emit("node.facts", subject, `Facts of node "${node.name}" ${what}`, { fields });
   if (node.facts !== null && node.facts.bootId !== facts.bootId) {
     draft.emit("node.rebooted", subject, `Node "${node.name}" was restarted`, {
       bootId: facts.bootId,

@@ -105,6 +105,20 @@ for (const [what, payload] of [
   });
 }
 
+it("says which key it does not take, instead of calling JSON no JSON", async () => {
+  const world = new ApiWorld();
+  const payload = '{"__proto__":1}';
+  const answer = await world.send({ method: "PUT", url: "/v1/vars/a", headers: json, payload });
+  assert.match(String(answer.json["detail"]), /key "__proto__"/);
+  const cut = await world.send({
+    method: "PUT",
+    url: "/v1/vars/a",
+    headers: json,
+    payload: '{"a":',
+  });
+  assert.match(String(cut.json["detail"]), /not JSON/);
+});
+
 for (const payload of ["[]", '"text"', "7", "null"]) {
   it(`refuses a body that is no object: ${payload}`, async () => {
     const world = new ApiWorld();
