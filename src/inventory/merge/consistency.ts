@@ -17,28 +17,13 @@ interface Claim {
 }
 
 export function restoreConsistency(draft: Draft): void {
-  endWorkOnMissingNodes(draft);
   const claims = claimsByNode(draft);
   for (const node of draft.view.nodes()) settleNode(draft, node, claims.get(node.name) ?? []);
 }
 
-function liveJobs(draft: Draft): readonly JobRecord[] {
-  return draft.view.activeJobs();
-}
-
-function endWorkOnMissingNodes(draft: Draft): void {
-  for (const job of liveJobs(draft)) {
-    for (const name of job.targets) {
-      const work = jobNode(job, name);
-      if (work === null || isEnded(work) || draft.view.node(name) !== null) continue;
-      endWork(draft, { job: job.id, name, status: "lost" }, "the node was forgotten");
-    }
-  }
-}
-
 function claimsByNode(draft: Draft): ReadonlyMap<string, readonly Claim[]> {
   const claims = new Map<string, Claim[]>();
-  for (const job of liveJobs(draft)) {
+  for (const job of draft.view.activeJobs()) {
     if (job.status === "queued") continue;
     for (const name of job.targets) {
       const work = jobNode(job, name);
@@ -63,7 +48,7 @@ function settleNode(draft: Draft, node: NodeRecord, claims: readonly Claim[]): v
         ? "what was under way is not any more"
         : `job "${holder.job.id}" holds it`;
     const message = `ended by the merge: ${why}`;
-    endWork(draft, { job: job.id, name: node.name, status: "cancelled" }, message);
+    endWork(draft, { job: job.id, name: node.name }, message);
   }
   const held = holder?.job.id ?? (isHeldToTheEnd(draft, node) ? node.job : null);
   if (node.job !== held) {
@@ -101,12 +86,12 @@ function leavePassingPhase(draft: Draft, { name, phase, job }: NodeRecord): void
 
 function endWork(
   draft: Draft,
-  { job: id, name, status }: { job: string; name: string; status: "lost" | "cancelled" },
+  { job: id, name }: { readonly job: string; readonly name: string },
   message: string,
 ): void {
   const job = draft.view.job(id);
   const work = job === null ? null : jobNode(job, name);
   if (job === null || work === null || isEnded(work)) return;
-  const ended = { ...cancelWork(draft, { job: id, name, work }, message), status };
+  const ended = cancelWork(draft, { job: id, name, work }, message);
   draft.put("job", id, { ...job, nodes: { ...job.nodes, [name]: ended } });
 }

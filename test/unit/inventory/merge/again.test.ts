@@ -1,0 +1,82 @@
+/** The same generation a second time: by another member, with a longer history, or with a shorter one. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { type Command } from "../../../../src/inventory/commands.ts";
+import { cluster } from "../../../support/inventory.ts";
+import { copyOf, loserGeneration, mergeInto, split } from "../../../support/merge.ts";
+
+const it = suite("inventory merge: again");
+
+const put = (key: string, value: string | number): Command => ({ type: "var.put", key, value });
+const label = (node: string, value: string): Command => ({
+  type: "node.patch",
+  node,
+  labels: { rack: value },
+});
+
+it("takes what a longer history adds, without a question, and nothing twice", async () => {
+  const both = await split(cluster("n1", "n2", "n3"));
+  both.loser.ok(put("a", 1));
+  both.loser.ok(put("gone", 1));
+  both.loser.ok(label("n3", "r1"));
+  mergeInto(both);
+  const before = both.winner.view.history("n3").length;
+  both.loser.ok(put("a", 2));
+  both.loser.ok({ type: "var.delete", key: "gone" });
+  both.loser.ok(label("n3", "r2"));
+  mergeInto(both);
+  const { view } = both.winner;
+  assert.equal(
+    view.variables().map(({ key, value }) => [key, value]),
+    [["a", 2]],
+  );
+  assert.equal(view.labels("n3").labels, { rack: "r2" });
+  assert.equal(view.journal(), []);
+  assert.is(view.history("n3").length, before + 1);
+  const theirs = view
+    .events(0, 10_000)
+    .filter(({ data }) => data["generation"] === loserGeneration.id);
+  assert.is(theirs.length, 6);
+  assert.is(view.merges()[0]?.counts.events, 6);
+});
+
+it("does not ask again about what was merged and then changed here", async () => {
+  const both = await split(cluster("n1", "n2", "n3"));
+  both.loser.ok(put("a", 1));
+  mergeInto(both);
+  both.winner.ok(put("a", 5));
+  both.loser.ok(put("other", 1));
+  mergeInto(both);
+  assert.is(both.winner.view.variable("a")?.value, 5);
+  assert.is(both.winner.view.variable("other")?.value, 1);
+  assert.equal(both.winner.view.journal(), []);
+});
+
+it("never goes back to an older value, but notes it", async () => {
+  const both = await split(cluster("n1", "n2", "n3"));
+  both.loser.ok(put("a", 1));
+  const behind = await copyOf(both.loser);
+  both.loser.ok(put("a", 2));
+  mergeInto(both);
+  mergeInto({ ...both, loser: behind });
+  assert.is(both.winner.view.variable("a")?.value, 2);
+  const [entry] = both.winner.view.journal();
+  assert.is(entry?.rule, "older-export");
+  assert.is(entry?.resolution, "superseded");
+  assert.equal(entry?.loserValue, { key: "a", value: 1 });
+});
+
+it("asks about a key once, with the newest value of the other side", async () => {
+  const both = await split(cluster("n1", "n2", "n3"));
+  both.winner.ok(put("a", "here"));
+  both.loser.ok(put("a", 1));
+  mergeInto(both);
+  both.loser.ok(put("a", 2));
+  mergeInto(both);
+  const [entry, second] = both.winner.view.journal();
+  assert.is(second, undefined);
+  assert.equal(entry?.loserValue, { key: "a", value: 2 });
+  assert.is(entry?.resolution, "pending");
+});
+
+it.run();
