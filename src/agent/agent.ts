@@ -24,6 +24,7 @@ import { createJoinAuthority } from "./join-authority.ts";
 import { serveMemberViews } from "./member-views-rpc.ts";
 import { announceMember, createMesh, joinService, type Mesh } from "./mesh.ts";
 import { addSources } from "./metric-sources.ts";
+import { ExitHold } from "./supervisor/exit-hold.ts";
 import { takeDataDir } from "./supervisor/take-data-dir.ts";
 
 export interface AgentDeps {
@@ -93,6 +94,7 @@ export class Agent {
         mesh,
         admission,
         stateMachine,
+        hold: await ExitHold.read(options.dataDir),
         clock,
         logger,
         fail: (error) => this.#failed.resolve(error),

@@ -37,6 +37,7 @@ import { type AgentOptions } from "./options.ts";
 import { PeerSearch } from "./peer-search.ts";
 import { createReplica, type Replica } from "./replica.ts";
 import { SolitudeWatch } from "./solitude-watch.ts";
+import { type ExitHold } from "./supervisor/exit-hold.ts";
 import { Supervisor } from "./supervisor/supervisor.ts";
 import { InventoryWriter } from "./writer.ts";
 
@@ -49,6 +50,7 @@ export interface ClusterServicesDeps {
   readonly mesh: Mesh;
   readonly admission: Admission;
   readonly stateMachine: InventoryStateMachine;
+  readonly hold: ExitHold;
   readonly clock: Clock;
   readonly logger: Logger;
   /** Ends the agent: storage failed, or the cluster evicted it. */

@@ -127,6 +127,7 @@ export const surveyShape = object<Survey>({
   storageOk: flag,
   hasBegun: flag,
   mayVote: flag,
+  held: flag,
   hasCarrier: flag,
   upMs: wholeMs,
 });

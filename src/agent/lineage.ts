@@ -26,6 +26,8 @@ import { LineageKeeper } from "./lineage-keeper.ts";
 import { lineagePeers, otherLeader, serveLineage } from "./lineage-rpc.ts";
 import { leads } from "./leadership.ts";
 import { type Mesh } from "./mesh.ts";
+import { type ExitHold } from "./supervisor/exit-hold.ts";
+import { HoldKeeper } from "./supervisor/hold-keeper.ts";
 import { SurroundingsWatch } from "./surroundings.ts";
 
 export interface LineageDeps {
@@ -36,6 +38,8 @@ export interface LineageDeps {
   readonly stateMachine: InventoryStateMachine;
   readonly submit: (command: Command, by: string) => Promise<CommandResult>;
   readonly witness: ExitWitness;
+  /** To whom the end of this agent's last life was attested. */
+  readonly hold: ExitHold;
   readonly fencer: Fencer;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -50,6 +54,7 @@ export class AgentLineage implements LineagePort {
   readonly #deps: LineageDeps;
   readonly #driver: LineageDriver;
   readonly #peers: AgentPeers;
+  readonly #hold: HoldKeeper;
 
   constructor(deps: LineageDeps) {
     const { mesh, node, stateMachine, submit, clusterId } = deps;
@@ -57,8 +62,15 @@ export class AgentLineage implements LineagePort {
     const self = mesh.identity.peer;
     const view = stateMachine.view;
     this.#deps = { ...deps, logger };
+    this.#peers = lineagePeers(mesh.rpc, (from) => surroundings.heard(from));
+    const { settleExit } = this.#peers;
+    this.#hold = new HoldKeeper({
+      ...{ ...deps, logger, settleExit },
+      coldMs: () => surroundings.now().settings.timers.coldMs,
+    });
     const surroundings = new SurroundingsWatch({
       ...{ ...deps, logger, self, view },
+      holdIsOver: () => this.#hold.isOver(),
       address: () => mesh.host.addresses()[0] ?? "",
     });
     const policy = new InventoryMerge({
@@ -66,7 +78,6 @@ export class AgentLineage implements LineagePort {
       image: () => stateMachine.image(),
       submit: (command) => submit(command, "merge"),
     });
-    this.#peers = lineagePeers(mesh.rpc, surroundings.heard);
     this.#driver = new LineageDriver(
       { self, clusterId, timings: defaultTimings },
       {
@@ -84,7 +95,7 @@ export class AgentLineage implements LineagePort {
       recover: (hash) => this.recover(hash),
       heard: surroundings.heard,
     });
-    this.services = [surroundings, this.#driver, keeper];
+    this.services = [surroundings, this.#hold, this.#driver, keeper];
   }
 
   status(): CoordinatorStatus {
@@ -118,6 +129,7 @@ export class AgentLineage implements LineagePort {
     const parent = currentGeneration(this.#deps.node.lineage()).id;
     await this.#driver.surveyAll();
     await this.#driver.surveyAll();
+    if ((await this.#driver.planNow()).hash === hash) this.#hold.giveUp();
     const verdict = await this.#driver.recover(hash);
     if (verdict.begun) return this.#entered(parent);
     switch (verdict.reason) {

@@ -28,6 +28,7 @@ import { handingOver } from "./handing-over.ts";
 import { forwardSubmit, forwardTransfer, serveLeaderDoor } from "./leader-door.ts";
 import { type Mesh } from "./mesh.ts";
 import { type AgentOptions } from "./options.ts";
+import { type ExitHold } from "./supervisor/exit-hold.ts";
 
 export interface Replica {
   readonly node: MeasuredConsensusNode<CommandResult>;
@@ -42,6 +43,7 @@ export interface ReplicaDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly gossip: () => GossipNode;
+  readonly hold: ExitHold;
 }
 
 export function createReplica(
@@ -63,6 +65,7 @@ export function createReplica(
       self,
       bootstrap: state.founder ? simpleConfiguration([self]) : null,
       lineage: bootstrapLineage(state.clusterId),
+      held: deps.hold.statements.length > 0,
       snapshotEntries: options.snapshotEntries,
       transferOnStopMs: 0, // the agent gives leadership away first, while it still takes writes
       trailingEntries: Math.floor(options.snapshotEntries / 2),

@@ -22,6 +22,7 @@ export interface SurroundingsDeps {
   readonly gossip: () => Pick<GossipNode, "members">;
   /** Where this agent tells others to reach it, `host:port`. */
   readonly address: () => string;
+  readonly holdIsOver: () => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -73,6 +74,7 @@ export class SurroundingsWatch implements Service {
       admitted: admitted.map(({ id }) => id),
       heardMs: new Map([...this.#heardAt].map(([id, at]) => [id, now - at])),
       storageOk: true,
+      holdIsOver: this.#deps.holdIsOver(),
       hasCarrier: this.#hasCarrier,
       upMs: now - this.#bornAt,
       settings: {

@@ -79,16 +79,18 @@ export class ExitHold {
   }
 }
 
+/** @throws SyntaxError */
 function parse(text: string): readonly OutstandingStatement[] {
   const value: unknown = JSON.parse(text);
-  if (!isJsonObject(value) || value["version"] !== version) throw new Error("it has another form");
+  if (!isJsonObject(value) || value["version"] !== version)
+    throw new SyntaxError("it has another form");
   const { statements } = value;
-  if (!Array.isArray(statements)) throw new Error("it lists no statements");
+  if (!Array.isArray(statements)) throw new SyntaxError("it lists no statements");
   return statements.map((item: unknown) => {
-    if (!isJsonObject(item)) throw new Error("a statement is no object");
+    if (!isJsonObject(item)) throw new SyntaxError("a statement is no object");
     const { nonce, asker } = item;
     if (typeof nonce !== "string" || typeof asker !== "string") {
-      throw new Error("a statement is incomplete");
+      throw new SyntaxError("a statement is incomplete");
     }
     return { nonce, asker };
   });

@@ -3,6 +3,7 @@
  * before whoever asked has settled it, so the hold is durable before the answer leaves.
  */
 import { createServer, type Server, type Socket } from "node:net";
+import { type Clock } from "../../base/clock.ts";
 import { type ExitStatement } from "../../consensus/lineage/types.ts";
 import { readLine } from "../../p2p/exit-client.ts";
 import {
@@ -14,6 +15,7 @@ import {
 import { type ExitHold } from "./exit-hold.ts";
 
 export interface ExitServerDependencies {
+  readonly clock: Clock;
   readonly self: string;
   readonly clusterId: string;
   readonly sign: (bytes: Uint8Array) => Uint8Array;
@@ -45,7 +47,7 @@ export class ExitServer {
   async listen({ host, port }: { readonly host: string; readonly port: number }): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const attempt = (): void => void this.#server.listen({ host, port });
-    this.#server.on("error", () => setTimeout(attempt, retryListenMs));
+    this.#server.on("error", () => this.#deps.clock.setTimer(retryListenMs, attempt));
     this.#server.once("listening", resolve);
     attempt();
     return promise;
@@ -60,7 +62,10 @@ export class ExitServer {
     this.#sockets.add(socket);
     socket.on("close", () => this.#sockets.delete(socket));
     socket.on("error", () => socket.destroy());
-    socket.setTimeout(answerMs, () => socket.destroy());
+    socket.on(
+      "close",
+      this.#deps.clock.setTimer(answerMs, () => socket.destroy()),
+    );
     readLine(socket, (text) => {
       if (text === null || !text.startsWith("{")) socket.resetAndDestroy();
       else void this.#answer(text).then((line) => socket.end(line));

@@ -4,6 +4,7 @@
  */
 import path from "node:path";
 import process from "node:process";
+import { delay, systemClock } from "../../base/clock.ts";
 import { asPeerId } from "../../base/ids.ts";
 import { readWatermark } from "../../consensus/storage/meta-file.ts";
 import { parseSnapshot } from "../../gossip/driver/snapshot.ts";
@@ -24,6 +25,7 @@ async function main([dataDir = "", listen = "", clusterId = ""]: readonly string
   await lockDirectory(dataDir); // held until this process ends, however it ends
   const identity = await loadIdentity(dataDir);
   const server = new ExitServer({
+    clock: systemClock,
     self: identity.peer,
     clusterId,
     sign: (bytes) => identity.sign(bytes),
@@ -32,8 +34,11 @@ async function main([dataDir = "", listen = "", clusterId = ""]: readonly string
     hold: await ExitHold.read(dataDir),
   });
   await server.listen(requireHostPort(listen));
-  setTimeout(() => process.exit(0), lifetimeMs);
-  setInterval(() => void exitWhenRemoved(dataDir), lookMs);
+  const endMs = systemClock.monotonicMs() + lifetimeMs;
+  while (systemClock.monotonicMs() < endMs && (await isOurs(dataDir))) {
+    await delay(systemClock, lookMs);
+  }
+  process.exit(0);
 }
 
 async function position(dataDir: string): ReturnType<ExitServerDependencies["position"]> {
@@ -51,9 +56,9 @@ async function membersKnownTo(dataDir: string): Promise<readonly string[]> {
 }
 
 /** Removed, emptied or replaced by another: a data directory that does not name this process is not the agent's. */
-async function exitWhenRemoved(dataDir: string): Promise<void> {
+async function isOurs(dataDir: string): Promise<boolean> {
   const supervisor = await readSupervisor(dataDir);
-  if (supervisor?.pid !== process.pid) process.exit(0);
+  return supervisor?.pid === process.pid;
 }
 
 await main(process.argv.slice(2)).catch((error: unknown) => {

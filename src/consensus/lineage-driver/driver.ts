@@ -176,7 +176,7 @@ export class LineageDriver implements Service {
   async #promise(verdict: RegisterAnswer): Promise<PromiseAnswer> {
     const { engine } = this.#deps;
     const { granted, promise, write } = verdict;
-    if (engine.status().engine === "held") {
+    if (engine.status().engine === "held" && !this.facts.surroundings.holdIsOver) {
       throw new AgentError("CONFLICT", "This agent waits for others before it takes part again");
     }
     if (write && promise !== null) await engine.promise(promise);

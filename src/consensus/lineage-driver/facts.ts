@@ -33,10 +33,13 @@ export class FactSource {
     const status = this.#engine.status();
     const surroundings = this.#surroundings();
     const { term, lastTerm, last: lastIndex, commit, leaderLast } = status;
+    const held = status.engine === "held";
+    const waits = held && !surroundings.holdIsOver;
     return {
       ...surroundings,
-      // Before it is released it is as good as not there.
-      storageOk: surroundings.storageOk && status.engine !== "held" && status.health === "ok",
+      held,
+      // While it waits it is as good as not there.
+      storageOk: surroundings.storageOk && !waits && status.health === "ok",
       lineage: this.#engine.lineage(),
       leader: this.#leaderOf(status),
       configuration: this.#configuration(status),

@@ -18,10 +18,14 @@ export type LineageEngine = Pick<
 >;
 
 /** The part of the facts that is not the engine's. */
-export type Surroundings = Pick<
-  LocalFacts,
-  "admitted" | "heardMs" | "storageOk" | "hasCarrier" | "upMs" | "settings"
->;
+export interface Surroundings
+  extends Pick<
+    LocalFacts,
+    "admitted" | "heardMs" | "storageOk" | "hasCarrier" | "upMs" | "settings"
+  > {
+  /** A held agent may leave its generation for one of its own; it never acts in the old one. */
+  readonly holdIsOver: boolean;
+}
 
 export interface AgentPeers extends LineagePeers {
   /** Asks the member with the best log to carry out the operator's plan. */

@@ -59,6 +59,8 @@ export interface LocalFacts {
   /** Per member: for how long nothing at all was heard of it, ms. Absent: not in this process's life. */
   readonly heardMs: ReadonlyMap<NodeId, number>;
   readonly storageOk: boolean;
+  /** Its end was attested to somebody: it does not act in this generation before that is settled. */
+  readonly held?: boolean;
   readonly hasCarrier: boolean;
   readonly upMs: number;
   readonly settings: SurvivorSettings;

@@ -67,6 +67,7 @@ export function surveyOf(
     ...{ twoWay, silentMs, outlived, proofs, chains: chainsAt(facts, [...exitsAt, lastIndex]) },
     hasBegun: hasBegun(currentGeneration(lineage), lastTerm),
     mayVote: mayVote(lineage, { term: lastTerm, index: lastIndex }),
+    held: facts.held === true,
     ...{ storageOk: facts.storageOk, hasCarrier: facts.hasCarrier, upMs },
   };
 }

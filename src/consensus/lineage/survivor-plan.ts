@@ -140,7 +140,11 @@ interface Situation extends PlanOptions {
 function decide(situation: Situation): Decision {
   const { group, best, missing, policy, operator, hold } = situation;
   const waits = (why: string): Decision => ({ act: false, why, waitMs: null });
-  if (group.some(({ storageOk }) => !storageOk)) return waits("the log of this agent is damaged");
+  const unsound = group.filter(({ storageOk }) => !storageOk);
+  if (unsound.some(({ held }) => !held)) return waits("the log of this agent is damaged");
+  if (!operator && unsound.length > 0) {
+    return waits("this agent waits for those who were told that it was gone");
+  }
   if (!operator && group.every(({ mayVote }) => !mayVote)) {
     return waits(
       "entries that were acknowledged here are lost; only an operator may go on without them",
@@ -152,7 +156,8 @@ function decide(situation: Situation): Decision {
   // Who promised to leave this generation can elect nobody in it any more.
   const free = (id: NodeId): boolean =>
     group.some(
-      (one) => one.from === id && one.mayVote && one.promise?.parent !== one.generation.id,
+      (one) =>
+        one.from === id && one.mayVote && !one.held && one.promise?.parent !== one.generation.id,
     );
   // Nor can anybody be elected while no voter has the first entry of this generation.
   const voters = voterIds(best.configuration);

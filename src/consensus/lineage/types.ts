@@ -150,6 +150,8 @@ export interface Survey {
   readonly hasBegun: boolean;
   /** Its log reaches `voteFrom`. */
   readonly mayVote: boolean;
+  /** Its end was attested to somebody: it elects nobody in this generation before that is settled. */
+  readonly held: boolean;
   /** At least one network interface has a carrier (true for agents that advertise loopback). */
   readonly hasCarrier: boolean;
   /** For how long this process is up, ms. */

@@ -6,6 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { systemClock } from "../../../../src/base/clock.ts";
 import { errorCode } from "../../../../src/base/errors.ts";
 import { ExitHold } from "../../../../src/agent/supervisor/exit-hold.ts";
 import { ExitServer } from "../../../../src/agent/supervisor/exit-server.ts";
@@ -42,6 +43,7 @@ it.before.each(async (world) => {
   world.port = await freePort();
   world.address = `127.0.0.1:${world.port}`;
   world.server = new ExitServer({
+    clock: systemClock,
     self: host.peer,
     clusterId: "c1",
     sign: (bytes) => host.sign(bytes),
@@ -106,6 +108,7 @@ it("resets whoever speaks another protocol", async ({ port }) => {
 
 it("waits until the port is free", async ({ folder, port, address, server }) => {
   const second = new ExitServer({
+    clock: systemClock,
     self: host.peer,
     clusterId: "c1",
     sign: (bytes) => host.sign(bytes),

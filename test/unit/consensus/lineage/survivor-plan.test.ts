@@ -45,7 +45,14 @@ function survey(
     ...{ lastTerm: 3, lastIndex: 100, commit: 100, leaderLast: 100 },
     silentMs: Object.fromEntries(others.map((id) => [id, ms])),
     ...{ outlived: others, proofs: [], chains: [[100, "x"]] },
-    ...{ storageOk: true, hasBegun: true, mayVote: true, hasCarrier: true, upMs: hour },
+    ...{
+      storageOk: true,
+      hasBegun: true,
+      mayVote: true,
+      held: false,
+      hasCarrier: true,
+      upMs: hour,
+    },
     ...change,
   };
 }

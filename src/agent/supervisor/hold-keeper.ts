@@ -1,0 +1,88 @@
+/**
+ * An agent whose end was attested asks everybody who was told: did you go on without me? Only when all of them say no, and
+ * so cannot any more, does it take part again in its old generation. When one did, it waits until the new
+ * generation is adopted. When nobody answers for as long as an agent waits that comes back alone, or the operator says
+ * so, it may go on in a generation of its own; in the old one never.
+ */
+import { Background } from "../../base/background.ts";
+import { type Clock, delay } from "../../base/clock.ts";
+import { errorCode, errorMessage } from "../../base/errors.ts";
+import { type Logger } from "../../base/logger.ts";
+import { type Service } from "../../base/service.ts";
+import { type ConsensusNode } from "../../consensus/driver/api.ts";
+import { type LineagePeers } from "../../consensus/lineage/ports.ts";
+import { type ExitHold } from "./exit-hold.ts";
+
+export interface HoldKeeperDeps {
+  readonly hold: ExitHold;
+  readonly node: Pick<ConsensusNode<unknown>, "generation" | "release">;
+  readonly settleExit: LineagePeers["settleExit"];
+  /** How long an agent waits that comes back alone, ms. */
+  readonly coldMs: () => number;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+const periodMs = 250;
+
+export class HoldKeeper implements Service {
+  readonly name = "hold-keeper";
+  readonly #deps: HoldKeeperDeps;
+  readonly #background: Background;
+  #heardMs: number;
+  #givenUp = false;
+
+  constructor(deps: HoldKeeperDeps) {
+    this.#deps = deps;
+    this.#background = new Background(deps.logger);
+    this.#heardMs = deps.clock.monotonicMs();
+  }
+
+  start(): Promise<void> {
+    const { hold, node, logger } = this.#deps;
+    if (hold.statements.length === 0) return Promise.resolve();
+    const told = hold.statements.map(({ asker }) => asker);
+    logger.warn({ told }, "held: the end of this agent was attested to others; asking them first");
+    const { id } = node.generation();
+    this.#background.run("hold", (signal) => this.#settle(id, signal));
+    return Promise.resolve();
+  }
+
+  stop(): Promise<void> {
+    return this.#background.close();
+  }
+
+  /** May this agent leave its generation for one of its own, though somebody may have gone on without it? */
+  isOver(): boolean {
+    const { clock, coldMs } = this.#deps;
+    return this.#givenUp || clock.monotonicMs() - this.#heardMs >= coldMs();
+  }
+
+  /** The operator decided. */
+  giveUp(): void {
+    this.#givenUp = true;
+  }
+
+  async #settle(generation: string, signal: AbortSignal): Promise<void> {
+    const { hold, node, clock, logger } = this.#deps;
+    while (hold.statements.length > 0) {
+      if (node.generation().id !== generation) await hold.clear();
+      for (const { nonce, asker } of hold.statements) await this.#ask(asker, nonce);
+      if (hold.statements.length > 0) await delay(clock, periodMs, signal);
+    }
+    await node.release();
+    logger.info({}, "no longer held");
+  }
+
+  async #ask(asker: string, nonce: string): Promise<void> {
+    const { hold, settleExit, clock, logger } = this.#deps;
+    try {
+      const verdict = await settleExit(asker, nonce);
+      this.#heardMs = clock.monotonicMs();
+      if (verdict === "void") await hold.settle(nonce);
+    } catch (error) {
+      if (errorCode(error) === "BUSY") this.#heardMs = clock.monotonicMs();
+      logger.debug({ asker, error: errorMessage(error) }, "who was told does not answer yet");
+    }
+  }
+}
