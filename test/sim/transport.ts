@@ -43,6 +43,9 @@ export class SimTransport implements RaftTransport {
   readonly #self: { readonly id: NodeId; readonly slot: number; readonly life: Life };
   readonly #board: Switchboard;
   readonly #calls = new Set<Call>();
+  /** What this agent sends belongs to it, and what it takes. */
+  generation = "";
+  #foreign: (from: NodeId, id: string) => void = () => {};
   receive: (from: NodeId, messages: readonly Message[]) => void = () => {};
   notify: (id: NodeId, up: boolean, evidence: "closed" | "timeout") => void = () => {};
   accept: (from: NodeId, meta: SnapshotMeta) => Promise<SnapshotSink | null> = () =>
@@ -80,10 +83,30 @@ export class SimTransport implements RaftTransport {
 
   setPeers(): void {}
 
+  setGeneration(id: string): void {
+    this.generation = id;
+  }
+
+  onForeignGeneration(notify: (from: NodeId, id: string) => void): void {
+    this.#foreign = notify;
+  }
+
+  /** False, and this agent hears of it, when what arrives is of another generation than its own. */
+  isOfOurs(from: NodeId, generation: string): boolean {
+    if (generation === this.generation) return true;
+    this.#foreign(from, generation);
+    return false;
+  }
+
   /** The peer's process is gone, or a connection broke: the requests to it are. */
   lost(peer: NodeId, evidence: "closed" | "timeout"): void {
     this.notify(peer, false, evidence);
     for (const call of [...this.#calls]) if (call.to === peer) call.fail("PEER_LOST");
+  }
+
+  /** The receiver's side of a snapshot that a peer offers. */
+  offered(from: NodeId, meta: SnapshotMeta, generation: string): Promise<SnapshotSink | null> {
+    return this.isOfOurs(from, generation) ? this.accept(from, meta) : Promise.resolve(null);
   }
 
   async sendSnapshot(
@@ -92,10 +115,13 @@ export class SimTransport implements RaftTransport {
     read: (offset: number) => AsyncIterable<Uint8Array>,
     signal: AbortSignal,
   ): Promise<boolean> {
+    const { generation } = this;
     if (!(await this.#travel(to))) return false;
     const peer = this.#board.find(to);
     const accepted =
-      peer === null ? null : await this.#at(peer, (t) => t.accept(this.#self.id, meta));
+      peer === null
+        ? null
+        : await this.#at(peer, (t) => t.offered(this.#self.id, meta, generation));
     if (accepted === null || peer === null) return false;
     for await (const chunk of read(accepted.offset)) {
       const arrived = !signal.aborted && (await this.#travel(to)) && peer.life.alive;
@@ -182,12 +208,14 @@ export class SimTransport implements RaftTransport {
 
   #transmit(to: NodeId, lane: Lane, messages: readonly Message[]): boolean {
     const { id, slot } = this.#self;
+    const { generation } = this;
     const target = this.#board.slotOf(to);
     if (target === null) return false;
-    const frame = this.#board.encoded ? encodeMessages(messages) : null;
+    const frame = this.#board.encoded ? encodeMessages(messages, generation) : null;
     return this.#board.network.send(slot, target, lane, () => {
       const peer = this.#board.find(to);
       peer?.life.run(() => {
+        if (!peer.transport.isOfOurs(id, generation)) return;
         const arrived = frame === null ? messages : decodeMessages(frame);
         require(arrived !== null, () => `a frame of ${id} for ${to} cannot be decoded`);
         for (const message of arrived ?? []) this.#board.onDeliver(message);
