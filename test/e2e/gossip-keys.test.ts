@@ -17,6 +17,7 @@ interface Keys {
 interface Member {
   readonly name: string;
   readonly status: string;
+  readonly lane: string | null;
 }
 interface Event {
   readonly type: string;
@@ -42,6 +43,11 @@ it("rotates the keys of datagrams in a cluster of both kinds, and loses no membe
   });
   const everybody = "n1 alive, n2 alive, n3 alive";
   await until({ what: "all are back" }, async () => (await membersOf(first)) === everybody);
+  await until({ what: "n1 and n2 use datagrams, n3 streams" }, async () => {
+    const members = await first.get<readonly Member[]>("/v1/members");
+    const lanes = members.map(({ name, lane }) => `${name} ${lane ?? "-"}`).sort();
+    return lanes.join(", ") === "n1 -, n2 udp, n3 stream";
+  });
   const rotated = await first.cli(["operator", "rotate-keys"]);
   assert.is(rotated.code, 0, rotated.stderr);
   assert.match(rotated.stderr, /2 of 2 members|of 2 members have key 2/);
