@@ -21,6 +21,7 @@ import { type Generation, type SurvivorPlan } from "../consensus/lineage/types.t
 import { type GossipNode } from "../gossip/ports.ts";
 import { type Command, type CommandResult } from "../inventory/commands.ts";
 import { InventoryMerge } from "../inventory/merge-policy.ts";
+import { defaultSurvivorSettings } from "../inventory/survivor-settings.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { LineageKeeper } from "./lineage-keeper.ts";
 import { lineagePeers, otherLeader, serveLineage } from "./lineage-rpc.ts";
@@ -66,7 +67,7 @@ export class AgentLineage implements LineagePort {
     const { settleExit } = this.#peers;
     this.#hold = new HoldKeeper({
       ...{ ...deps, logger, settleExit },
-      coldMs: () => surroundings.now().settings.timers.coldMs,
+      coldMs: () => (view.settings().settings.survivor ?? defaultSurvivorSettings).coldMs,
     });
     const surroundings = new SurroundingsWatch({
       ...{ ...deps, logger, self, view },
