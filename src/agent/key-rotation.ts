@@ -1,6 +1,7 @@
 /**
  * The leader's part in a rotation of the datagrams' keys: takes the next step when all members that need the key say
- * that they have done the present one. Keeps nothing: a new leader reads in the inventory how far the last one got.
+ * that they have done the present one, and begins a rotation when somebody was evicted who knows the key in use. Keeps
+ * nothing: a new leader reads in the inventory how far the last one got.
  */
 import { Background } from "../base/background.ts";
 import { type Clock, delay } from "../base/clock.ts";
@@ -11,9 +12,10 @@ import { type GossipNode } from "../gossip/ports.ts";
 import { type Command, type CommandResult } from "../inventory/commands.ts";
 import { keyProgress } from "../inventory/keyring-progress.ts";
 import { type InventoryView } from "../inventory/view.ts";
+import { newKeyringSecret } from "./key-watch.ts";
 
 export interface KeyRotationDeps {
-  readonly view: InventoryView;
+  readonly view: Pick<InventoryView, "keyring" | "members">;
   readonly gossip: Pick<GossipNode, "members">;
   readonly isLeader: () => boolean;
   readonly clock: Clock;
@@ -50,16 +52,35 @@ export class KeyRotation implements Service {
   }
 
   async #turn(signal: AbortSignal): Promise<void> {
-    const { view, clock, submit, logger } = this.#deps;
+    const { view, clock } = this.#deps;
     const rotation = view.keyring()?.rotation ?? null;
-    if (rotation === null || !this.#isDue()) return;
+    if (rotation === null) return this.#rotateAfterEviction();
+    if (!this.#isDue()) return;
     if (rotation.step === "use") {
       await delay(clock, drainMs, signal);
       if (!this.#isDue()) return;
     }
     const step = rotation.step === "install" ? "use" : "remove";
+    await this.#change({ type: "keyring.change", step, key: rotation.key, secret: null });
+  }
+
+  /** Who was evicted could go on reading datagrams, and send them in others' names. */
+  async #rotateAfterEviction(): Promise<void> {
+    const { view, isLeader } = this.#deps;
+    const ring = view.keyring();
+    const key = ring?.keys.find(({ id }) => id === ring.sealing);
+    if (!isLeader() || ring === null || key === undefined) return;
+    const isKnownOutside = view
+      .members()
+      .some(({ status, version }) => status === "evicted" && version > key.createdIndex);
+    if (!isKnownOutside) return;
+    const secret = newKeyringSecret();
+    await this.#change({ type: "keyring.change", step: "install", key: ring.epoch + 1, secret });
+  }
+
+  async #change(change: Command): Promise<void> {
+    const { submit, logger } = this.#deps;
     try {
-      const change = { type: "keyring.change", step, key: rotation.key, secret: null } as const;
       const result = await submit(change);
       if (!result.ok) logger.debug({ code: result.code }, "step of the key rotation refused");
     } catch (error) {

@@ -17,6 +17,8 @@ export interface KeyringKey {
   /** 32 bytes, hex. */
   readonly secret: string;
   readonly createdAt: number;
+  /** Raft index of the command that made it: members evicted later know it. */
+  readonly createdIndex: number;
 }
 
 export interface KeyringRecord {
@@ -47,7 +49,9 @@ const rotation = object<NonNullable<KeyringRecord["rotation"]>>({
 
 /** What the record must look like when it comes from elsewhere. */
 export const keyringRecord = object<KeyringRecord>({
-  keys: list(object<KeyringKey>({ id: natural, secret: text, createdAt: natural })),
+  keys: list(
+    object<KeyringKey>({ id: natural, secret: text, createdAt: natural, createdIndex: natural }),
+  ),
   sealing: natural,
   epoch: natural,
   rotation: nullable(rotation),
@@ -86,7 +90,7 @@ function create(draft: Draft, { step, key, secret }: Change): Outcome {
   if (step !== "create" && step !== "install") return noRotation(key);
   const problem = checkSecret(secret);
   if (problem !== null) return invalid("make the key ring", problem);
-  const keys = [{ id: 1, secret: secret ?? "", createdAt: draft.at }];
+  const keys = [newKey(draft, 1, secret)];
   const ring = { keys, sealing: 1, epoch: 1, rotation: null, rotatedAt: null };
   draft.put("keyring", "", ring);
   draft.emit("keyring.created", "keyring", "first key of gossip's datagrams made");
@@ -103,7 +107,7 @@ function install(draft: Draft, ring: KeyringRecord, { key, secret }: Change): Ou
   }
   const problem = checkSecret(secret);
   if (problem !== null) return invalid("rotate the keys", problem);
-  const added = { id: key, secret: secret ?? "", createdAt: draft.at };
+  const added = newKey(draft, key, secret);
   const started = { key, step: "install", startedAt: draft.at, by: draft.by } as const;
   const next = { ...ring, keys: [...ring.keys, added], epoch: key, rotation: started };
   draft.put("keyring", "", next);
@@ -131,6 +135,10 @@ function remove(draft: Draft, ring: KeyringRecord, { key }: Change): Outcome {
     key,
   });
   return answer(next);
+}
+
+function newKey(draft: Draft, id: number, secret: string | null): KeyringKey {
+  return { id, secret: secret ?? "", createdAt: draft.at, createdIndex: draft.index };
 }
 
 function noRotation(key: number): Outcome {

@@ -6,6 +6,7 @@ import { KeyWatch } from "../../../src/agent/key-watch.ts";
 import { asPeerId } from "../../../src/base/ids.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { type MemberView } from "../../../src/gossip/ports.ts";
+import { type MemberRecord } from "../../../src/inventory/records.ts";
 import { type Command } from "../../../src/inventory/commands.ts";
 import { keyProgress, keysTag } from "../../../src/inventory/keyring-progress.ts";
 import { type KeyRing } from "../../../src/p2p/key-ring.ts";
@@ -29,6 +30,8 @@ interface World {
   readonly clock: VirtualClock;
   members: MemberView[];
   leads: boolean;
+  /** Raft indexes at which members were evicted. */
+  evictedAt: number[];
 }
 
 async function withRotation(body: (world: World) => Promise<void>): Promise<void> {
@@ -37,12 +40,16 @@ async function withRotation(body: (world: World) => Promise<void>): Promise<void
     clock: new VirtualClock(),
     members: [],
     leads: true,
+    evictedAt: [],
   };
   const { inventory, clock } = world;
   inventory.ok(change("create", 1, "a"));
   inventory.ok(change("install", 2, "b"));
   const rotation = new KeyRotation({
-    view: inventory.view,
+    view: {
+      keyring: () => inventory.view.keyring(),
+      members: () => world.evictedAt.map((version) => evicted(version)),
+    },
     gossip: { members: () => world.members },
     isLeader: () => world.leads,
     ...{ clock, logger: silentLogger },
@@ -54,6 +61,12 @@ async function withRotation(body: (world: World) => Promise<void>): Promise<void
   } finally {
     await rotation.stop();
   }
+}
+
+function evicted(version: number): MemberRecord {
+  const id = asPeerId(`peer-${version}`);
+  const rest = { node: "n", address: "", admittedAt: 0, token: null } as const;
+  return { id, status: "evicted", version, ...rest };
 }
 
 const stepOf = ({ inventory }: World): string => inventory.view.keyring()?.rotation?.step ?? "done";
@@ -77,6 +90,26 @@ it("takes each step when all that take datagrams are ready, and not before", () 
     world.members = [taker("a", "2/2"), taker("b", "2/2"), ...others];
     await world.clock.advance(4000);
     assert.is(stepOf(world), "done");
+  }));
+
+it("rotates by itself when somebody was evicted who knows the key, once", () =>
+  withRotation(async (world) => {
+    const { inventory, clock } = world;
+    world.evictedAt = [1];
+    world.members = [taker("a", "2/2")];
+    inventory.ok(change("use", 2));
+    inventory.ok(change("remove", 2));
+    await clock.advance(10_000);
+    assert.is(inventory.view.keyring()?.epoch, 2);
+    world.evictedAt = [1, inventory.machine.appliedIndex + 1];
+    inventory.ok({ type: "vars.patch", patch: {} });
+    await clock.advance(1000);
+    const ring = inventory.view.keyring();
+    assert.equal([ring?.epoch, ring?.rotation?.step, ring?.sealing], [3, "install", 2]);
+    inventory.ok(change("use", 3));
+    inventory.ok(change("remove", 3));
+    await clock.advance(10_000);
+    assert.is(inventory.view.keyring()?.epoch, 3);
   }));
 
 it("leaves the steps to the leader", () =>
