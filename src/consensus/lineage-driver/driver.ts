@@ -96,8 +96,7 @@ export class LineageDriver implements Service {
     this.#unsubscribe = engine.onForeignGeneration((from) => this.#meetForeign(from));
     this.#background.run("lineage", async (signal) => {
       for (;;) {
-        const facts = await this.facts.chained(this.coordinator.chainsToTell(clock.monotonicMs()));
-        this.carryOut(this.coordinator.tick(clock.monotonicMs(), facts));
+        await this.#tick();
         await delay(clock, tickMs, signal);
       }
     });
@@ -182,6 +181,17 @@ export class LineageDriver implements Service {
     if (write && promise !== null) await engine.promise(promise);
     const { term, lastTerm, last: lastIndex, commit } = engine.status();
     return { granted, promise, term, lastTerm, lastIndex, commit };
+  }
+
+  /** What goes wrong once must not end survivor mode for good: it is what is left when all else failed. */
+  async #tick(): Promise<void> {
+    const now = this.#now();
+    try {
+      const facts = await this.facts.chained(this.coordinator.chainsToTell(now));
+      this.carryOut(this.coordinator.tick(this.#now(), facts));
+    } catch (error) {
+      this.#deps.logger.error({ error: errorMessage(error) }, "could not look at the quorum");
+    }
   }
 
   #do(effect: CoordinatorEffect): void {
