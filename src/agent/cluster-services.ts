@@ -3,7 +3,7 @@
  * agent's state, started bottom-up, stopped in reverse.
  */
 import { type TranscriptRequest } from "../api/context.ts";
-import { type Clock } from "../base/clock.ts";
+import { type Clock, unlessAborted } from "../base/clock.ts";
 import { AgentError } from "../base/errors.ts";
 import { asPeerId, type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
@@ -16,7 +16,6 @@ import { type GossipNode } from "../gossip/ports.ts";
 import { type CommandResult } from "../inventory/commands.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type InventoryView } from "../inventory/view.ts";
-import { unlessAborted } from "../p2p/deadline.ts";
 import { type Admission } from "../p2p/ports.ts";
 import { dialSeed } from "../p2p/seed-dial.ts";
 import { systemResolver } from "../p2p/seeds.ts";
@@ -80,7 +79,14 @@ export class ClusterServices {
     this.#deps = deps;
     this.clusterId = state.clusterId;
     this.view = stateMachine.view;
-    this.#replica = createReplica({ options, state }, { ...deps, gossip: () => this.gossip });
+    this.#replica = createReplica(
+      { options, state },
+      {
+        ...deps,
+        gossip: () => this.gossip,
+        mayEvict: (partner) => this.lineage.mayEvict(partner),
+      },
+    );
     this.consensus = this.#replica.node;
     this.writer = new InventoryWriter(
       { agent: mesh.identity.peer, starts: state.starts },

@@ -1,5 +1,5 @@
 /** What `bootstrap` adds to a start: the cluster's first command, its config source, and what to do next. */
-import { delay, systemClock } from "../base/clock.ts";
+import { delay, systemClock, unlessAborted } from "../base/clock.ts";
 import { AgentError, isAgentError } from "../base/errors.ts";
 import { newId } from "../base/ids.ts";
 import { type Command } from "../inventory/commands.ts";
@@ -24,19 +24,23 @@ export async function foundCluster(founding: Founding, signal: AbortSignal): Pro
   const { view } = services;
   await settled(services, signal);
   if (view.cluster() === null) {
-    await submit(services, {
-      type: "cluster.create",
-      cluster: { id: state.clusterId, name: state.clusterName, user: options.user },
-      member: {
-        id: mesh.identity.peer,
-        name: options.name,
-        address: mesh.host.addresses()[0] ?? options.listen,
+    await submit(
+      services,
+      {
+        type: "cluster.create",
+        cluster: { id: state.clusterId, name: state.clusterName, user: options.user },
+        member: {
+          id: mesh.identity.peer,
+          name: options.name,
+          address: mesh.host.addresses()[0] ?? options.listen,
+        },
       },
-    });
+      signal,
+    );
   }
   const { configRepo: source } = options;
   if (source !== null && view.config().source === null) {
-    await submit(services, { type: "config.source", source });
+    await submit(services, { type: "config.source", source }, signal);
   }
 }
 
@@ -44,7 +48,7 @@ export async function foundCluster(founding: Founding, signal: AbortSignal): Pro
 async function settled(services: ClusterServices, signal: AbortSignal): Promise<void> {
   for (;;) {
     try {
-      await services.consensus.readBarrier(2000);
+      await unlessAborted(services.consensus.readBarrier(2000), signal);
       return;
     } catch (error) {
       if (!isAgentError(error, "NO_LEADER")) throw error;
@@ -54,8 +58,13 @@ async function settled(services: ClusterServices, signal: AbortSignal): Promise<
   }
 }
 
-async function submit(services: ClusterServices, command: Command): Promise<void> {
-  const result = await services.writer.submit(command, { by: "bootstrap", timeoutMs: 15_000 });
+async function submit(
+  services: ClusterServices,
+  command: Command,
+  signal?: AbortSignal,
+): Promise<void> {
+  const submitted = services.writer.submit(command, { by: "bootstrap", timeoutMs: 15_000 });
+  const result = await (signal === undefined ? submitted : unlessAborted(submitted, signal));
   if (!result.ok && result.code !== "ALREADY_EXISTS" && result.code !== "CONFLICT") {
     throw new AgentError(result.code, result.message, result.details);
   }

@@ -45,6 +45,22 @@ export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   return promise;
 }
 
+/** `promise`, but rejects as soon as `signal` aborts; the work goes on for the others who wait for it. */
+export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  promise.catch(() => {
+    // Reported to whoever still waits; one who gave up must not make it an unhandled rejection.
+  });
+  if (signal.aborted) throw abortReason(signal);
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(abortReason(signal));
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
 /** The reason of an aborted signal as an Error. */
 export function abortReason(signal: AbortSignal | undefined): Error {
   const reason: unknown = signal?.reason;

@@ -4,13 +4,13 @@
  * stored. When the hash is wrong, chunks are fetched again from one peer at a time, so that one liar among
  * honest peers costs time and nothing else. Chunks already here survive a failure and a restart.
  */
+import { unlessAborted } from "../base/clock.ts";
 import { mkdir } from "node:fs/promises";
 import path from "node:path";
 import { errorMessage, isAgentError } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Random, shuffle } from "../base/random.ts";
-import { unlessAborted } from "../p2p/deadline.ts";
 import { bundleChunkBytes } from "./bundle-rpc.ts";
 import { type FileBundleStore, checkHash } from "./bundle-store.ts";
 import { ChunkFile } from "./chunk-file.ts";

@@ -4,10 +4,10 @@
  * ones behind that the kernel would keep for a quarter of an hour.
  */
 import { type Connection, type StreamCloseEvent } from "@libp2p/interface";
-import { type Clock } from "../base/clock.ts";
+import { type Clock, unlessAborted } from "../base/clock.ts";
 import { AgentError, errorCode, errorMessage } from "../base/errors.ts";
 import { asPeerId, type PeerId } from "../base/ids.ts";
-import { unlessAborted, withDeadline } from "./deadline.ts";
+import { withDeadline } from "./deadline.ts";
 import { P2pCode } from "./errors.ts";
 
 /** Why the last connection of a peer is gone: its side closed it, or nothing but silence told so. */

@@ -1,5 +1,5 @@
 /** Work that must end: by its result, by the caller's signal, or by the clock. */
-import { abortReason, type Clock } from "../base/clock.ts";
+import { type Clock } from "../base/clock.ts";
 
 export interface Limit {
   readonly clock: Clock;
@@ -23,21 +23,5 @@ export async function withDeadline<T>(
     );
   } finally {
     disarm();
-  }
-}
-
-/** `promise`, but rejects as soon as `signal` aborts; the work goes on for the others who wait for it. */
-export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  promise.catch(() => {
-    // Reported to whoever still waits; one who gave up must not make it an unhandled rejection.
-  });
-  if (signal.aborted) throw abortReason(signal);
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = (): void => reject(abortReason(signal));
-  signal.addEventListener("abort", onAbort, { once: true });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
   }
 }

@@ -4,12 +4,12 @@
  */
 import { type Connection } from "@libp2p/interface";
 import { type Multiaddr } from "@multiformats/multiaddr";
-import { type Clock } from "../base/clock.ts";
+import { type Clock, unlessAborted } from "../base/clock.ts";
 import { AgentError, errorCode, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Random } from "../base/random.ts";
 import { parseHostPort, toMultiaddr } from "./address.ts";
-import { unlessAborted, withDeadline } from "./deadline.ts";
+import { withDeadline } from "./deadline.ts";
 import { P2pCode } from "./errors.ts";
 
 export interface DialerOptions {

@@ -12,7 +12,7 @@ import { peerIdFromString } from "@libp2p/peer-id";
 import { type Libp2p } from "libp2p";
 import { type Multiaddr } from "@multiformats/multiaddr";
 import { assert } from "../base/assert.ts";
-import { type Clock } from "../base/clock.ts";
+import { type Clock, unlessAborted } from "../base/clock.ts";
 import { AgentError } from "../base/errors.ts";
 import { asPeerId, type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
@@ -27,7 +27,6 @@ import {
 } from "./address.ts";
 import { ConnectionKeeper } from "./connection-keeper.ts";
 import { ConnectionTable, type ConnectionInfo } from "./connections.ts";
-import { unlessAborted } from "./deadline.ts";
 import { Dialer } from "./dialer.ts";
 import { isGone } from "./exit-client.ts";
 import { P2pCode } from "./errors.ts";

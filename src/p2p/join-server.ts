@@ -3,13 +3,14 @@
  * once, a rate, ten seconds each, small frames. A token that does not exist gets a proof like any other, made with a
  * key nobody has, so that a stranger learns neither which token ids exist nor more from timing.
  */
+import { unlessAborted } from "../base/clock.ts";
 import { createHmac, randomBytes } from "node:crypto";
 import { type Stream } from "@libp2p/interface";
 import { Background } from "../base/background.ts";
 import { AgentError, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { parseHostPort } from "./address.ts";
-import { unlessAborted, withDeadline } from "./deadline.ts";
+import { withDeadline } from "./deadline.ts";
 import { P2pCode } from "./errors.ts";
 import { FrameChannel } from "./frame-channel.ts";
 import {

@@ -4,10 +4,11 @@
  * breaks, its owner is told up to which frame it had written; later ones wait for the next stream, and are
  * dropped only when that cannot be opened.
  */
+import { unlessAborted } from "../base/clock.ts";
 import { Background } from "../base/background.ts";
 import { AgentError, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
-import { unlessAborted, withDeadline } from "./deadline.ts";
+import { withDeadline } from "./deadline.ts";
 import { P2pCode } from "./errors.ts";
 import { FrameStream } from "./frame-stream.ts";
 import { type PrefixWidth } from "./framing.ts";

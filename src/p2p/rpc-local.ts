@@ -1,7 +1,6 @@
 /** A call of an agent to itself: no network, but the same codec, deadline, cancel and errors as any other. */
-import { abortReason } from "../base/clock.ts";
+import { abortReason, unlessAborted } from "../base/clock.ts";
 import { AgentError } from "../base/errors.ts";
-import { unlessAborted } from "./deadline.ts";
 import { P2pCode } from "./errors.ts";
 import { type MeshContext } from "./mesh-context.ts";
 import { type RpcCall } from "./rpc-client.ts";

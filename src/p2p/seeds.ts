@@ -5,11 +5,11 @@
  */
 import { lookup, resolveSrv } from "node:dns/promises";
 import { isIP } from "node:net";
-import { type Clock } from "../base/clock.ts";
+import { type Clock, unlessAborted } from "../base/clock.ts";
 import { AgentError, errorMessage } from "../base/errors.ts";
 import { type Random, shuffle } from "../base/random.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "./address.ts";
-import { unlessAborted, withDeadline } from "./deadline.ts";
+import { withDeadline } from "./deadline.ts";
 import { P2pCode } from "./errors.ts";
 
 export interface Service {

@@ -3,6 +3,7 @@
  * one write makes the change durable, everything is read back as after a restart, and another engine goes on. Whatever
  * is interrupted, the disk says which side of the write this agent is on.
  */
+import { unlessAborted } from "../../base/clock.ts";
 import { must } from "../../base/assert.ts";
 import { type Index } from "../core/types.ts";
 import { ConsensusError } from "../errors.ts";
@@ -74,7 +75,7 @@ export class EngineKeeper<R> {
       this.#deps.logger.warn({ detail }, "the log ended in an unfinished write, which was dropped");
     }
     signal.throwIfAborted();
-    await this.#begin(recovery);
+    await unlessAborted(this.#begin(recovery), signal);
   }
 
   /** Resolves when the state machine has applied `index`, in whichever generation. */
