@@ -30,7 +30,8 @@ const packr = newPackr();
 const head = Buffer.from([0x86, 0xa1, 0x76, schemaVersion, 0xa2, 0x61, 0x74, 0xcb]);
 
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
-  return new Uint8Array(packr.pack(hasUndefined(envelope) ? withoutUndefined(envelope) : envelope));
+  const bytes = packr.pack(hasUndefined(envelope) ? withoutUndefined(envelope) : envelope);
+  return Buffer.from(bytes); // a copy of its own: the encoder's buffer is much larger
 }
 
 export function decodeEnvelope(bytes: Uint8Array): Decoded {
@@ -68,8 +69,8 @@ export function admitEnvelope(bytes: Uint8Array, at: number): Uint8Array {
 
 /** The same envelope with another time; `bytes` stay as they are, since an earlier attempt may be in the log. */
 export function stampEnvelope(bytes: Uint8Array, at: number): Uint8Array {
-  const stamped = Buffer.from(bytes);
-  if (stamped.subarray(0, head.length).equals(head)) {
+  if (head.every((byte, i) => bytes[i] === byte)) {
+    const stamped = Buffer.from(bytes);
     stamped.writeDoubleBE(at, head.length);
     return stamped;
   }
