@@ -13,6 +13,7 @@ import {
 } from "./gossip/experiments/faults.ts";
 import { bootstrap, churn } from "./gossip/experiments/growth.ts";
 import { anomalies, lifeguardVariants } from "./gossip/experiments/lifeguard.ts";
+import { moving, telling } from "./gossip/experiments/telling.ts";
 import { eventfulRun, fuzz, lateGoodbye, reboot, rebootCases } from "./gossip/experiments/lives.ts";
 import { idleLoad } from "./gossip/experiments/load.ts";
 import { quantile } from "./gossip/report.ts";
@@ -144,6 +145,16 @@ it("S16 a good-bye from before the return is not passed on (the loop of serf's l
   assert.equal(lateGoodbye(40, 1), { passedOn: 0, backAlive: true });
 });
 
+it("S16 each user event reaches everybody once, through loss and a cut, and none goes round", () => {
+  const { mostSent, limit, ...outcome } = telling({ nodes: 20, seed: 1, loss: 0.1 });
+  assert.equal(outcome, { missed: 0, repeated: 0, toldToNewcomer: 0 });
+  assert.ok(mostSent > 0 && mostSent <= limit, `${mostSent} of ${limit}`);
+});
+
+it("S13 a new address is known everywhere within 2 s, without a restart", () => {
+  assert.ok(moving(50, 1) <= 2000);
+});
+
 it("a good-bye is known everywhere within 1.5 s, and nobody fails the one who left", () => {
   const sim = new Simulation({ nodes: 100, seed: 1 });
   sim.runUntil(5000);
@@ -170,7 +181,7 @@ it("one who is wrongly accused refutes, and stays", () => {
     if (kind === "failed") failed += 1;
   };
   const lie = { kind: "suspect", member: 9, incarnation, from: 3, refused: false } as const;
-  sim.node(0).post({ kind: "frame", from: 3, frame: [lie] });
+  sim.node(0).post({ kind: "frame", lane: "stream", from: 3, frame: [lie] });
   sim.runUntil(30_000);
   assert.is(failed, 0);
   assert.is(sim.node(9).core.incarnation, incarnation + 1);
