@@ -1,6 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { endpoints } from "../../../src/api/contract/endpoints.ts";
+import { bootstrapGeneration } from "../../../src/consensus/lineage/generation.ts";
 import { AgentError } from "../../../src/base/errors.ts";
 import { ApiWorld } from "../../support/api-world.ts";
 
@@ -188,6 +189,29 @@ it("answers a linearizable read without a leader with 503 and Retry-After", asyn
   assert.is(answer.json["code"], "NO_LEADER");
   assert.ok(Number(answer.headers["retry-after"]) > 0);
   assert.is((await world.get("/v1/nodes")).status, 200);
+});
+
+it("says what would help when no quorum is left, and marks the history of every answer", async () => {
+  const world = new ApiWorld();
+  const current = { ...bootstrapGeneration("c"), n: 2, id: "1f0c55a1".padEnd(32, "0") };
+  world.lineage = {
+    generations: () => [bootstrapGeneration("c"), current],
+    isProvisional: () => true,
+    outlook: () => ({ why: "n2 is silent for 3 s; acts in 27 s", waitMs: 26_400 }),
+    plan: () => Promise.reject(new Error("not asked for")),
+    recover: () => Promise.reject(new Error("not asked for")),
+  };
+  world.submitFails = new AgentError("NO_LEADER", "No leader was found in time.");
+  const put = { method: "PUT", url: "/v1/vars/a", headers: json, payload: '{"value":1}' } as const;
+  const answer = await world.send(put);
+  assert.is(answer.status, 503);
+  assert.is(answer.json["code"], "READ_ONLY");
+  assert.is(
+    answer.json["detail"],
+    "No leader was found in time. Out of reach: n2, n3; it takes 2 of 3 voters. Reads go on. To write: wait 27s more, start n2 or n3, or go on without them: muster operator recover --plan",
+  );
+  const { headers } = await world.get("/v1/nodes");
+  assert.is(headers["muster-generation"], "2/1f0c55a1; provisional");
 });
 
 it("names the voters that are out of reach when there is no leader", async () => {
