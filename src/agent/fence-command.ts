@@ -1,6 +1,7 @@
 /**
- * The operator's fence: a command that makes certain a host is off (power switch, hypervisor, cloud API). Only exit code
- * 0 counts; a time-out, a signal or any other code proves nothing. It gets the node in its environment and no shell.
+ * The operator's fence: a command that makes certain a host is off (power switch, hypervisor, cloud API). Only exit
+ * code 0 counts; a time-out, a signal or any other code proves nothing. It gets the node in its environment and no
+ * shell.
  */
 import { spawn } from "node:child_process";
 import { type Clock } from "../base/clock.ts";

@@ -1,4 +1,6 @@
-/** Gossip for Prometheus: how this agent judges itself and others, what went over each lane, what was dropped and why. */
+/**
+ * Gossip for Prometheus: how this agent judges itself and others, what went over each lane, what was dropped and why.
+ */
 import { type Metrics, type Sample } from "../api/metrics.ts";
 import { membershipDoubt } from "../api/views/doubt.ts";
 import { type CounterName } from "../gossip/core/counters.ts";

@@ -45,8 +45,8 @@ export function handingOver(
 }
 
 /**
- * Nobody talks to an evicted agent any more, so its vote is gone at once, before the configuration says so. While another
- * voter is silent and not yet demoted, that vote may be the one that the majority needs.
+ * Nobody talks to an evicted agent any more, so its vote is gone at once, before the configuration says so. While
+ * another voter is silent and not yet demoted, that vote may be the one that the majority needs.
  */
 function refuseLostQuorum(
   evicted: PeerId,

@@ -1,6 +1,6 @@
 /**
- * What a leader does about its generation: it writes down how it began, and settles it when everybody who was left behind
- * is back or was forgotten. Until then the generation is provisional: another history may yet turn out to win.
+ * What a leader does about its generation: it writes down how it began, and settles it when everybody who was left
+ * behind is back or was forgotten. Until then the generation is provisional: another history may yet turn out to win.
  */
 import { Background } from "../base/background.ts";
 import { type Clock, delay } from "../base/clock.ts";

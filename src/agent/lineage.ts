@@ -27,6 +27,7 @@ import { LineageKeeper } from "./lineage-keeper.ts";
 import { lineagePeers, otherLeader, serveLineage } from "./lineage-rpc.ts";
 import { leads } from "./leadership.ts";
 import { type Mesh } from "./mesh.ts";
+import { PartnerFence } from "./partner-fence.ts";
 import { type ExitHold } from "./supervisor/exit-hold.ts";
 import { HoldKeeper } from "./supervisor/hold-keeper.ts";
 import { SurroundingsWatch } from "./surroundings.ts";
@@ -56,6 +57,7 @@ export class AgentLineage implements LineagePort {
   readonly #driver: LineageDriver;
   readonly #peers: AgentPeers;
   readonly #hold: HoldKeeper;
+  readonly #fence: PartnerFence;
 
   constructor(deps: LineageDeps) {
     const { mesh, node, stateMachine, submit, clusterId } = deps;
@@ -96,7 +98,15 @@ export class AgentLineage implements LineagePort {
       recover: (hash) => this.recover(hash),
       heard: surroundings.heard,
     });
-    this.services = [surroundings, this.#hold, this.#driver, keeper];
+    this.#fence = new PartnerFence({
+      ...{ ...deps, logger, self },
+      isConfigured: () => surroundings.now().settings.fence,
+    });
+    this.services = [surroundings, this.#hold, this.#driver, keeper, this.#fence];
+  }
+
+  mayEvict(partner: string): boolean {
+    return this.#fence.mayEvict(partner);
   }
 
   status(): CoordinatorStatus {
@@ -187,8 +197,8 @@ export class AgentLineage implements LineagePort {
   }
 
   /**
-   * May the agent that asks act in its old generation again? Once this side went on without it, never; while it decides,
-   * it has to ask again.
+   * May the agent that asks act in its old generation again? Once this side went on without it, never; while it
+   * decides, it has to ask again.
    */
   #settleExit(by: PeerId): "void" | "used" {
     const { generations, promise } = this.#deps.node.lineage();

@@ -44,6 +44,8 @@ export interface ReplicaDeps {
   readonly logger: Logger;
   readonly gossip: () => GossipNode;
   readonly hold: ExitHold;
+  /** May the leader of two go on without its silent partner? */
+  readonly mayEvict: (partner: string) => boolean;
 }
 
 export function createReplica(
@@ -53,38 +55,7 @@ export function createReplica(
   const { mesh, stateMachine, clock } = deps;
   const logger = deps.logger.child({ module: "consensus" });
   const self = mesh.identity.peer;
-  const directory = path.join(options.dataDir, "raft");
-  const snapshots = new SnapshotFiles(
-    { directory: path.join(directory, "snapshots"), maxBytes: defaultMaxSnapshotBytes },
-    { logger },
-  );
-  const node = createConsensusNode<CommandResult>(
-    {
-      ...defaultDriverOptions,
-      core: defaultCoreOptions,
-      self,
-      bootstrap: state.founder ? simpleConfiguration([self]) : null,
-      lineage: bootstrapLineage(state.clusterId),
-      held: deps.hold.statements.length > 0,
-      snapshotEntries: options.snapshotEntries,
-      transferOnStopMs: 0, // the agent gives leadership away first, while it still takes writes
-      trailingEntries: Math.floor(options.snapshotEntries / 2),
-    },
-    {
-      createCore,
-      log: new SalvagingLogStore(
-        { ...defaultLevelLogOptions, directory },
-        { clock, snapshots, logger },
-      ),
-      snapshots,
-      stateMachine,
-      transport: mesh.raft,
-      clock,
-      random: systemRandom,
-      scheduler: immediateScheduler,
-      logger,
-    },
-  );
+  const node = createNode({ options, state }, { ...deps, logger });
   const { rpc } = mesh;
   const propose = withFailpoint(
     options.failpoint,
@@ -116,6 +87,43 @@ export function createReplica(
     services: [node, autopilot],
     transferLeadership: (to, timeoutMs) => forwardTransfer({ rpc, self }, node, to, timeoutMs),
   };
+}
+
+function createNode(
+  { options, state }: { readonly options: AgentOptions; readonly state: AgentState },
+  { mesh, stateMachine, clock, logger, hold, mayEvict }: ReplicaDeps,
+): MeasuredConsensusNode<CommandResult> {
+  const self = mesh.identity.peer;
+  const directory = path.join(options.dataDir, "raft");
+  const snapshots = new SnapshotFiles(
+    { directory: path.join(directory, "snapshots"), maxBytes: defaultMaxSnapshotBytes },
+    { logger },
+  );
+  const logOptions = { ...defaultLevelLogOptions, directory };
+  return createConsensusNode<CommandResult>(
+    {
+      ...defaultDriverOptions,
+      core: { ...defaultCoreOptions, mayEvict },
+      self,
+      bootstrap: state.founder ? simpleConfiguration([self]) : null,
+      lineage: bootstrapLineage(state.clusterId),
+      held: hold.statements.length > 0,
+      snapshotEntries: options.snapshotEntries,
+      transferOnStopMs: 0, // the agent gives leadership away first, while it still takes writes
+      trailingEntries: Math.floor(options.snapshotEntries / 2),
+    },
+    {
+      createCore,
+      log: new SalvagingLogStore(logOptions, { clock, snapshots, logger }),
+      snapshots,
+      stateMachine,
+      transport: mesh.raft,
+      clock,
+      random: systemRandom,
+      scheduler: immediateScheduler,
+      logger,
+    },
+  );
 }
 
 /** Who may be in the Raft group: the inventory says; whom gossip calls failed is not given a place. */

@@ -1,7 +1,7 @@
 /**
  * What this agent sees around it, for survivor mode: who was heard when, whether its network has a carrier, and the
- * settings. Somebody counts as heard only when this process itself had an answer of it: hearsay about a member that died
- * before this process began must not make it a witness.
+ * settings. Somebody counts as heard only when this process itself had an answer of it: hearsay about a member that
+ * died before this process began must not make it a witness.
  */
 import os from "node:os";
 import { readFile } from "node:fs/promises";

@@ -1,6 +1,6 @@
 /**
- * Completes the refusal "no leader": which voters cannot be seen from here, how many it takes, and what would help. That
- * tells an election, which is over in a moment, from a lost majority, which somebody has to repair.
+ * Completes the refusal "no leader": which voters cannot be seen from here, how many it takes, and what would help.
+ * That tells an election, which is over in a moment, from a lost majority, which somebody has to repair.
  */
 import { formatDuration } from "../base/duration.ts";
 import { AgentError, isAgentError } from "../base/errors.ts";

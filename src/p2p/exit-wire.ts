@@ -1,7 +1,7 @@
 /**
  * What is said on the peer port after the agent that listened there is gone: its supervisor answers one line of JSON
- * with one line of JSON. No stream, no noise: a statement is no secret, and both sides sign with the keys that are their
- * peer ids, so the few kilobytes of a supervisor need no libp2p. A libp2p dialer that comes along is reset.
+ * with one line of JSON. No stream, no noise: a statement is no secret, and both sides sign with the keys that are
+ * their peer ids, so the few kilobytes of a supervisor need no libp2p. A libp2p dialer that comes along is reset.
  */
 import { type ExitStatement, type GenerationRef } from "../consensus/lineage/types.ts";
 import { isJsonObject, type Json } from "../base/json.ts";

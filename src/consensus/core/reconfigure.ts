@@ -94,6 +94,7 @@ export function evictSilentPartner(state: CoreState, leader: LeaderRole): void {
   assert(partner !== state.self, "a partner is somebody else");
   const silence = leader.peers.get(partner)?.ticksSinceAck ?? 0;
   if (silence < state.options.evictTicks || leader.transferee !== null) return;
+  if (state.options.mayEvict?.(partner) === false) return;
   const result = proposeConfig(state, { op: "lose", node: partner });
   assert(result.ok, "evicting the silent partner is allowed");
 }

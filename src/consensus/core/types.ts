@@ -204,6 +204,8 @@ export interface CoreOptions {
   readonly heartbeatTicks: number;
   /** Two voters, the other silent this long: the leader evicts it and goes on alone (0 = off). */
   readonly evictTicks: number;
+  /** Asked before an eviction; without it, it is allowed. A fence may have to succeed first. */
+  readonly mayEvict?: (partner: NodeId) => boolean;
   readonly maxAppendBytes: number;
   readonly maxInflightMessages: number;
   readonly maxInflightBytes: number;

@@ -1,7 +1,7 @@
 /**
- * How an agent leaves a history that lost: it freezes, gives the winner what it has, asks to be no voter there, and starts
- * over. Every step can be repeated: after a crash the agent is still frozen, meets the winner again, and begins anew;
- * pages that the winner has already change nothing.
+ * How an agent leaves a history that lost: it freezes, gives the winner what it has, asks to be no voter there, and
+ * starts over. Every step can be repeated: after a crash the agent is still frozen, meets the winner again, and begins
+ * anew; pages that the winner has already change nothing.
  */
 import { type Clock, delay } from "../../base/clock.ts";
 import { errorCode, errorMessage } from "../../base/errors.ts";

@@ -1,6 +1,6 @@
 /**
- * Runs the coordinator: a clock, the RPCs it asks for, the writes that its decisions are, one after the other. Answers to
- * peers leave after what they say is durable.
+ * Runs the coordinator: a clock, the RPCs it asks for, the writes that its decisions are, one after the other. Answers
+ * to peers leave after what they say is durable.
  */
 import { Background } from "../../base/background.ts";
 import { type Clock, delay } from "../../base/clock.ts";

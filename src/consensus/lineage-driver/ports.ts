@@ -1,4 +1,6 @@
-/** What the driver of lineage needs beside the ports of lineage itself: the engine, and what the agent sees around it. */
+/**
+ * What the driver of lineage needs beside the ports of lineage itself: the engine, and what the agent sees around it.
+ */
 import { type ConsensusNode } from "../driver/api.ts";
 import { type NodeId } from "../core/types.ts";
 import { type LocalFacts } from "../lineage/coordinator-types.ts";

@@ -1,8 +1,8 @@
 /**
- * Starts a damaged log over from what is sound of it: the entries before the first fault. The agent may have acknowledged
- * and voted for more, so it neither votes nor stands until its log reaches what the watermark says it had
- * (`voteFrom`): by then it holds again everything that counted on it. A damaged entry is never taken for an absent
- * one (protocol-aware recovery, FAST'18). The damaged files are put aside, not removed.
+ * Starts a damaged log over from what is sound of it: the entries before the first fault. The agent may have
+ * acknowledged and voted for more, so it neither votes nor stands until its log reaches what the watermark says it had
+ * (`voteFrom`): by then it holds again everything that counted on it. A damaged entry is never taken for an absent one
+ * (protocol-aware recovery, FAST'18). The damaged files are put aside, not removed.
  */
 import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import path from "node:path";

@@ -1,4 +1,6 @@
-/** The log of an agent that goes on after damage to its disk: opened, and started over from its sound part if need be. */
+/**
+ * The log of an agent that goes on after damage to its disk: opened, and started over from its sound part if need be.
+ */
 import { type Clock } from "../../base/clock.ts";
 import { type Logger } from "../../base/logger.ts";
 import { type Entry, type HardState, type Index, type SnapshotMeta } from "../core/types.ts";

@@ -30,6 +30,21 @@ it("the leader stays, says that it lost its quorum, and evicts after the time", 
   assert.is(quorumLost, false);
 });
 
+it("the leader waits, and stays, while the partner may not be evicted yet", () => {
+  let off = false;
+  const options = { mayEvict: (partner: string) => off && partner === "b" };
+  const network = new TestNetwork({ voters: ["a", "b"], options });
+  network.elect("a");
+  network.tick(3);
+  network.isolate("b");
+  network.tick(evictTicks * 2, "a");
+  assert.is(network.core("a").status().role, "leader");
+  assert.equal(network.core("a").status().effective.sets, [["a", "b"]]);
+  off = true;
+  network.tick(1, "a");
+  assert.equal(network.core("a").status().effective.sets, [["a"]]);
+});
+
 it("proposals wait for the eviction and are committed by it", () => {
   const network = pair();
   network.isolate("b");
