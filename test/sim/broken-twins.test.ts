@@ -4,6 +4,7 @@ import { onMacrotask } from "./drain.ts";
 import { loadTwin } from "./mutant-loader.ts";
 import { mutants } from "./mutants.ts";
 import { type RunOptions, type RunResult, run } from "./scenario.ts";
+import { shrink } from "./shrink.ts";
 
 const it = suite("sim: broken twins");
 const maxSeeds = 300;
@@ -24,6 +25,36 @@ for (const [slot, { name, edits, aim, direct = false }] of mutants.entries()) {
     assert.ok(caught !== null, `no violation in ${maxSeeds} runs`);
   });
 }
+
+it("finds nothing wrong with production in the same runs", async () => {
+  for (const aim of new Set(mutants.map((mutant) => mutant.aim))) {
+    for (let seed = 1; seed <= 3; seed += 1) {
+      const { violation } = await onMacrotask(() => run({ seed, profile: aim }));
+      assert.is(violation, null, `seed ${seed}`);
+    }
+  }
+});
+
+it("shrinks a failing run to the faults that it needs", async () => {
+  const edits = [
+    {
+      file: "consensus/storage/level-log.ts",
+      find: "batch(batch, { sync });",
+      replace: "batch(batch, { sync: false });",
+    },
+  ];
+  const production = await loadTwin("not synced", edits, 501);
+  const options = { seed: 1, chaosMs: 3000, direct: false, production };
+  const play = (one: RunOptions): Promise<RunResult> => onMacrotask(() => run(one));
+  const failed = await play(options);
+  assert.ok(failed.violation !== null);
+  const lines: string[] = [];
+  for await (const line of shrink(options, failed, play)) lines.push(line);
+  const needed = lines.filter((line) => line.startsWith("needs "));
+  const faults = Object.values(failed.profile.faults).filter((rate) => rate > 0).length;
+  assert.ok(needed.length < faults, `of ${faults} faults: ${needed.join(", ")}`);
+  assert.ok(lines.some((line) => /^faults up to event \d+ are enough$/.test(line)));
+});
 
 it("refuses a twin that no longer fits the source", async () => {
   const edits = [{ file: "consensus/core/quorum.ts", find: "no such line", replace: "" }];

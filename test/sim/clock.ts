@@ -1,6 +1,6 @@
 /**
- * Virtual time: a heap of events ordered by (time, sequence). Equal seeds give equal runs, and `hash` says so: it covers
- * when which event ran, and whatever is mixed in.
+ * Virtual time: a heap of events ordered by (time, sequence). Equal seeds give equal runs, and `hash` says so: it
+ * covers when which event ran, and whatever is mixed in.
  */
 import { drainMicrotasks } from "./drain.ts";
 

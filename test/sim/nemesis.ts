@@ -234,10 +234,10 @@ export class Nemesis {
   }
 
   /**
-   * Without this node every configuration in use still has a quorum, and no other disk is damaged (a damaged standby may
-   * become a voter before it is noticed). All must be in contact: a leader that takes a voter it lost sight of for dead,
-   * and one that is really gone for alive, appends a configuration that never commits. That is the loss of two of three,
-   * beyond what Raft promises to survive.
+   * Without this node every configuration in use still has a quorum, and no other disk is damaged (a damaged standby
+   * may become a voter before it is noticed). All must be in contact: a leader that takes a voter it lost sight of for
+   * dead, and one that is really gone for alive, appends a configuration that never commits. That is the loss of two
+   * of three, beyond what Raft promises to survive.
    */
   #canSpare(node: SimNode): boolean {
     const { nodes, network, clock } = this.#cluster;
@@ -262,8 +262,8 @@ export class Nemesis {
   }
 
   /**
-   * The moments after an election and after a change are the dangerous ones: with `haste`, the operator acts at once and
-   * the network breaks while the first messages are under way.
+   * The moments after an election and after a change are the dangerous ones: with `haste`, the operator acts at once
+   * and the network breaks while the first messages are under way.
    */
   #strike(node: SimNode): void {
     const { haste, faults } = this.#cluster.profile;

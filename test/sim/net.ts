@@ -1,7 +1,7 @@
 /**
  * A seeded network between machines, each link with three lanes (appends, beats, requests) as production has streams.
- * With `fifo` a lane keeps its order until it is reset, which loses all that is under way in it; without, everything may
- * be lost, doubled and overtaken. Links are cut one by one and in one direction only, in three ways.
+ * With `fifo` a lane keeps its order until it is reset, which loses all that is under way in it; without, everything
+ * may be lost, doubled and overtaken. Links are cut one by one and in one direction only, in three ways.
  */
 import { type Random } from "../../src/base/random.ts";
 import { type SimClock } from "./clock.ts";
@@ -17,7 +17,8 @@ export interface NetProfile {
 }
 
 /**
- * `silent`: what is sent vanishes (half-open). `refused`: the sender is told. `stalled`: it arrives when the link heals.
+ * `silent`: what is sent vanishes (half-open). `refused`: the sender is told. `stalled`: it arrives when the link
+ * heals.
  */
 export type Cut = "silent" | "refused" | "stalled";
 

@@ -47,6 +47,8 @@ export class SimNode {
   /** The life in which what its disk holds was damaged; a later start finds that out, or that it does not matter. */
   #damagedIn: number | null = null;
   #onOperation: (life: Life) => void = () => {};
+  /** It was started while it had not yet ended. */
+  #startWhenGone = false;
   /** Nobody starts it again before `start`. */
   #heldDown = false;
   lastAliveMs = 0;
@@ -92,6 +94,7 @@ export class SimNode {
 
   start(): void {
     this.#heldDown = false;
+    this.#startWhenGone = this.#process !== null;
     if (this.#process !== null) return;
     const { clock, trace, random } = this.#shared;
     const life = new Life(clock, { rate: this.#rate, wallOffsetMs: this.#wallOffsetMs });
@@ -129,7 +132,10 @@ export class SimNode {
     if (process === null || !process.started) return;
     this.#shared.trace.add(() => `${this.#id} is stopped`);
     process.stop(() => {
-      if (this.#process === process) this.#end(process, false);
+      if (this.#process !== process) return;
+      this.#end(process, false);
+      // A hanging disk may make the stop take longer than whoever starts it again expects.
+      if (this.#startWhenGone) this.start();
     });
   }
 

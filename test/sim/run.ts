@@ -38,7 +38,7 @@ function optionsOf(seed: number): RunOptions & { readonly name: ProfileName } {
   }
   const turn = profileNames[seed % profileNames.length] ?? "safety";
   const chaos = ms === undefined ? {} : { chaosMs: Number(ms) };
-  return { seed, name: profile ?? turn, traceLines: Number(lines), ...chaos };
+  return { seed, name: profile ?? turn, traceLines: Math.max(1, Number(lines)), ...chaos };
 }
 
 const play = (options: RunOptions): Promise<RunResult> => onMacrotask(() => run(options));

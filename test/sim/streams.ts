@@ -1,4 +1,7 @@
-/** Chance in a simulation: an own stream per concern, so that one more message does not change when the next crash comes. */
+/**
+ * Chance in a simulation: an own stream per concern, so that one more message does not change when the next crash
+ * comes.
+ */
 import { type Random, seededRandom } from "../../src/base/random.ts";
 
 export const concerns = {
