@@ -5,6 +5,7 @@ import { partitionNemeses } from "./partition-nemeses.ts";
 import { processNemeses } from "./process-nemeses.ts";
 import { storageNemeses } from "./storage-nemeses.ts";
 import { stormNemeses } from "./storm-nemeses.ts";
+import { survivorNemeses } from "./survivor-nemeses.ts";
 
 export const nemeses: readonly Nemesis[] = [
   ...processNemeses,
@@ -12,6 +13,7 @@ export const nemeses: readonly Nemesis[] = [
   ...machineNemeses,
   ...storageNemeses,
   ...stormNemeses,
+  ...survivorNemeses,
 ];
 
 export function nemesisNamed(name: string): Nemesis {

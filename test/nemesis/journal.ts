@@ -13,6 +13,7 @@ interface Writes {
 export class Journal {
   readonly writes = new Map<string, Writes>();
   acknowledged = 0;
+  readonly by = new Map<string, number>();
   unknown = 0;
   refused = 0;
   failed = 0;
@@ -32,9 +33,10 @@ export class Journal {
     this.tick();
   }
 
-  /** A write was acknowledged. */
-  tick(): void {
+  /** A write was acknowledged, by the agent of this name where it matters. */
+  tick(by = ""): void {
     this.acknowledged += 1;
+    this.by.set(by, (this.by.get(by) ?? 0) + 1);
     const now = this.#nowMs();
     if (this.#lastMs !== null) this.longestGapMs = Math.max(this.longestGapMs, now - this.#lastMs);
     this.#lastMs = now;

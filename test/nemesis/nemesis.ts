@@ -47,6 +47,17 @@ export class Siege {
     await until({ what, deadlineMs: progressDeadlineMs }, () => this.#journal.acknowledged >= goal);
   }
 
+  /** Each of these agents acknowledges writes from now on: every group goes on by itself. */
+  async progressOf(names: readonly string[], during: string): Promise<void> {
+    const { by } = this.#journal;
+    const before = new Map(names.map((name) => [name, by.get(name) ?? 0]));
+    for (const [name, count] of before) {
+      const what = `${name} acknowledges writes ${during}`;
+      const deadlineMs = progressDeadlineMs * 2;
+      await until({ what, deadlineMs }, () => (by.get(name) ?? 0) >= count + 3);
+    }
+  }
+
   /** Clients are turned down: the cluster says that it cannot, instead of doing what it must not. */
   async refusals(during: string): Promise<void> {
     const goal = this.#journal.failed + this.#journal.unknown + 3;
@@ -74,13 +85,31 @@ export class Siege {
   }
 }
 
+/** All agents are in one generation that nothing is missing of any more. */
+export async function whole(lab: Lab): Promise<void> {
+  await until({ what: "all are in one settled generation", deadlineMs: 120_000 }, async () => {
+    const seen = await Promise.all(lab.agents.map((agent) => agent.get<Status>("/v1/status")));
+    const generations = new Set(seen.map(({ cluster }) => cluster.generation));
+    if (seen.every(({ mode }) => mode === "normal") && generations.size === 1) return true;
+    throw new Error(JSON.stringify(seen.map(({ mode, cluster }) => [mode, cluster.generation])));
+  });
+}
+
+interface Status {
+  readonly mode: string;
+  readonly cluster: { readonly generation: number };
+}
+
 export interface Nemesis {
   readonly name: string;
   readonly about: string;
   /** What the lab must have for it. */
   readonly needs?: "disks" | "clocks";
-  /** Least number of agents. */
-  readonly least?: number;
+  /**
+   * `history` (when left out): clients see one copy. `kept`: groups go on by themselves, and what each acknowledged is
+   * in the state or in the journal of conflicts in the end.
+   */
+  readonly promise?: "history" | "kept";
   /** Harm done and undone, once. */
   strike(siege: Siege): Promise<void>;
 }

@@ -17,8 +17,9 @@ import { EventFollower } from "./event-followers.ts";
 import { compareStreams, compareWithWrites } from "./event-streams.ts";
 import { Counter, Tokens } from "./exactly-once.ts";
 import { Journal } from "./journal.ts";
+import { Kept } from "./kept.ts";
 import { Lists } from "./lists.ts";
-import { type Nemesis, Siege } from "./nemesis.ts";
+import { type Nemesis, Siege, whole } from "./nemesis.ts";
 import { Registers } from "./registers.ts";
 import { runClients, type Field, type Workload } from "./workload.ts";
 
@@ -49,6 +50,8 @@ export interface RunReport {
 
 /** Mean pause of a client between two requests: enough load to see faults, little enough for two cores. */
 const clientPauseMs = 15;
+/** Every write is a variable of its own, and there may be some thousand. */
+const keptPauseMs = 150;
 const judgeSeconds = 60;
 
 interface Scene extends RunOptions {
@@ -68,13 +71,15 @@ export async function runNemesis(options: RunOptions): Promise<RunReport> {
     signal: stop.signal,
   };
   const since = await lastIndex(lab);
+  const kept = nemesis.promise === "kept";
   const scene: Scene = {
     ...options,
     field,
-    workloads: [new Registers(), new Lists(), new Counter(), new Tokens()],
-    followers: lab.agents.map((agent) => new EventFollower(agent, since)),
+    workloads: kept ? [new Kept()] : [new Registers(), new Lists(), new Counter(), new Tokens()],
+    followers: kept ? [] : lab.agents.map((agent) => new EventFollower(agent, since)),
   };
-  const clients = runClients(scene.workloads, field, { seed, pauseMs: clientPauseMs });
+  const pauseMs = kept ? keptPauseMs : clientPauseMs;
+  const clients = runClients(scene.workloads, field, { seed, pauseMs });
   let strikes = 0;
   const { problems } = field.journal;
   try {
@@ -126,8 +131,9 @@ async function peace({ lab, field }: Scene): Promise<void> {
 }
 
 async function judge(scene: Scene): Promise<void> {
-  const { field, workloads, followers, lab } = scene;
+  const { field, workloads, followers, lab, nemesis } = scene;
   const { problems } = field.journal;
+  if (nemesis.promise === "kept") await whole(lab);
   for (const workload of workloads) await workload.check(field);
   const text = field.recorder.text();
   const end = performance.now() + judgeSeconds * 1000;
@@ -137,7 +143,8 @@ async function judge(scene: Scene): Promise<void> {
   const last = await markEnd(scene);
   for (const follower of followers) await follower.reached(last);
   problems.push(...compareStreams(followers, last));
-  problems.push(...compareWithWrites(followers[0]?.events ?? [], field.journal));
+  const [first] = followers;
+  if (first !== undefined) problems.push(...compareWithWrites(first.events, field.journal));
   problems.push(...(await compareStates(lab.agents, last)));
 }
 
