@@ -253,7 +253,7 @@ export class TestCluster implements AsyncDisposable {
   }
 
   async ready(agent: TestAgent, nodes: number): Promise<void> {
-    await until({ what: `${agent.name} serves ${nodes} nodes`, deadlineMs: 60_000 }, async () => {
+    await until({ what: `${agent.name} serves ${nodes} nodes`, deadlineMs: 120_000 }, async () => {
       if (!agent.running) throw new Error(`${agent.name} exited:\n${agent.log().slice(-1500)}`);
       const status = await agent.get<StatusBody>("/v1/status");
       const ready = await agent.api("GET", "/readyz");
