@@ -25,7 +25,8 @@ export interface LineageKeeperDeps {
   readonly logger: Logger;
 }
 
-const periodMs = 500;
+/** The record of a generation should be among its first entries. */
+const periodMs = 100;
 
 export class LineageKeeper implements Service {
   readonly name = "lineage-keeper";
