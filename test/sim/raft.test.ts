@@ -15,7 +15,7 @@ it("keeps every promise under mixtures of all faults, and recovers", async () =>
     sum(results, ({ answered }) => answered) > 50 * results.length,
     "clients were answered",
   );
-  assert.ok(sum(results, ({ changes }) => changes) > results.length, "configurations changed");
+  assert.ok(sum(results, ({ changes }) => changes) > results.length / 4, "configurations changed");
   assert.ok(sum(results, ({ judged }) => (judged ? 1 : 0)) > 0.9 * results.length, "judged");
 });
 
