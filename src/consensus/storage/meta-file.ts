@@ -53,6 +53,8 @@ export class MetaFiles {
       for (const name of names) {
         const slot = await openSlot(files, path.join(directory, name));
         slots.push(slot);
+        // What an earlier process wrote when it was killed may be in memory only: believed now, it must not be lost.
+        await slot.datasync();
         const found = await readSlot(slot);
         if (found !== null && found.stamp > (newest?.stamp ?? -1)) newest = found;
       }
