@@ -39,7 +39,7 @@ export const limits = {
   exportBytes: 16 * 1024 * 1024,
   pageBytes: 160 * 1024,
   waitingExports: 4,
-  waitingExportMs: 3_600_000,
+  waitingExportMs: 120_000,
   sideMembers: 3500,
   mergedEvents: 5000,
   journalEntries: 100_000,

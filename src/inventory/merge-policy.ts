@@ -1,6 +1,7 @@
 /** What a merge means for the inventory, as lineage drives it: pages out on the side that lost, in on the other. */
 import { AgentError } from "../base/errors.ts";
 import { asPeerId } from "../base/ids.ts";
+import { isJsonObject } from "../base/json.ts";
 import { type MergePage, type MergePolicy } from "../consensus/lineage/ports.ts";
 import { type Command, type CommandResult } from "./commands.ts";
 import { exportPages, isFirstPage } from "./merge/export.ts";
@@ -30,7 +31,7 @@ export class InventoryMerge implements MergePolicy {
   }
 
   /** @throws AgentError with the code of the refusal (LIMIT: an operator must act first), or of `submit`. */
-  async merge({ generation, forkIndex, members, bytes }: MergePage): Promise<void> {
+  async merge({ generation, forkIndex, members, bytes, pages }: MergePage): Promise<void> {
     const result = await this.#deps.submit({
       type: "merge.page",
       generation: { n: generation.n, id: generation.id },
@@ -39,5 +40,10 @@ export class InventoryMerge implements MergePolicy {
       bytes,
     });
     if (!result.ok) throw new AgentError(result.code, result.message, result.details);
+    // The exporter starts over once its last page is taken: by then all of it must be merged, not just waiting.
+    if (pages === null || (isJsonObject(result.value) && result.value["merged"] === true)) return;
+    const message =
+      "Pages of this export were dropped meanwhile; it must be sent again from its first page";
+    throw new AgentError("CONFLICT", message);
   }
 }

@@ -12,7 +12,7 @@ import { pageHeaderBytes } from "./merge/export.ts";
 import { merge } from "./merge/merge.ts";
 import { readOtherSide } from "./merge/other-side.ts";
 import { checkPattern } from "./names.ts";
-import { type Handlers, type Outcome, done, invalid } from "./outcome.ts";
+import { type Handlers, type Outcome, type Refusal, done, invalid, refuse } from "./outcome.ts";
 import { indexText } from "./record-types.ts";
 
 type Page = CommandOf<"merge.page">;
@@ -41,8 +41,9 @@ function takePage(draft: Draft, page: Page): Outcome {
     );
   }
   if (known?.exports.includes(header.name) === true) return done({ merged: true });
+  const crowd = makeRoom(draft, { generation: generation.id, name: header.name });
+  if (crowd !== null) return crowd;
   const before = known ?? begin(draft, page);
-  dropOldExports(draft, header.name);
   putPage(draft, page, header);
   const waiting = pagesOf(draft, generation.id, header.name);
   if (waiting.length < header.pages) {
@@ -133,8 +134,14 @@ function dropPages(draft: Draft, generation: string, name: string): void {
   }
 }
 
-/** Exports that nobody goes on with, and the oldest when too many wait at once. */
-function dropOldExports(draft: Draft, current: string): void {
+/**
+ * Drops exports that nobody goes on with. A new one waits while too many others are under way: to drop one of those
+ * would make its exporter begin again, and all of them together would never end.
+ */
+function makeRoom(
+  draft: Draft,
+  current: { readonly generation: string; readonly name: string },
+): Refusal | null {
   const newest = new Map<
     string,
     { readonly generation: string; readonly name: string; at: number }
@@ -142,13 +149,20 @@ function dropOldExports(draft: Draft, current: string): void {
   for (const { id: generation } of draft.view.merges()) {
     for (const { export: name, at } of draft.view.pages(generation)) {
       const key = `${generation}/${name}`;
-      if (name !== current)
-        newest.set(key, { generation, name, at: Math.max(at, newest.get(key)?.at ?? 0) });
+      newest.set(key, { generation, name, at: Math.max(at, newest.get(key)?.at ?? 0) });
     }
   }
-  const others = [...newest.values()].sort((a, b) => b.at - a.at || (a.name < b.name ? -1 : 1));
-  others.forEach(({ generation, name, at }, i) => {
-    const isStale = at + limits.waitingExportMs <= draft.at;
-    if (isStale || i >= limits.waitingExports - 1) dropPages(draft, generation, name);
-  });
+  const isOpen = newest.delete(`${current.generation}/${current.name}`);
+  for (const [key, { generation, name, at }] of newest) {
+    // Also one of the future: the clock was wrong then, and would hold its place for as long.
+    if (Math.abs(draft.at - at) < limits.waitingExportMs) continue;
+    dropPages(draft, generation, name);
+    newest.delete(key);
+  }
+  if (isOpen || newest.size < limits.waitingExports) return null;
+  return refuse(
+    "LIMIT",
+    `Cannot merge now: ${newest.size} other exports are under way (at most ${limits.waitingExports}). Nothing is lost; it is tried again by itself`,
+    { waiting: newest.size },
+  );
 }

@@ -147,15 +147,49 @@ it("keeps only so many exports waiting, and none that nobody goes on with", asyn
   const { winner, loser, fork } = await split(cluster("n1", "n2", "n3"));
   const waiting = (): number =>
     new Set(winner.view.merges().flatMap(({ id }) => pagesHeld(winner, id))).size;
-  for (let i = 0; i < 10; i += 1) {
+  const exports: (readonly Uint8Array[])[] = [];
+  for (let i = 0; i < limits.waitingExports; i += 1) {
     loser.ok({ type: "var.put", key: "a", value: i });
-    winner.ok(pageCommand(pagesOf(loser, fork)[0] ?? new Uint8Array(0), fork));
-    assert.ok(waiting() <= limits.waitingExports);
+    exports.push(pagesOf(loser, fork));
+    winner.ok(pageCommand(exports.at(-1)?.[0] ?? new Uint8Array(0), fork));
   }
+  loser.ok({ type: "var.put", key: "a", value: "late" });
+  const late = pagesOf(loser, fork);
+  winner.refused(pageCommand(late[0] ?? new Uint8Array(0), fork), "LIMIT");
+  assert.is(waiting(), limits.waitingExports);
+  const merged = winner.ok(pageCommand(exports[0]?.[1] ?? new Uint8Array(0), fork));
+  assert.equal(merged, { merged: true }, "who came first is not dropped for others");
+  winner.ok(pageCommand(late[0] ?? new Uint8Array(0), fork));
   winner.at += limits.waitingExportMs;
   loser.ok({ type: "var.put", key: "a", value: "new" });
   winner.ok(pageCommand(pagesOf(loser, fork)[0] ?? new Uint8Array(0), fork));
   assert.is(waiting(), 1);
+});
+
+it("does not call merged what was dropped while it waited", async () => {
+  const both = await split(cluster("n1", "n2", "n3"));
+  both.loser.ok({ type: "var.put", key: "a", value: 1 });
+  const policy = policyOf(both.winner);
+  const [first = new Uint8Array(0), last = new Uint8Array(0)] = pagesOf(both.loser, both.fork);
+  const page = {
+    generation: { n: 2, id: "ab".repeat(16) },
+    forkIndex: both.fork,
+    members: [peer("n3")],
+  };
+  const sendLast = (): Promise<void> =>
+    policy.merge({ ...page, sequence: 1, bytes: last, pages: 2 });
+  await policy.merge({ ...page, sequence: 0, bytes: first, pages: null });
+  both.winner.at += limits.waitingExportMs;
+  both.loser.ok({ type: "var.put", key: "b", value: 2 });
+  both.winner.ok(pageCommand(pagesOf(both.loser, both.fork)[0] ?? new Uint8Array(0), both.fork));
+  await sendLast().then(
+    () => assert.unreachable(),
+    (error: { code: string }) => assert.is(error.code, "CONFLICT"),
+  );
+  assert.is(both.winner.view.variable("a"), null);
+  await policy.merge({ ...page, sequence: 0, bytes: first, pages: null });
+  await sendLast();
+  assert.is(both.winner.view.variable("a")?.value, 1);
 });
 
 function pagesHeld(inventory: Inventory, generation: string): readonly string[] {
