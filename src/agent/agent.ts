@@ -9,6 +9,7 @@ import { AgentError, errorMessage } from "../base/errors.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Service, startAll } from "../base/service.ts";
 import { version } from "../base/version.ts";
+import { EventRing } from "../gossip/driver/event-ring.ts";
 import { type MemberView } from "../gossip/ports.ts";
 import { InventoryStateMachine } from "../inventory/state-machine.ts";
 import { loadIdentity } from "../p2p/identity.ts";
@@ -41,6 +42,7 @@ export class Agent {
   readonly #deps: AgentDeps;
   readonly #failed = Promise.withResolvers<Error>();
   #cluster: ClusterServices | null = null;
+  #userEvents: EventRing | null = null;
   #state: AgentState | null = null;
   #lock: DirLock | null = null;
   #server: ApiServer | null = null;
@@ -102,6 +104,7 @@ export class Agent {
     );
     admission.believe((peer) => isUp(services.gossip.member(peer)));
     this.#cluster = services;
+    this.#userEvents = new EventRing({ self: identity.peer, gossip: services.gossip, clock });
     await services.start(signal);
     announceMember(mesh, this.#state.clusterId);
     if (mode === "bootstrap") {
@@ -171,6 +174,7 @@ export class Agent {
       identity: () => ({ id, name: this.#nameOf(stateMachine, id), version }),
       rpc: mesh.rpc,
       cluster: () => this.#cluster,
+      userEvents: () => this.#userEvents,
     });
     serveMemberViews(mesh.rpc, () => toMembers(context));
     const { apiSocket: socketPath, apiListen: listen, apiTls: tls } = options;

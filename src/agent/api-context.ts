@@ -7,6 +7,7 @@ import { newId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type ClusterServices } from "./cluster-services.ts";
+import { type EventRing } from "../gossip/driver/event-ring.ts";
 import { type Rpc } from "../p2p/ports.ts";
 import { askMemberView } from "./member-views-rpc.ts";
 import { authenticateToken, newApiToken, newJoinToken } from "./tokens.ts";
@@ -19,6 +20,7 @@ export interface ApiContextDeps {
   readonly rpc: Rpc;
   /** Null before this agent has joined. */
   readonly cluster: () => ClusterServices | null;
+  readonly userEvents: () => EventRing | null;
 }
 
 export function createApiContext(deps: ApiContextDeps): ApiContext {
@@ -45,6 +47,7 @@ export function createApiContext(deps: ApiContextDeps): ApiContext {
     leaderContactMs: () => deps.cluster()?.consensus.leaderContactMs ?? null,
     members: () => deps.cluster()?.gossip.members() ?? [],
     gossipHealth: () => deps.cluster()?.gossip.health() ?? null,
+    userEvents: deps.userEvents,
     membersOf: (peer, name) => askMemberView(deps.rpc, peer, name),
     transferLeadership: async (to, timeoutMs) => joined().transferLeadership(to, timeoutMs),
     readTranscript: async (run, request) => joined().readTranscript(run, request),

@@ -8,6 +8,7 @@ import { type Logger } from "../base/logger.ts";
 import { type TranscriptPart } from "../config-engine/ports.ts";
 import { type ConsensusStatus } from "../consensus/driver/api.ts";
 import { type Generation, type SurvivorPlan } from "../consensus/lineage/types.ts";
+import { type EventRing } from "../gossip/driver/event-ring.ts";
 import { type GossipHealth, type MemberView } from "../gossip/ports.ts";
 import { type Command, type CommandResult, type Envelope } from "../inventory/commands.ts";
 import { type AppliedListener, type InventoryView } from "../inventory/view.ts";
@@ -92,6 +93,8 @@ export interface ApiContext {
   members(): readonly MemberView[];
   /** Null before the agent has joined. */
   gossipHealth(): GossipHealth | null;
+  /** What agents told each other; null before the agent has joined. */
+  userEvents(): EventRing | null;
   /** What another agent's gossip sees. @throws AgentError NODE_NOT_REACHABLE, UNSUPPORTED, NO_CLUSTER. */
   membersOf(peer: PeerId, name: string): Promise<Member[]>;
   /**

@@ -5,6 +5,7 @@ import { addActionCommands } from "./commands/actions.ts";
 import { addAgentCommands } from "./commands/agent.ts";
 import { addClusterCommands } from "./commands/cluster.ts";
 import { addConfigCommands } from "./commands/config.ts";
+import { addEventCommands } from "./commands/events.ts";
 import { addJobCommands } from "./commands/jobs.ts";
 import { addNodeCommands } from "./commands/nodes.ts";
 import { addOperatorCommands } from "./commands/operator.ts";
@@ -44,6 +45,7 @@ export function buildProgram(program: Command, context: CliContext): void {
     .showHelpAfterError("(add --help for what is possible)")
     .addHelpText("after", footer);
   addClusterCommands(program, context);
+  addEventCommands(program, context);
   addNodeCommands(program, context);
   addActionCommands(program, context);
   addJobCommands(program, context);

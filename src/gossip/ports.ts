@@ -125,7 +125,7 @@ export interface GossipNode extends Service {
   onEvent(listener: (event: MemberEvent) => void): () => void;
   /**
    * Tells all members, at least once each while they are up; name and payload have at most 512 bytes together.
-   * @throws AgentError GOSSIP_EVENT_TOO_LARGE, GOSSIP_EVENT_REFUSED (too many, or not running)
+   * @throws AgentError GOSSIP_EVENT_INVALID, GOSSIP_EVENT_TOO_LARGE, GOSSIP_EVENT_REFUSED, GOSSIP_NOT_RUNNING
    */
   userEvent(name: string, payload: Uint8Array): void;
   /** Hears each event once, this agent's own included. */

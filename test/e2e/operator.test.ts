@@ -106,6 +106,17 @@ it("commissions discovered nodes by itself as soon as the setting says so, and o
   await muster(0, "settings", "set", "autoCommission=null");
 });
 
+it("tells a user event through one agent, and the others hear it once", async () => {
+  const seen = (agent: number): Promise<string> => muster(agent, "events", "--user", "-o", "json");
+  const told = JSON.parse(await muster(1, "event", "deploy", "web 42", "-o", "json")) as object;
+  for (const agent of [0, 1, 2]) {
+    await until({ what: `agent ${agent} heard of it` }, async () => (await seen(agent)) !== "");
+    const { id, time, ...heard } = JSON.parse(await seen(agent)) as Record<string, unknown>;
+    assert.equal({ ...told, id, time }, { id, time, ...heard });
+    assert.equal([heard["name"], heard["payload"], heard["node"]], ["deploy", "web 42", "n2"]);
+  }
+});
+
 it("follows events from a point on, and answers why", async () => {
   const status = await cluster.first.get<{ appliedIndex: number }>("/v1/status");
   await setVars(cluster.agent(1), { noticed: 1 });

@@ -20,7 +20,9 @@ import { newId } from "../../src/base/ids.ts";
 import { type Logger, silentLogger } from "../../src/base/logger.ts";
 import { type TranscriptPart } from "../../src/config-engine/ports.ts";
 import { type ConsensusStatus } from "../../src/consensus/driver/api.ts";
-import { type MemberView } from "../../src/gossip/ports.ts";
+import { EventRing } from "../../src/gossip/driver/event-ring.ts";
+import { checkEventContent } from "../../src/gossip/wire/event-codec.ts";
+import { type GossipNode, type MemberView, type UserEvent } from "../../src/gossip/ports.ts";
 import { type Command } from "../../src/inventory/commands.ts";
 import { cluster, type Inventory, peer } from "./inventory.ts";
 
@@ -99,6 +101,11 @@ export class ApiWorld {
   /** What other agents' gossip sees. */
   readonly views = new Map<string, Member[]>();
   transferred: (string | null)[] = [];
+  readonly userEvents: EventRing;
+  /** An event comes by gossip. */
+  hear: (event: UserEvent) => void = () => undefined;
+  /** Thrown when an event is told. */
+  tellFails: Error | null = null;
 
   constructor(
     options: {
@@ -110,6 +117,11 @@ export class ApiWorld {
     this.inventory = options.inventory ?? cluster("n1", "n2", "n3");
     this.clock = options.clock ?? systemClock;
     this.metrics = new Metrics({ clock: this.clock });
+    this.userEvents = new EventRing({
+      self: peer("n1"),
+      gossip: this.#gossip(),
+      clock: this.clock,
+    });
     this.context = this.#context();
     const { context, metrics } = this;
     const stopping = this.stopping.signal;
@@ -175,6 +187,7 @@ export class ApiWorld {
       consensus: () => (this.joined ? consensusStatus(inventory.view.appliedIndex) : null),
       members: () => this.members,
       gossipHealth: () => ({ score: 2, degraded: false, queue: 0, members: this.members.length }),
+      userEvents: () => (this.joined ? this.userEvents : null),
       membersOf: async (id, name) => {
         const view = this.views.get(id);
         if (view !== undefined) return view;
@@ -195,6 +208,22 @@ export class ApiWorld {
       },
       authenticate: async (token) => this.tokens.get(token) ?? null,
       newId: () => newId(this.clock.wallMs()),
+    };
+  }
+
+  /** Gossip of this agent alone: what it tells, it hears. */
+  #gossip(): Pick<GossipNode, "userEvent" | "onUserEvent"> {
+    let ltime = 0;
+    return {
+      userEvent: (name, payload) => {
+        checkEventContent(name, payload);
+        if (this.tellFails !== null) throw this.tellFails;
+        this.hear({ name, payload, origin: peer("n1"), ltime: (ltime += 1) });
+      },
+      onUserEvent: (listener) => {
+        this.hear = listener;
+        return () => undefined;
+      },
     };
   }
 

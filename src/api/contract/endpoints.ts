@@ -49,6 +49,8 @@ export const endpoints = {
   listTokens: { method: "GET", path: "/v1/tokens", auth: "admin" },
   revokeToken: { method: "DELETE", path: "/v1/tokens/{id}", auth: "admin" },
   getEvents: { method: "GET", path: "/v1/events", auth: "reader", stream: true },
+  tellUserEvent: { method: "POST", path: "/v1/user-events", auth: "admin" },
+  getUserEvents: { method: "GET", path: "/v1/user-events", auth: "reader", stream: true },
   whyNode: { method: "GET", path: "/v1/why/node/{name}", auth: "reader" },
   whyJob: { method: "GET", path: "/v1/why/job/{id}", auth: "reader" },
   getRaft: { method: "GET", path: "/v1/operator/raft", auth: "reader" },

@@ -13,6 +13,7 @@ import * as keys from "./keys.ts";
 import * as lineage from "./lineage.ts";
 import * as nodes from "./nodes.ts";
 import * as tokens from "./tokens.ts";
+import * as userEvents from "./user-events.ts";
 import * as variables from "./variables.ts";
 import { type Wire } from "./wire.ts";
 
@@ -180,6 +181,22 @@ export const routes = {
   getEvents: {
     ...row("Events, ordered by Raft index", events.eventSchema, ["EVENTS_TRIMMED"]),
     query: events.eventsQuery,
+  },
+  tellUserEvent: {
+    ...row("Tell all agents by gossip; needs no leader", userEvents.userEventSchema, [
+      "NO_CLUSTER",
+      "TOO_LARGE",
+      "TOO_MANY_REQUESTS",
+    ]),
+    body: userEvents.tellUserEventRequest,
+    status: 202,
+  },
+  getUserEvents: {
+    ...row("The last user events that this agent heard", userEvents.userEventSchema, [
+      "NO_CLUSTER",
+      "EVENTS_TRIMMED",
+    ]),
+    query: userEvents.userEventsQuery,
   },
   whyNode: row("What a node waits for", events.whyNodeSchema, ["NOT_FOUND"]),
   whyJob: row("What a job waits for", events.whyJobSchema, ["NOT_FOUND", "AMBIGUOUS"]),

@@ -10,6 +10,7 @@ import { lineageHandlers } from "./lineage.ts";
 import { logHandlers } from "./logs.ts";
 import { nodeHandlers } from "./nodes.ts";
 import { tokenHandlers } from "./tokens.ts";
+import { userEventHandlers } from "./user-events.ts";
 import { variableHandlers } from "./variables.ts";
 import { whyHandlers } from "./why.ts";
 
@@ -26,6 +27,7 @@ export const handlers: Handlers<Exclude<RouteName, DocumentRoute>> = {
   ...logHandlers,
   ...nodeHandlers,
   ...tokenHandlers,
+  ...userEventHandlers,
   ...variableHandlers,
   ...whyHandlers,
 };

@@ -1,22 +1,14 @@
-/** The cluster as a whole: status, members, events, why. */
+/** The cluster as a whole: status, members, why. */
 import { type Command } from "commander";
 import { type ApiClient } from "../../api/client.ts";
 import { type Member, type Status } from "../../api/contract/cluster.ts";
-import { type Event, type Reason, type WhyJob, type WhyNode } from "../../api/contract/events.ts";
+import { type Reason, type WhyJob, type WhyNode } from "../../api/contract/events.ts";
 import { systemClock } from "../../base/clock.ts";
 import { AgentError, isAgentError } from "../../base/errors.ts";
-import { type OutputFlags, withOutput } from "../arguments.ts";
+import { withOutput } from "../arguments.ts";
 import { connect } from "../connect.ts";
 import { type CliContext } from "../context.ts";
-import { printStream } from "../follow-stream.ts";
-import { type Format, renderStreamed } from "../render/output.ts";
-import {
-  type Column,
-  oneLine,
-  renderFields,
-  renderTable,
-  type TableSize,
-} from "../render/table.ts";
+import { type Column, renderFields, renderTable, type TableSize } from "../render/table.ts";
 import { age, list, pairs } from "../render/values.ts";
 import { type WatchFlags, watchListing, watchSingle, withWatch } from "../watch.ts";
 
@@ -43,7 +35,6 @@ export function addClusterCommands(program: Command, context: CliContext): void 
         return { items, columns: memberColumns, nameOf, none: "No members" };
       });
     });
-  addEvents(program, context);
   addWhy(program, context);
 }
 
@@ -111,43 +102,6 @@ const memberColumns: readonly Column<Member>[] = [
 function healthText({ healthScore, degraded }: Member): string {
   const word = degraded ? "degraded" : "ok";
   return healthScore === null ? word : `${word} (${healthScore})`;
-}
-
-interface EventFlags extends OutputFlags {
-  readonly follow?: boolean;
-  readonly since?: string;
-}
-
-function addEvents(program: Command, context: CliContext): void {
-  withOutput(program.command("events"))
-    .description("what happened, oldest first")
-    .option("-f, --follow", "go on until Ctrl-C")
-    .option("--since <SINCE>", "1h (back from now), an RFC 3339 time, or a Raft index")
-    .action(async ({ follow, since, output }: EventFlags) => {
-      const query = {
-        ...(follow === true ? { follow } : {}),
-        ...(since === undefined ? {} : { since }),
-      };
-      const client = connect(context);
-      const count = await printStream(
-        context,
-        (signal) => client.stream("getEvents", { query }, { signal }),
-        (event) =>
-          renderStreamed(output, {
-            value: event,
-            name: event.subject,
-            line: eventLine(event, output),
-          }),
-      );
-      if (count === 0) context.tell(since === undefined ? "No events" : `No events since ${since}`);
-    });
-}
-
-function eventLine(event: Event, format: Format): string {
-  const place = format === "wide" ? `${event.index}.${event.seq}`.padEnd(12) : "";
-  const subject = event.subject.padEnd(12);
-  const what = `${event.type.padEnd(22)} ${subject} ${event.message} (${event.by})`;
-  return oneLine(`${place}${event.time}  ${what}`);
 }
 
 function addWhy(program: Command, context: CliContext): void {

@@ -164,12 +164,13 @@ class GossipDriver implements GossipNode {
 
   userEvent(name: string, payload: Uint8Array): void {
     checkEventContent(name, payload);
-    const { core } = this.#running ?? { core: null };
-    const refused = core?.counters.get("eventsRefused");
+    const counters = this.#running?.core.counters;
+    const agent = `Cannot tell event "${name}": this agent`;
+    if (counters === undefined) throw gossipError("GOSSIP_NOT_RUNNING", `${agent} is stopping`);
+    const refused = counters.get("eventsRefused");
     this.#post({ kind: "tell", name, payload: Uint8Array.from(payload) });
-    if (core !== null && core.counters.get("eventsRefused") === refused) return;
-    const reason = core === null ? "this agent does not gossip now" : "it tells too many at once";
-    throw gossipError("GOSSIP_EVENT_REFUSED", `Cannot tell event "${name}": ${reason}; try again`);
+    if (counters.get("eventsRefused") === refused) return;
+    throw gossipError("GOSSIP_EVENT_REFUSED", `${agent} tells too many at once; try again`);
   }
 
   onUserEvent(listener: (event: UserEvent) => void): () => void {

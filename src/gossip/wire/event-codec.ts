@@ -18,13 +18,13 @@ export const eventBytesMin = 2 + 1 + 6 + 2 + 2 + 2 + signatureBytes;
 
 const encoder = new TextEncoder();
 
-/** @throws AgentError GOSSIP_EVENT_TOO_LARGE */
+/** @throws AgentError GOSSIP_EVENT_INVALID (the name), GOSSIP_EVENT_TOO_LARGE */
 export function checkEventContent(name: string, payload: Uint8Array): void {
   const nameBytes = encoder.encode(name).length;
   const bytes = nameBytes + payload.length;
   if (nameBytes === 0 || nameBytes > nameBytesMax || !isPlainText(name)) {
     const message = `Cannot tell an event named ${JSON.stringify(name)}: give a name of 1 to ${nameBytesMax} bytes without control characters`;
-    throw gossipError("GOSSIP_EVENT_TOO_LARGE", message, { name });
+    throw gossipError("GOSSIP_EVENT_INVALID", message, { name });
   }
   if (bytes <= eventContentBytesMax) return;
   const message = `Cannot tell event "${name}": name and payload have ${bytes} bytes, at most ${eventContentBytesMax} travel by gossip`;

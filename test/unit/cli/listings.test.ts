@@ -300,6 +300,37 @@ it(
 );
 
 it(
+  "tells a user event, and prints those that were heard",
+  withCli(async (cli) => {
+    const told = {
+      ...{ id: "1m82kqwjk61dm93rrt.3", time, node: "n1", origin: "peer-n1", ltime: 9 },
+      ...{ name: "deploy", payload: "web\u001b[31m 42" },
+    };
+    cli.on("POST /v1/user-events", { status: 202, body: told });
+    const shown = await cli.run(["event", "deploy", "web 42"]);
+    assert.is(shown.stdout, `${time}  deploy                 n1           web [31m 42\n`);
+    assert.equal(cli.request("POST", "/v1/user-events").body, {
+      name: "deploy",
+      payload: "web 42",
+    });
+    await cli.run(["event", "reload"]);
+    assert.equal(cli.asked.at(-1)?.body, { name: "reload" });
+    cli.on("GET /v1/user-events", { lines: [told] });
+    const { stdout } = await cli.run(["events", "--user", "-f", "--since", told.id, "-o", "wide"]);
+    assert.match(stdout, /^1m82kqwjk61dm93rrt\.3 +9 +2/);
+    assert.equal(cli.asked.at(-1)?.query, { follow: "true", since: told.id });
+    assert.is((await cli.run(["events", "--user", "-o", "name"])).stdout, `${told.id}\n`);
+    cli.on("GET /v1/user-events", { lines: [] });
+    assert.match((await cli.run(["events", "--user"])).stderr, /No user events/);
+    const code = "TOO_LARGE";
+    cli.problem("POST /v1/user-events", 413, { code, detail: "at most 512 travel by gossip" });
+    const large = await cli.run(["event", "deploy", "x".repeat(600)]);
+    assert.is(large.code, 2);
+    assert.match(large.stderr, /at most 512/);
+  }),
+);
+
+it(
   "follows events until Ctrl-C, or until nobody reads them; neither is a failure",
   withCli(async (cli) => {
     cli.on("GET /v1/events", { lines: [event], headers: { open: "yes" } });
