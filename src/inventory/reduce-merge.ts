@@ -34,12 +34,6 @@ function takePage(draft: Draft, page: Page): Outcome {
     (forkIndex < draft.index ? null : `the fork at ${forkIndex} is not in this history`);
   if (problem !== null || header === null) return invalid("merge", problem ?? "");
   const known = draft.view.get("merge", generation.id);
-  if (known !== null && known.forkIndex !== forkIndex) {
-    return invalid(
-      "merge",
-      `generation ${generation.n} left at ${known.forkIndex}, not at ${forkIndex}`,
-    );
-  }
   if (known?.exports.includes(header.name) === true) return done({ merged: true });
   const crowd = makeRoom(draft, { generation: generation.id, name: header.name });
   if (crowd !== null) return crowd;
@@ -119,7 +113,10 @@ function complete(draft: Draft, { waiting, before, page, header }: Completed): O
     const other = readOtherSide(bytes);
     const members = waiting[0]?.members ?? [];
     const { generation } = page;
-    const refusal = merge(draft, { generation, members, other, before, export: header.name });
+    const refusal = merge(draft, {
+      ...{ generation, members, other, before, export: header.name },
+      forkIndex: page.forkIndex,
+    });
     if (refusal !== null) return refusal;
   } catch (error) {
     return invalid("merge", errorMessage(error));

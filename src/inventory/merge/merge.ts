@@ -28,6 +28,11 @@ export interface MergeInput {
   readonly members: readonly PeerId[];
   readonly other: OtherSide;
   readonly before: MergeRecord;
+  /**
+   * Up to where this exporter knows both histories to be the same. Another of the same generation may know less, if its
+   * log no longer reaches back so far: it exports more, and each is judged by its own.
+   */
+  readonly forkIndex: number;
   /** Of the pages that made up `other`. */
   readonly export: string;
 }
@@ -36,12 +41,12 @@ const rememberedExports = 64;
 
 /** Null when all is merged. @throws InventoryError MERGE_INVALID. */
 export function merge(draft: Draft, input: MergeInput): Refusal | null {
-  const { other, before } = input;
+  const { other, forkIndex } = input;
   if (other.cluster !== draft.view.cluster()?.id) {
     throw invalid(`it is of cluster "${other.cluster.slice(0, 80)}", not of this one`);
   }
-  if (other.fork !== before.forkIndex) {
-    throw invalid(`it begins at index ${other.fork}, the fork is at ${before.forkIndex}`);
+  if (other.fork !== forkIndex) {
+    throw invalid(`it begins at index ${other.fork}, the fork is at ${forkIndex}`);
   }
   const merging = new Merging(draft, input);
   mergeMembers(merging);
@@ -65,6 +70,7 @@ function putMerge(merging: Merging, { other, before, export: name }: MergeInput)
   const { draft, counts } = merging;
   draft.put("merge", before.id, {
     ...before,
+    forkIndex: Math.min(before.forkIndex, other.fork),
     through: Math.max(before.through, other.index),
     exports: [...before.exports, name].slice(-rememberedExports),
     mergedAt: [...before.mergedAt, draft.index].slice(-rememberedExports),

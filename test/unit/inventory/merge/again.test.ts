@@ -40,6 +40,26 @@ it("takes what a longer history adds, without a question, and nothing twice", as
   assert.is(view.merges()[0]?.counts.events, 6);
 });
 
+it("takes an export of a member that knows less of the common past", async () => {
+  const original = cluster("n1", "n2", "n3");
+  original.ok(put("old", 1));
+  const both = await split(original);
+  both.loser.ok(put("a", 1));
+  mergeInto(both);
+  both.loser.ok(put("b", 2));
+  mergeInto({ ...both, fork: both.fork - 1 });
+  const { view } = both.winner;
+  assert.equal(
+    view.variables().map(({ key, value }) => [key, value]),
+    [
+      ["a", 1],
+      ["b", 2],
+      ["old", 1],
+    ],
+  );
+  assert.equal(view.journal(), []);
+});
+
 it("does not ask again about what was merged and then changed here", async () => {
   const both = await split(cluster("n1", "n2", "n3"));
   both.loser.ok(put("a", 1));
