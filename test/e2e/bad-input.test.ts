@@ -5,7 +5,14 @@ import { createServer } from "node:net";
 import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { commitFiles, freePort, runCli, TestAgent, TestCluster } from "../support/agents.ts";
+import {
+  commitFiles,
+  freePort,
+  killLeftovers,
+  runCli,
+  TestAgent,
+  TestCluster,
+} from "../support/agents.ts";
 import { appFiles, appRepository } from "../support/app-repository.ts";
 import { ask } from "../support/http.ts";
 import {
@@ -303,7 +310,11 @@ it("stops with a clear word on a full disk, and goes on when there is room again
     assert.is(answer.status, 200, answer.text);
   } finally {
     await agent.kill("SIGKILL");
-    execFileSync("umount", [dataDir]);
+    await killLeftovers(dataDir); // its supervisor, which took the directory over
+    await until({ what: "the disk is let go" }, () => {
+      execFileSync("umount", [dataDir], { stdio: "ignore" });
+      return true;
+    });
   }
 });
 

@@ -1,5 +1,5 @@
 /** Global vars, settings and roles: what the operator sets for the whole cluster. */
-import { type Json, mergePatch } from "../../base/json.ts";
+import { mergePatch } from "../../base/json.ts";
 import { type InventoryView } from "../../inventory/view.ts";
 import { type ApiContext } from "../context.ts";
 import { type Role, type SettingsAnswer, type Var } from "../contract/variables.ts";
@@ -94,7 +94,7 @@ async function patchSettings(
 ): Promise<Reply<SettingsAnswer>> {
   for (let attempt = 1; ; attempt += 1) {
     const { settings, version } = context.view.settings();
-    const merged = mergePatch(settingsBody(settings) as unknown as Json, request.body);
+    const merged = mergePatch(settingsBody(settings), request.body);
     const ifVersion = request.ifVersion ?? version;
     const command = { type: "settings.put", settings: parseSettings(merged), ifVersion } as const;
     const { by, idempotency } = request;
