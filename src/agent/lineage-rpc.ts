@@ -4,7 +4,7 @@ import { asPeerId, type PeerId } from "../base/ids.ts";
 import { isJsonObject } from "../base/json.ts";
 import { type LineageDriver } from "../consensus/lineage-driver/driver.ts";
 import { type AgentPeers } from "../consensus/lineage-driver/ports.ts";
-import { type Demotion, type MergePage } from "../consensus/lineage/ports.ts";
+import { type Demotion, type MergePage, type SettledExit } from "../consensus/lineage/ports.ts";
 import { type Generation } from "../consensus/lineage/types.ts";
 import { type Shape, text } from "../inventory/shape.ts";
 import { type Rpc } from "../p2p/ports.ts";
@@ -17,6 +17,7 @@ import {
   generationShape,
   helloShape,
   pageShape,
+  settledShape,
   surveyShape,
 } from "./lineage-wire.ts";
 
@@ -30,7 +31,7 @@ export interface LineageServices {
   readonly driver: LineageDriver;
   readonly merge: (page: MergePage) => Promise<void>;
   readonly demote: (node: PeerId) => Promise<Demotion>;
-  readonly settleExit: (by: PeerId) => Promise<"void" | "used">;
+  readonly settleExit: (by: PeerId, exit: SettledExit) => Promise<"void" | "used">;
   readonly recover: (hash: string) => Promise<Generation>;
   /** A member said something: it is alive. */
   readonly heard: (from: PeerId) => void;
@@ -62,7 +63,7 @@ export function lineagePeers(rpc: Rpc, heard: (from: PeerId) => void): AgentPeer
     },
     demote: (to, node) =>
       ask(to, "demote", { node }, { shape: demotionShape, timeoutMs: commitMs }),
-    settleExit: (to, nonce) => ask(to, "settleExit", { nonce }, { shape: verdict }),
+    settleExit: (to, exit) => ask(to, "settleExit", exit, { shape: verdict }),
     recover: (to, hash) =>
       ask(to, "recover", { hash }, { shape: generationShape, timeoutMs: recoverMs }),
   };
@@ -89,7 +90,7 @@ export function serveLineage(rpc: Rpc, services: LineageServices): void {
     return null;
   });
   serve("demote", field("node"), ({ node }) => demote(asPeerId(node)));
-  serve("settleExit", field("nonce"), (_, from) => settleExit(from));
+  serve("settleExit", settledShape, (exit, from) => settleExit(from, exit));
   serve("recover", field("hash"), ({ hash }) => recover(hash));
 }
 

@@ -2,7 +2,12 @@
 import { type Configuration, type LogPosition } from "../consensus/core/types.ts";
 import { type AcceptRequest, type BallotRequest } from "../consensus/lineage/coordinator-types.ts";
 import { maxGenerations } from "../consensus/lineage/generation.ts";
-import { type Demotion, type MergePage, type PromiseAnswer } from "../consensus/lineage/ports.ts";
+import {
+  type Demotion,
+  type MergePage,
+  type PromiseAnswer,
+  type SettledExit,
+} from "../consensus/lineage/ports.ts";
 import {
   type Ballot,
   type ExitStatement,
@@ -132,7 +137,7 @@ export const surveyShape = object<Survey>({
   upMs: wholeMs,
 });
 
-export const ballotShape = object<BallotRequest>({ parent: text, ballot });
+export const ballotShape = object<BallotRequest>({ parent: text, ballot, exits: ids });
 export const acceptShape = object<AcceptRequest>({ parent: text, ballot, child: generation });
 export const answerShape = object<PromiseAnswer>({
   granted: flag,
@@ -150,6 +155,7 @@ export const pageShape = object<MergePage>({
   bytes: binary,
   pages: nullable(natural),
 });
+export const settledShape = object<SettledExit>({ nonce: text, generation: text });
 export const demotionShape = object<Demotion>({ generations: path, commit: position });
 export const generationShape = generation;
 

@@ -94,7 +94,7 @@ export class AgentLineage implements LineagePort {
       driver: this.#driver,
       merge: (page) => policy.merge(page),
       demote: (id) => this.#demote(id),
-      settleExit: (by) => Promise.resolve(this.#settleExit(by)),
+      settleExit: (by, exit) => this.#driver.settleExit(by, exit),
       recover: (hash) => this.recover(hash),
       heard: surroundings.heard,
     });
@@ -194,20 +194,6 @@ export class AgentLineage implements LineagePort {
     await node.readBarrier(demoteMs); // a deposed leader would tell a position that is too low
     const { lastTerm: term, last: index } = node.status();
     return { generations: node.lineage().generations, commit: { term, index } };
-  }
-
-  /**
-   * May the agent that asks act in its old generation again? Once this side went on without it, never; while it
-   * decides, it has to ask again.
-   */
-  #settleExit(by: PeerId): "void" | "used" {
-    const { generations, promise } = this.#deps.node.lineage();
-    if (generations.some(({ lost }) => lost.includes(by))) return "used";
-    if (promise === null && this.#driver.status().state !== "forcing") {
-      this.#driver.coordinator.returned(by);
-      return "void";
-    }
-    throw new AgentError("BUSY", "This side decides about a new generation now; ask again");
   }
 }
 

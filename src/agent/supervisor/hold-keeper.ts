@@ -10,7 +10,7 @@ import { errorCode, errorMessage } from "../../base/errors.ts";
 import { type Logger } from "../../base/logger.ts";
 import { type Service } from "../../base/service.ts";
 import { type ConsensusNode } from "../../consensus/driver/api.ts";
-import { type LineagePeers } from "../../consensus/lineage/ports.ts";
+import { type LineagePeers, type SettledExit } from "../../consensus/lineage/ports.ts";
 import { type ExitHold } from "./exit-hold.ts";
 
 export interface HoldKeeperDeps {
@@ -66,20 +66,24 @@ export class HoldKeeper implements Service {
   async #settle(generation: string, signal: AbortSignal): Promise<void> {
     const { hold, node, clock, logger } = this.#deps;
     while (hold.statements.length > 0) {
-      if (node.generation().id !== generation) await hold.clear();
-      for (const { nonce, asker } of hold.statements) await this.#ask(asker, nonce);
+      try {
+        if (node.generation().id !== generation) await hold.clear();
+      } catch (error) {
+        logger.error({ error: errorMessage(error) }, "the hold could not be lifted yet");
+      }
+      for (const { nonce, asker } of hold.statements) await this.#ask(asker, { nonce, generation });
       if (hold.statements.length > 0) await delay(clock, periodMs, signal);
     }
     await node.release();
     logger.info({}, "no longer held");
   }
 
-  async #ask(asker: string, nonce: string): Promise<void> {
+  async #ask(asker: string, exit: SettledExit): Promise<void> {
     const { hold, settleExit, clock, logger } = this.#deps;
     try {
-      const verdict = await settleExit(asker, nonce);
+      const verdict = await settleExit(asker, exit);
       this.#heardMs = clock.monotonicMs();
-      if (verdict === "void") await hold.settle(nonce);
+      if (verdict === "void") await hold.settle(exit.nonce);
     } catch (error) {
       if (errorCode(error) === "BUSY") this.#heardMs = clock.monotonicMs();
       logger.debug({ asker, error: errorMessage(error) }, "who was told does not answer yet");

@@ -24,6 +24,7 @@ import {
   type Fencer,
   type MergePolicy,
   type PromiseAnswer,
+  type SettledExit,
 } from "../lineage/ports.ts";
 import { type RegisterAnswer } from "../lineage/register.ts";
 import { type LineageHello, type SurvivorPlan, type Survey } from "../lineage/types.ts";
@@ -138,6 +139,20 @@ export class LineageDriver implements Service {
     return this.exclusively(() =>
       this.#promise(this.coordinator.accept(request, this.facts.now())),
     );
+  }
+
+  /** @throws AgentError BUSY: this side decides just now. */
+  settleExit(by: NodeId, exit: SettledExit): Promise<"void" | "used"> {
+    return this.exclusively(async () => {
+      const verdict = this.coordinator.settleExit(by, exit, this.facts.now());
+      if (verdict.answer === "busy") {
+        throw new AgentError("BUSY", "This side decides about a new generation now; ask again");
+      }
+      if (verdict.answer === "void" && verdict.promise !== null) {
+        await this.#deps.engine.promise(verdict.promise);
+      }
+      return verdict.answer;
+    });
   }
 
   /** Asks everybody once, so that a plan is about who answers now. */
@@ -311,7 +326,7 @@ export class LineageDriver implements Service {
 }
 
 /** A ballot belongs to who asks: nobody can use up another's. */
-function requireOwnBallot(by: NodeId, { ballot }: BallotRequest): void {
+function requireOwnBallot(by: NodeId, { ballot }: Pick<BallotRequest, "ballot">): void {
   if (ballot.node !== by) {
     throw new AgentError("INVALID", `Ballot of "${ballot.node}" was asked for by "${by}"`);
   }

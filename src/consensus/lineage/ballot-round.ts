@@ -6,7 +6,7 @@
 import { type NodeId, type Term } from "../core/types.ts";
 import { type CoordinatorEffect } from "./coordinator-types.ts";
 import { type PromiseAnswer } from "./ports.ts";
-import { proposable } from "./register.ts";
+import { compareBallots, proposable } from "./register.ts";
 import { type Ballot, type Generation, type SurvivorPlan } from "./types.ts";
 
 export type RoundStep =
@@ -43,6 +43,9 @@ export class BallotRound {
   prepared(from: NodeId, answer: PromiseAnswer): RoundStep {
     if (this.#child !== null || !this.plan.survivors.includes(from)) return wait;
     if (!answer.granted) return refusal(from, answer);
+    // An answer to an earlier ballot that comes late promises nothing to this one.
+    const given = answer.promise?.ballot ?? this.ballot;
+    if (compareBallots(given, this.ballot) !== 0) return wait;
     this.#promised.set(from, answer);
     const missing = this.plan.survivors.length - this.#promised.size;
     if (missing === 1 && !this.#promised.has(this.ballot.node)) {
@@ -68,7 +71,8 @@ export class BallotRound {
   }
 
   #prepare(targets: readonly NodeId[]): readonly CoordinatorEffect[] {
-    const request = { parent: this.plan.parent.id, ballot: this.ballot };
+    const { parent, exits } = this.plan;
+    const request = { parent: parent.id, ballot: this.ballot, exits };
     return targets.map((to) => ({ kind: "prepare", to, request }));
   }
 

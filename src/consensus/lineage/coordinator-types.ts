@@ -69,9 +69,11 @@ export interface LocalFacts {
 export interface BallotRequest {
   readonly parent: string;
   readonly ballot: Ballot;
+  /** Nonces of the attested exits that it is built on. Who has renounced one of them takes no part. */
+  readonly exits: readonly string[];
 }
 
-export interface AcceptRequest extends BallotRequest {
+export interface AcceptRequest extends Omit<BallotRequest, "exits"> {
   readonly child: Generation;
 }
 

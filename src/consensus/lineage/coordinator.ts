@@ -17,11 +17,12 @@ import {
   type RecoverVerdict,
 } from "./coordinator-types.ts";
 import { childGeneration, currentGeneration, withGeneration } from "./generation.ts";
+import { type ExitVerdict, exitVerdict } from "./exit-verdict.ts";
 import { Meetings } from "./meetings.ts";
 import { PeerViews } from "./peer-views.ts";
-import { type PromiseAnswer } from "./ports.ts";
+import { type PromiseAnswer, type SettledExit } from "./ports.ts";
 import { onAccept, onPrepare, type RegisterAnswer } from "./register.ts";
-import { currentPromise, helloOf, registerState, surveyOf } from "./self-report.ts";
+import { currentPromise, helloOf, participants, registerState, surveyOf } from "./self-report.ts";
 import { planSurvivors } from "./survivor-plan.ts";
 import {
   type Generation,
@@ -145,7 +146,7 @@ export class Coordinator {
     const state = registerState(facts);
     // With a quorum in sight there is no reason to leave; in the middle of a change there is no place to leave.
     const stays = facts.leader !== null || this.#busy !== null;
-    return stays
+    return stays || this.#peers.hasRenounced(request.exits)
       ? { granted: false, promise: state.promise, write: false }
       : onPrepare(state, request);
   }
@@ -173,9 +174,13 @@ export class Coordinator {
     this.#peers.prove(proof);
   }
 
-  /** `node` is back before a proof about it was used: the proof is void. */
-  returned(node: NodeId): void {
-    this.#peers.disprove(node);
+  /** `by` is back and asks whether this side went on without it. */
+  settleExit(by: NodeId, { nonce, generation }: SettledExit, { lineage }: LocalFacts): ExitVerdict {
+    const deciding = this.#busy !== null || this.#round !== null;
+    const ballot = { counter: (this.#highestCounter += 1), node: this.#options.self };
+    const verdict = exitVerdict(by, generation, lineage, { deciding, ballot });
+    if (verdict.answer === "void") this.#peers.renounce(by, nonce);
+    return verdict;
   }
 
   /** The driver is so far with a departure. */
@@ -225,7 +230,9 @@ export class Coordinator {
   #hellos(now: number, facts: LocalFacts): Effects {
     const { helloMs, anxiousHelloMs } = scaledTimings(this.#options.timings, facts);
     const everyMs = facts.leader === null ? anxiousHelloMs : helloMs;
-    const due = this.#participants(facts).filter((to) => this.#peers.helloDue(to, now, everyMs));
+    const due = participants(this.#options.self, facts).filter((to) =>
+      this.#peers.helloDue(to, now, everyMs),
+    );
     for (const to of due) this.#peers.helloSent(to, now);
     return due.map((to) => ({ kind: "hello", to }));
   }
@@ -240,7 +247,7 @@ export class Coordinator {
     if (now - this.#surveyedAt < surveyMs) return effects;
     const first = this.#surveyedAt === -Infinity;
     this.#surveyedAt = now;
-    for (const to of this.#participants(facts)) effects.push({ kind: "survey", to });
+    for (const to of participants(this.#options.self, facts)) effects.push({ kind: "survey", to });
     if (first) return effects; // others are alone only when they had the chance to answer
     const plan = this.plan(now, facts, { operator: false });
     this.#plan = plan;
@@ -324,13 +331,6 @@ export class Coordinator {
     this.#round = null;
     this.#retryAt = now + this.#options.timings.surveyMs;
     return [{ kind: "log", level: "info", message: "the ballot came to nothing", data: { why } }];
-  }
-
-  #participants({ configuration, admitted }: LocalFacts): readonly NodeId[] {
-    const { sets, standbys, observers, lost } = configuration;
-    const all = new Set([...sets.flat(), ...standbys, ...observers, ...lost, ...admitted]);
-    all.delete(this.#options.self);
-    return [...all];
   }
 
   /** Says what it waits for once per reason. */

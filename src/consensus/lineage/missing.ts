@@ -15,15 +15,20 @@ export interface Missing {
   /** Somebody in the group was up when it fell silent. */
   readonly outlived: boolean;
   readonly proof: Proof["kind"] | null;
+  /** Nonces of the attested exits that hold. */
+  readonly exits: readonly string[];
 }
 
 export function assess(id: NodeId, group: readonly Survey[], best: Survey): Missing {
+  const proofs = group.flatMap((survey) => survey.proofs);
+  const holding = proofs.filter((proof) => proof.node === id && holds(proof, best));
   return {
     id,
     votes: voterIds(best.configuration).includes(id),
     silentMs: silenceOf(id, group),
     outlived: group.some((survey) => survey.outlived.includes(id)),
-    proof: proofOf(id, group, best),
+    proof: order.find((kind) => holding.some((proof) => proof.kind === kind)) ?? null,
+    exits: holding.flatMap((proof) => (proof.kind === "exit" ? [proof.statement.nonce] : [])),
   };
 }
 
@@ -34,12 +39,6 @@ function silenceOf(id: NodeId, group: readonly Survey[]): number {
   const heard = told.filter(({ ms, up }) => ms < up);
   if (heard.length > 0) return Math.min(...heard.map(({ ms }) => ms));
   return Math.max(0, ...told.map(({ up }) => up));
-}
-
-function proofOf(id: NodeId, group: readonly Survey[], best: Survey): Proof["kind"] | null {
-  const proofs = group.flatMap((survey) => survey.proofs).filter(({ node }) => node === id);
-  const holding = proofs.filter((proof) => holds(proof, best)).map(({ kind }) => kind);
-  return order.find((kind) => holding.includes(kind)) ?? null;
 }
 
 /** Strongest first: only the last leaves open whether something acknowledged is missing. */

@@ -14,9 +14,13 @@ interface PeerView {
   helloAt: number;
 }
 
+const maxRenounced = 1024;
+
 export class PeerViews {
   readonly #views = new Map<NodeId, PeerView>();
   readonly #proofs = new Map<NodeId, Proof>();
+  /** Nonces of exits that this agent has said it will not use; the newest, a late statement comes within seconds. */
+  readonly #renounced = new Set<string>();
   readonly #self: NodeId;
 
   constructor(self: NodeId) {
@@ -66,11 +70,20 @@ export class PeerViews {
   }
 
   prove(proof: Proof): void {
+    if (proof.kind === "exit" && this.#renounced.has(proof.statement.nonce)) return;
     this.#proofs.set(proof.node, proof);
   }
 
-  disprove(node: NodeId): void {
+  /** `node` is back, and was told that its exit will not be used. */
+  renounce(node: NodeId, nonce: string): void {
     this.#proofs.delete(node);
+    this.#renounced.add(nonce);
+    const [oldest] = this.#renounced;
+    if (this.#renounced.size > maxRenounced && oldest !== undefined) this.#renounced.delete(oldest);
+  }
+
+  hasRenounced(nonces: readonly string[]): boolean {
+    return nonces.some((nonce) => this.#renounced.has(nonce));
   }
 
   proofs(current: string): readonly Proof[] {

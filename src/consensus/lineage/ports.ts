@@ -16,7 +16,11 @@ export interface LineagePeers {
   survey(to: NodeId, survey: Survey): Promise<Survey>;
   prepare(
     to: NodeId,
-    request: { readonly parent: string; readonly ballot: Ballot },
+    request: {
+      readonly parent: string;
+      readonly ballot: Ballot;
+      readonly exits: readonly string[];
+    },
   ): Promise<PromiseAnswer>;
   accept(
     to: NodeId,
@@ -30,7 +34,13 @@ export interface LineagePeers {
    */
   demote(to: NodeId, node: NodeId): Promise<Demotion>;
   /** Asks whether an attested exit was used; afterwards it cannot be used any more. */
-  settleExit(to: NodeId, nonce: string): Promise<"void" | "used">;
+  settleExit(to: NodeId, exit: SettledExit): Promise<"void" | "used">;
+}
+
+/** One statement, by its nonce, and the id of the generation that its agent is back in. */
+export interface SettledExit {
+  readonly nonce: string;
+  readonly generation: string;
 }
 
 export interface PromiseAnswer {

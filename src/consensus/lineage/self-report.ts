@@ -22,6 +22,17 @@ export function registerState({ lineage }: Pick<LocalFacts, "lineage">): Registe
   return { generation: { n, id }, promise: currentPromise(lineage) };
 }
 
+/** Whom it talks to: everybody that its configuration names or that is admitted. */
+export function participants(
+  self: NodeId,
+  { configuration, admitted }: Pick<LocalFacts, "configuration" | "admitted">,
+): readonly NodeId[] {
+  const { sets, standbys, observers, lost } = configuration;
+  const all = new Set([...sets.flat(), ...standbys, ...observers, ...lost, ...admitted]);
+  all.delete(self);
+  return [...all];
+}
+
 export function helloOf(
   { self, clusterId }: { readonly self: NodeId; readonly clusterId: string },
   facts: LocalFacts,

@@ -51,10 +51,12 @@ export function planSurvivors(
   const best = bestOf(group);
   const survivors = group.map(({ from }) => from).sort();
   const { configuration } = best;
+  const finish = finishOf(group);
+  const givenUp = surveys.filter((one) => isGivenUp(one, finish, own)).map(({ from }) => from);
   const missing = membersOf(configuration)
     .filter((id) => !survivors.includes(id))
     .map((id) => assess(id, group, best));
-  const decision = decide({ group, best, missing, ...settings, ...options });
+  const decision = decide({ group, best, missing, givenUp, ...settings, ...options });
   const lost = missing.map(({ id, silentMs, proof }) => ({ id, silentMs, proof }));
   const everybody = new Set([...membersOf(configuration), ...configuration.lost, ...survivors]);
   return {
@@ -63,8 +65,9 @@ export function planSurvivors(
     parent: refOf(own.generation),
     survivors,
     best: best.from,
-    finish: finishOf(group),
+    finish,
     lost,
+    exits: missing.flatMap(({ exits }) => exits),
     outlived: missing.every(({ votes, outlived, proof }) => !votes || outlived || proof !== null),
     missingAtMost: missingAtMost(group, best, missing),
     majorityOfAll: 2 * survivors.length > everybody.size,
@@ -111,6 +114,18 @@ function finishOf(group: readonly Survey[]): Generation | null {
   return group.map(acceptedOf).find((child) => child !== null) ?? null;
 }
 
+/**
+ * Of two kinds of members that answer nothing need be awaited once the group has a child to finish: who waits itself
+ * until that child, which has given it up, is there or renounced; and who accepted another child, and can never
+ * agree. Both follow into the child, or meet it like any other history.
+ */
+function isGivenUp(one: Survey, finish: Generation | null, own: Survey): boolean {
+  if (finish === null || one.generation.id !== own.generation.id) return false;
+  const accepted = acceptedOf(one);
+  if (accepted !== null) return accepted.id !== finish.id;
+  return one.held && finish.lost.includes(one.from);
+}
+
 function compareLogs(a: Survey, b: Survey): number {
   return a.lastTerm - b.lastTerm || a.lastIndex - b.lastIndex;
 }
@@ -133,12 +148,14 @@ interface Situation extends PlanOptions {
   readonly group: readonly Survey[];
   readonly best: Survey;
   readonly missing: readonly Missing[];
+  /** Members that answer and are not waited for. */
+  readonly givenUp: readonly NodeId[];
   readonly policy: SurvivorPolicy;
   readonly timers: SurvivorTimers;
 }
 
 function decide(situation: Situation): Decision {
-  const { group, best, missing, policy, operator, hold } = situation;
+  const { group, best, missing, givenUp, policy, operator, hold } = situation;
   const waits = (why: string): Decision => ({ act: false, why, waitMs: null });
   const unsound = group.filter(({ storageOk }) => !storageOk);
   if (unsound.some(({ held }) => !held)) return waits("the log of this agent is damaged");
@@ -169,7 +186,7 @@ function decide(situation: Situation): Decision {
   if (operator) return acts("the operator decides");
   if (hold) return waits("survivor.hold is set");
   if (policy === "off") return waits("survivor.auto is off: an operator must decide");
-  const unproven = missing.filter(({ proof }) => proof === null);
+  const unproven = missing.filter(({ id, proof }) => proof === null && !givenUp.includes(id));
   if (!unproven.some(({ votes }) => votes)) return acts("every missing voter is proven gone");
   if (policy === "proof") {
     const names = unproven.filter(({ votes }) => votes).map(({ id }) => id);

@@ -212,6 +212,8 @@ export interface SurvivorPlan {
     readonly silentMs: number | null;
     readonly proof: Proof["kind"] | null;
   }[];
+  /** Nonces of the attested exits it counts on. */
+  readonly exits: readonly string[];
   readonly outlived: boolean;
   readonly missingAtMost: number | null;
   readonly majorityOfAll: boolean;

@@ -76,6 +76,18 @@ const exit = (change: Partial<ExitStatement> = {}): ExitStatement => ({
 });
 const exited = (change: Partial<ExitStatement> = {}): Survey =>
   survey("b", [], two, 2000, { proofs: [{ kind: "exit", node: "a", statement: exit(change) }] });
+/** A child of the first generation without "a", accepted under a ballot of `coordinator`. */
+function acceptedWithoutA(id: string, coordinator: string): LineagePromise {
+  const ballot = { counter: 1, node: coordinator };
+  const child: Generation = {
+    ...{ ...root, n: 2, id, parent: root.id, kind: "forced-auto", coordinator },
+    ...{ members: ["b"], lost: ["a"] },
+  };
+  return { parent: root.id, ballot, accepted: { ballot, child } };
+}
+/** Held: its end was attested, and it may not take part before that is settled. */
+const waiting = (from: string, ...twoWay: string[]): Survey =>
+  survey(from, twoWay, two, 0, { held: true, storageOk: false });
 const cold = { outlived: [], upMs: 50_000 };
 
 const rows: readonly (readonly [string, SurvivorPlan, Partial<SurvivorPlan>])[] = [
@@ -113,6 +125,29 @@ const rows: readonly (readonly [string, SurvivorPlan, Partial<SurvivorPlan>])[] 
     "an attested exit of another generation is none",
     plan([exited({ generation: { n: 2, id: "f" } })], { policy: "proof" }),
     { act: false },
+  ],
+  [
+    "an attested exit is named, so that who renounced it takes no part",
+    plan([exited()]),
+    { exits: ["1"] },
+  ],
+  [
+    "a crash between two steps of a ballot: what was accepted is finished, though the one given up is back and waits",
+    plan([survey("b", ["a"], two, 0, { promise: acceptedWithoutA("x", "b") }), waiting("a", "b")]),
+    { act: true, survivors: ["b"], kind: "forced-auto" },
+  ],
+  [
+    "who waits is waited for while nothing was accepted",
+    plan([survey("b", ["a"], two, 0), waiting("a", "b")]),
+    { act: false },
+  ],
+  [
+    "two that accepted different children, and a third that is silent for long: one of them goes on",
+    plan([
+      survey("b", ["c"], three, hour, { promise: acceptedWithoutA("x", "b") }),
+      survey("c", ["b"], three, hour, { promise: acceptedWithoutA("y", "a") }),
+    ]),
+    { act: true, survivors: ["b"], best: "b", kind: "forced-auto" },
   ],
   [
     "2→1, the leader was fenced",
