@@ -13,6 +13,7 @@ import {
   type ProposeResult,
   type RaftCore,
   type Ready,
+  type Relayed,
   type RecoveredLog,
   type SnapshotMeta,
 } from "../../src/consensus/core/types.ts";
@@ -120,6 +121,10 @@ export class ObservedCore implements RaftCore {
 
   snapshotTaken(meta: SnapshotMeta): void {
     this.#core.snapshotTaken(meta);
+  }
+
+  relayed(batch: Relayed): boolean {
+    return this.#core.relayed(batch);
   }
 
   snapshotReceived(meta: SnapshotMeta): void {

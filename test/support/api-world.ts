@@ -250,6 +250,7 @@ function consensusStatus(applied: number): ConsensusStatus {
     term: 7,
     vote: null,
     leader: peer("n2"),
+    relayed: false,
     commit: applied,
     applied,
     first: 1,

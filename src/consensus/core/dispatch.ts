@@ -41,7 +41,8 @@ function adoptTerm(state: CoreState, message: Message): boolean {
  * half-connected node cannot disturb. A leader in office counts as heard: without its quorum it steps down.
  */
 function leaderIsAlive(state: CoreState): boolean {
-  return state.leader !== null && state.electionElapsed < state.options.electionTicks;
+  const { leader, relayed, electionElapsed, options } = state;
+  return leader !== null && !relayed && electionElapsed < options.electionTicks;
 }
 
 function isFromLeader(message: Message): message is FromLeader {
@@ -105,8 +106,8 @@ function handle(state: CoreState, message: Message): void {
 function handleFromLeader(state: CoreState, message: FromLeader): void {
   assert(message.term === state.term, "a leader is followed in its own term");
   assert(message.from !== state.self, "nobody follows itself");
-  // One leader per term: whoever else claims it lies or is broken.
-  if (state.leader !== null && state.leader !== message.from) {
+  // One leader per term: whoever else claims it lies or is broken. Hearsay may have named somebody else.
+  if (state.leader !== null && !state.relayed && state.leader !== message.from) {
     drop(state, "second-leader");
     return;
   }

@@ -2,6 +2,7 @@
 import { assert } from "../../base/assert.ts";
 import { decodeConfiguration } from "./config-codec.ts";
 import { advanceCommit, drop, type CoreState } from "./state.ts";
+import { becomeFollower } from "./transitions.ts";
 import {
   EntryType,
   type Configuration,
@@ -53,7 +54,7 @@ function firstDifference(state: CoreState, entries: readonly Entry[]): Index | n
   return entry?.index ?? null;
 }
 
-function decodeConfigurations(entries: readonly Entry[]): readonly Configuration[] | null {
+export function decodeConfigurations(entries: readonly Entry[]): readonly Configuration[] | null {
   const result: Configuration[] = [];
   for (const { type, index, data } of entries) {
     if (type !== EntryType.config && type !== EntryType.forceConfig) continue;
@@ -64,7 +65,7 @@ function decodeConfigurations(entries: readonly Entry[]): readonly Configuration
   return result;
 }
 
-function replaceFrom(
+export function replaceFrom(
   state: CoreState,
   news: readonly Entry[],
   configurations: readonly Configuration[],
@@ -150,6 +151,8 @@ export function handleSnapshotOffer(state: CoreState, message: Of<"Snapshot">): 
 export function installSnapshot(state: CoreState, meta: SnapshotMeta): void {
   const { log, configs, writes, apply } = state;
   if (meta.index <= state.commit) return;
+  // From a member that is not the leader it can be of a term that was not heard of here.
+  if (meta.term > state.term) becomeFollower(state, meta.term, null);
   if (log.termAt(meta.index) === meta.term) {
     advanceCommit(state, meta.index);
   } else if (state.role.name === "leader") {
@@ -171,8 +174,8 @@ export function installSnapshot(state: CoreState, meta: SnapshotMeta): void {
 }
 
 function acknowledgeSnapshot(state: CoreState): void {
-  const { leader, self, term, outbox, commit } = state;
-  if (leader === null || leader === self) return;
+  const { leader, relayed, self, term, outbox, commit } = state;
+  if (leader === null || leader === self || relayed) return;
   assert(commit <= state.log.last, "only what exists is acknowledged");
   const ack = { type: "AppendResp", from: self, to: leader, term, ok: true } as const;
   outbox.sendWhenDurable({ ...ack, index: commit, hintIndex: 0, hintTerm: 0 });

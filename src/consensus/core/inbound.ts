@@ -4,7 +4,14 @@
  */
 import { configurationFault } from "./configuration.ts";
 import { isNodeId } from "./config-codec.ts";
-import { EntryType, type Entry, type Message, type SnapshotMeta } from "./types.ts";
+import {
+  EntryType,
+  type Entry,
+  type Index,
+  type Message,
+  type SnapshotMeta,
+  type Term,
+} from "./types.ts";
 
 /** Terms and indices stay far below 2^53, so that sums with them are exact. At 1000 a second: 8900 years. */
 export const maxNumber = 2 ** 48;
@@ -64,17 +71,28 @@ function isAppend(message: Extract<Message, { readonly type: "Append" }>): boole
   const { prevIndex, prevTerm, commit, leaderLast, entries, term } = message;
   if (![prevIndex, prevTerm, commit, leaderLast].every(isNumber)) return false;
   if (!Array.isArray(entries) || entries.length > maxEntries || prevTerm > term) return false;
+  const newest = entries.at(-1)?.term ?? prevTerm;
+  return newest <= term && runBytes(prevIndex, prevTerm, entries) <= maxAppendBytes;
+}
+
+/** Bytes of payload; infinite when this is no run of entries behind that position. */
+function runBytes(prevIndex: Index, prevTerm: Term, entries: readonly Entry[]): number {
   let index = prevIndex;
   let newest = prevTerm;
   let bytes = 0;
-  for (const entry of entries as readonly Entry[]) {
-    if (!isEntry(entry) || entry.index !== index + 1) return false;
-    if (entry.term < newest || entry.term > term) return false;
+  for (const entry of entries) {
+    if (!isEntry(entry) || entry.index !== index + 1 || entry.term < newest) return Infinity;
     index = entry.index;
     newest = entry.term;
     bytes += entry.data.length;
   }
-  return bytes <= maxAppendBytes;
+  return bytes;
+}
+
+/** Contiguous entries behind `prevIndex`, of terms that do not fall, within the limits of one message. */
+export function isRun(prevIndex: Index, entries: readonly Entry[]): boolean {
+  if (!isNumber(prevIndex) || !Array.isArray(entries)) return false;
+  return entries.length <= maxEntries && runBytes(prevIndex, 0, entries) <= maxAppendBytes;
 }
 
 function isEntry({ index, term, type, data }: Entry): boolean {

@@ -18,6 +18,7 @@ import { readIndex, tickForwardedReads } from "./read-index.ts";
 import { hasReady, takeReady, type Reported } from "./ready.ts";
 import { handleLoaded } from "./replication.ts";
 import { proposeConfig } from "./reconfigure.ts";
+import { takeRelayed } from "./relay.ts";
 import { createState, drop, isPromotable, resetElectionTimer, type CoreState } from "./state.ts";
 import { describeStatus } from "./status.ts";
 import { startTransfer } from "./transfer.ts";
@@ -37,6 +38,7 @@ import {
   type RaftCore,
   type Ready,
   type RecoveredLog,
+  type Relayed,
   type SnapshotMeta,
   type Term,
 } from "./types.ts";
@@ -129,7 +131,7 @@ class Core implements RaftCore {
     if (id === state.self) return;
     if (state.role.name === "leader") {
       peerUnreachable(state, state.role, id);
-    } else if (evidence === "closed" && id === state.leader) {
+    } else if (evidence === "closed" && id === state.leader && !state.relayed) {
       // Its process is gone: vote for others from now on, and stand soon. The spread avoids a split vote.
       setLeader(state, null);
       const { heartbeatTicks, random } = state.options;
@@ -195,6 +197,12 @@ class Core implements RaftCore {
   snapshotReceived(meta: SnapshotMeta): void {
     if (isSnapshot(meta)) installSnapshot(this.#state, meta);
     else drop(this.#state, "malformed");
+  }
+
+  relayed(batch: Relayed): boolean {
+    const taken = takeRelayed(this.#state, batch);
+    this.#guard();
+    return taken;
   }
 
   stepDown(reason: string): void {

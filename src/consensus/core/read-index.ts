@@ -21,7 +21,7 @@ export function readIndex(state: CoreState, context: number): void {
   assert(Number.isSafeInteger(context), "a read context is an integer");
   if (state.role.name === "leader") {
     enqueue(state, state.role, { from: state.self, context });
-  } else if (state.leader === null || state.forwarded.size >= maxWaiting) {
+  } else if (state.leader === null || state.relayed || state.forwarded.size >= maxWaiting) {
     state.outbox.reads.push({ context, index: 0, ok: false });
   } else {
     assert(state.leader !== state.self, "a follower's leader is somebody else");

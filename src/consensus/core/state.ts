@@ -35,6 +35,8 @@ export interface CoreState {
   term: Term;
   vote: NodeId | null;
   leader: NodeId | null;
+  /** `leader` is hearsay of other members: it does not stream to this node. */
+  relayed: boolean;
   commit: Index;
   /** The newest index the leader told of: how much this node may lack. */
   leaderLast: Index;
@@ -72,6 +74,7 @@ export function createState(options: CoreOptions, recovered: RecoveredLog): Core
     term: hardState.term,
     vote: hardState.vote,
     leader: null,
+    relayed: false,
     commit: Math.max(hardState.commit, base),
     leaderLast: log.last,
     electionElapsed: 0,

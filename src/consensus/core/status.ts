@@ -5,13 +5,14 @@ import { committedConfig, effectiveConfig, type CoreState } from "./state.ts";
 import { type CoreStatus, type NodeId, type PeerProgress } from "./types.ts";
 
 export function describeStatus(state: CoreState): CoreStatus {
-  const { role, term, vote, leader, commit, apply, log, leaderLast } = state;
+  const { role, term, vote, leader, relayed, commit, apply, log, leaderLast } = state;
   assert(commit <= log.last, "committed entries exist");
   return {
     role: role.name,
     term,
     vote,
     leader,
+    relayed,
     commit,
     applied: apply.applied,
     first: log.first,

@@ -24,7 +24,8 @@ export function enterTerm(state: CoreState, term: Term): void {
   state.vote = null;
 }
 
-export function setLeader(state: CoreState, leader: NodeId | null): void {
+export function setLeader(state: CoreState, leader: NodeId | null, relayed = false): void {
+  state.relayed = relayed;
   if (state.leader === leader) return;
   if (state.role.name !== "leader") assert(leader !== state.self, "only a leader leads");
   failForwardedReads(state);

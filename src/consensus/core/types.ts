@@ -228,6 +228,19 @@ export interface CoreOptions {
   readonly random: () => number;
 }
 
+/**
+ * Committed entries behind `prevIndex` from a member that applied them, not from the leader's stream. Who relays must
+ * have the same hash chain at `prevIndex`.
+ */
+export interface Relayed {
+  readonly prevIndex: Index;
+  readonly entries: readonly Entry[];
+  /** Who leads, as far as the relaying member knows; null when it knows no leader. */
+  readonly leader: NodeId | null;
+  /** For so many ticks that is believed. */
+  readonly leaderTicks: number;
+}
+
 /** Why an input was ignored. */
 export type DropReason =
   | "malformed"
@@ -236,6 +249,7 @@ export type DropReason =
   | "stale-term"
   | "second-leader"
   | "beyond-log"
+  | "not-of-this-log"
   | "unexpected";
 
 export interface PeerProgress {
@@ -253,6 +267,8 @@ export interface CoreStatus {
   readonly term: Term;
   readonly vote: NodeId | null;
   readonly leader: NodeId | null;
+  /** The leader is known from other members only: it does not stream to this node. */
+  readonly relayed: boolean;
   readonly commit: Index;
   readonly applied: Index;
   readonly first: Index;
@@ -294,6 +310,8 @@ export interface RaftCore {
   snapshotTaken(meta: SnapshotMeta): void;
   /** A snapshot offered by `Snapshot` was received whole and verified: install it. */
   snapshotReceived(meta: SnapshotMeta): void;
+  /** Takes what another member relays; false when it does not fit this log, or the leader streams to this node. */
+  relayed(batch: Relayed): boolean;
   stepDown(reason: string): void;
   status(): CoreStatus;
   /** How many inputs were ignored, by reason (a metric). */
