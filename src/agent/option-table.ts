@@ -48,6 +48,12 @@ export const optionTable = [
     describe: "gossip by sealed datagrams too, on the peer port's number (default off)",
   },
   { flag: "snapshot-entries", value: "N", describe: "log entries between snapshots" },
+  { flag: "max-voters", value: "N", describe: "members that vote, at most (default 5)" },
+  {
+    flag: "max-standbys",
+    value: "N",
+    describe: "members the leader streams to beside voters, at most (default 5); others observe",
+  },
   {
     flag: "config-watch",
     value: "DURATION",

@@ -46,6 +46,17 @@ export const entryCount: Kind<number> = {
   expected: "a whole number of at least 16",
 };
 
+/** More would cost every write more than they add to safety. */
+export const voterCount: Kind<number> = {
+  parse: (given) => (/^[1357]$/.test(given) ? Number(given) : null),
+  expected: "1, 3, 5 or 7",
+};
+
+export const standbyCount: Kind<number> = {
+  parse: (given) => (/^\d{1,2}$/.test(given) && Number(given) <= 32 ? Number(given) : null),
+  expected: "a whole number up to 32",
+};
+
 export const duration: Kind<number> = {
   parse: (given) => {
     const ms = parseDuration(given);

@@ -28,6 +28,8 @@ export interface AgentOptions {
   /** Gossip by datagrams too. */
   readonly gossipUdp: boolean;
   readonly snapshotEntries: number;
+  /** What this agent keeps to while it leads. */
+  readonly places: { readonly maxVoters: number; readonly maxStandbys: number };
   readonly configWatchMs: number;
   readonly configRepo: { readonly url: string; readonly ref: string | null } | null;
   readonly clusterName: string;
@@ -183,6 +185,10 @@ function buildOptions(read: OptionReader, env: Environment): AgentOptions {
     gossipProfile: read.required("gossip-profile", kinds.oneOf("lan", "wan", "local"), "lan"),
     gossipUdp: read.required("gossip-udp", kinds.oneOf("on", "off"), "off") === "on",
     snapshotEntries: read.required("snapshot-entries", kinds.entryCount, "50000"),
+    places: {
+      maxVoters: read.required("max-voters", kinds.voterCount, "5"),
+      maxStandbys: read.required("max-standbys", kinds.standbyCount, "5"),
+    },
     configWatchMs: read.required("config-watch", kinds.duration, "60s"),
     configRepo: read.optional("config-repo", kinds.repository),
     clusterName: read.required("cluster-name", kinds.name, "muster"),

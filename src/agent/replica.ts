@@ -12,6 +12,7 @@ import { Autopilot, type ClusterMembers } from "../consensus/driver/autopilot.ts
 import { defaultAutopilotLimits } from "../consensus/driver/autopilot-plan.ts";
 import { createConsensusNode, type MeasuredConsensusNode } from "../consensus/driver/driver.ts";
 import { defaultDriverOptions } from "../consensus/driver/options.ts";
+import { defaultRelayOptions, Relay } from "../consensus/driver/relay.ts";
 import { immediateScheduler } from "../consensus/driver/scheduler.ts";
 import { Submitter } from "../consensus/driver/submitter.ts";
 import { bootstrapLineage } from "../consensus/lineage/generation.ts";
@@ -28,6 +29,7 @@ import { handingOver } from "./handing-over.ts";
 import { forwardSubmit, forwardTransfer, serveLeaderDoor } from "./leader-door.ts";
 import { type Mesh } from "./mesh.ts";
 import { type AgentOptions } from "./options.ts";
+import { askLeader, relayPeers, serveRelay } from "./relay-rpc.ts";
 import { type ExitHold } from "./supervisor/exit-hold.ts";
 
 export interface Replica {
@@ -48,15 +50,18 @@ export interface ReplicaDeps {
   readonly mayEvict: (partner: string) => boolean;
 }
 
-export function createReplica(
-  { options, state }: { readonly options: AgentOptions; readonly state: AgentState },
-  deps: ReplicaDeps,
-): Replica {
+interface Agent {
+  readonly options: AgentOptions;
+  readonly state: AgentState;
+}
+
+export function createReplica(agent: Agent, deps: ReplicaDeps): Replica {
+  const { options } = agent;
   const { mesh, stateMachine, clock } = deps;
   const logger = deps.logger.child({ module: "consensus" });
   const self = mesh.identity.peer;
-  const node = createNode({ options, state }, { ...deps, logger });
   const { rpc } = mesh;
+  const node = createNode(agent, { ...deps, logger });
   const propose = withFailpoint(
     options.failpoint,
     handingOver({ self, view: stateMachine.view }, node),
@@ -77,20 +82,25 @@ export function createReplica(
     random: systemRandom,
   });
   serveLeaderDoor(rpc, (request) => submitter.handleForward(request), node);
+  const relay = new Relay(
+    { ...defaultRelayOptions, self },
+    { node, peers: relayPeers(rpc, deps.gossip), clock, random: systemRandom, logger },
+  );
+  serveRelay(rpc, relay, node);
   const autopilot = new Autopilot(
-    { self, limits: defaultAutopilotLimits },
+    { self, limits: { ...defaultAutopilotLimits, ...options.places } },
     { node, members: clusterMembers(deps), clock, logger },
   );
   return {
     node,
     submitter,
-    services: [node, autopilot],
+    services: [node, autopilot, relay],
     transferLeadership: (to, timeoutMs) => forwardTransfer({ rpc, self }, node, to, timeoutMs),
   };
 }
 
 function createNode(
-  { options, state }: { readonly options: AgentOptions; readonly state: AgentState },
+  { options, state }: Agent,
   { mesh, stateMachine, clock, logger, hold, mayEvict }: ReplicaDeps,
 ): MeasuredConsensusNode<CommandResult> {
   const self = mesh.identity.peer;
@@ -122,6 +132,7 @@ function createNode(
       random: systemRandom,
       scheduler: immediateScheduler,
       logger,
+      askLeader: askLeader(mesh.rpc),
     },
   );
 }

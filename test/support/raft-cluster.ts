@@ -21,6 +21,7 @@ import {
   createConsensusNode,
   type MeasuredConsensusNode,
 } from "../../src/consensus/driver/driver.ts";
+import { defaultRelayOptions, Relay, type RelayOptions } from "../../src/consensus/driver/relay.ts";
 import { defaultDriverOptions, type DriverOptions } from "../../src/consensus/driver/options.ts";
 import {
   type RaftTransport,
@@ -31,6 +32,7 @@ import { decodeMessages, encodeMessages, generationOf } from "../../src/consensu
 import { bootstrapLineage, currentGeneration } from "../../src/consensus/lineage/generation.ts";
 import { MemoryDisk, type MemoryLogHooks, MemoryLogStore } from "./memory-log.ts";
 import { MemorySnapshots, SnapshotShelf } from "./memory-snapshots.ts";
+import { RelayLinks } from "./relay-links.ts";
 import { VirtualClock } from "./virtual-clock.ts";
 
 /** What every agent of a cluster in memory begins with. */
@@ -166,6 +168,7 @@ export interface ClusterNode {
   readonly machine: ListMachine;
   readonly transport: MemoryTransport;
   readonly log: MemoryLogStore;
+  readonly relay: Relay | null;
 }
 
 export interface ClusterOptions {
@@ -174,6 +177,8 @@ export interface ClusterOptions {
   readonly hooks?: (id: NodeId) => MemoryLogHooks;
   /** Milliseconds a write takes. */
   readonly writeMs?: number;
+  /** Who is not streamed to pulls from others, all of whom are its neighbours. */
+  readonly relay?: Partial<RelayOptions>;
 }
 
 export class RaftCluster implements Carrier {
@@ -184,6 +189,9 @@ export class RaftCluster implements Carrier {
   readonly failures = new Map<NodeId, Error>();
   /** Decides about each frame; false loses it. */
   lets: (from: NodeId, to: NodeId) => boolean = () => true;
+  /** What a member answers to a pull instead of the truth. */
+  forge: (from: NodeId, answer: unknown) => unknown = (_, answer) => answer;
+  readonly #links: RelayLinks;
   readonly #options: ClusterOptions;
   readonly #bootstrap: Configuration;
   #starts = 0;
@@ -191,6 +199,11 @@ export class RaftCluster implements Carrier {
   constructor(voters: readonly NodeId[], options: ClusterOptions = {}) {
     this.#options = options;
     this.#bootstrap = simpleConfiguration(voters);
+    this.#links = new RelayLinks({
+      ...{ clock: this.clock, nodes: this.nodes },
+      lets: (from, to) => this.lets(from, to),
+      forge: (from, answer) => this.forge(from, answer),
+    });
   }
 
   /** Starts an agent on its disk; `member` false: it knows nobody and waits to be added. */
@@ -218,14 +231,26 @@ export class RaftCluster implements Carrier {
         random: seededRandom(seed * 1000 + this.#starts),
         scheduler: { soon: (task) => queueMicrotask(task) },
         logger: silentLogger,
+        askLeader: this.#links.askLeaderOf(id),
       },
     );
     consensus.onFailure((error) => this.failures.set(id, error));
-    const node = { id, consensus, machine, transport, log };
+    const relay = this.#newRelay(id, consensus);
+    const node = { id, consensus, machine, transport, log, relay };
     this.nodes.set(id, node);
     const starting = consensus.start(new AbortController().signal);
     await this.settle(starting);
+    await relay?.start();
     return node;
+  }
+
+  #newRelay(self: NodeId, node: MeasuredConsensusNode<string>): Relay | null {
+    const { relay, seed = 1 } = this.#options;
+    if (relay === undefined) return null;
+    const random = seededRandom(seed * 977 + this.#starts);
+    const peers = this.#links.peersOf(self);
+    const options = { ...defaultRelayOptions, ...relay, self };
+    return new Relay(options, { node, peers, clock: this.clock, random, logger: silentLogger });
   }
 
   async startAll(): Promise<void> {
@@ -242,11 +267,14 @@ export class RaftCluster implements Carrier {
     node.log.crash();
     node.transport.dead = true;
     this.nodes.delete(id);
+    this.#links.closed(id);
+    void node.relay?.stop();
     for (const other of this.nodes.values()) other.transport.notify(id, false, "closed");
   }
 
   async stop(id: NodeId): Promise<void> {
     const node = this.node(id);
+    if (node.relay !== null) await this.settle(node.relay.stop());
     await this.settle(node.consensus.stop());
     node.transport.dead = true;
     this.nodes.delete(id);

@@ -4,13 +4,17 @@
  *
  * Wanted voters: the largest odd number of healthy members up to `maxVoters`, but two when just two are healthy,
  * since then both hold every acknowledged write.
+ *
+ * The leader streams to voters and at most `maxStandbys` standbys. Every other admitted member is an observer: it has
+ * no place in the configuration, so a thousand of them cost the log nothing, and pulls from its neighbours. When a
+ * place gets free the longest admitted one that is alive takes it.
  */
 import { isJoint, roleOf, voterIds } from "../core/configuration.ts";
 import { type ConfigChange, type Configuration, type NodeId } from "../core/types.ts";
 
 export interface AutopilotLimits {
   readonly maxVoters: number;
-  /** Members that the leader streams to beside the voters; those beyond become observers. */
+  /** Members that the leader streams to beside the voters; those beyond are observers. */
   readonly maxStandbys: number;
   /** Voters are not demoted below this number because they are dead. */
   readonly minVoters: number;
@@ -24,8 +28,7 @@ export interface AutopilotLimits {
 
 export const defaultAutopilotLimits: AutopilotLimits = {
   maxVoters: 5,
-  // Observers do not pull yet, and every member must hold a replica, so all get a stream from the leader.
-  maxStandbys: 1000,
+  maxStandbys: 5,
   minVoters: 1,
   demoteAfterMs: 5000,
   loseAfterMs: 30_000,
@@ -125,19 +128,30 @@ const demoteSurplus: Rule = (view, limits) => {
 
 const addMember: Rule = (view, { maxStandbys }) => {
   const { effective, admitted, isAlive, isGone } = view;
-  const room = effective.standbys.length < maxStandbys;
-  const waiting = admitted.filter((id) => isAlive(id) && !isGone(id));
-  const outside = waiting.find((id) => {
+  if (effective.standbys.length >= maxStandbys) return null;
+  const next = admitted.find((id) => {
     const role = roleOf(effective, id);
-    return role === null || role === "lost";
+    return role !== "voter" && role !== "standby" && isAlive(id) && !isGone(id);
   });
-  if (outside !== undefined) {
-    const op = room ? "addStandby" : "addObserver";
-    return step({ op, node: outside }, "the member is alive and has no place yet");
-  }
-  const observer = waiting.find((id) => roleOf(effective, id) === "observer");
-  if (!room || observer === undefined) return null;
-  return step({ op: "addStandby", node: observer }, "a standby's place is free");
+  if (next === undefined) return null;
+  return step({ op: "addStandby", node: next }, "the member is alive and a place is free");
+};
+
+/** The least steady one goes on as an observer: an earlier version, or another limit, gave it its place. */
+const trimStandbys: Rule = (view, { maxStandbys }) => {
+  const { standbys } = view.effective;
+  if (standbys.length <= maxStandbys) return null;
+  const weakest = [...standbys].sort((a, b) => stability(view, a) - stability(view, b))[0];
+  return weakest === undefined
+    ? null
+    : step({ op: "remove", node: weakest }, "it follows its neighbours from now on");
+};
+
+/** Who is back, but has no place, need not be remembered: it is an observer like any other. */
+const forgetReturned: Rule = ({ effective, admitted, isAlive, isGone }) => {
+  const back = effective.lost.find((id) => admitted.includes(id) && isAlive(id) && !isGone(id));
+  if (back === undefined) return null;
+  return step({ op: "remove", node: back }, "it is back, and follows its neighbours");
 };
 
 const rules: readonly Rule[] = [
@@ -147,6 +161,8 @@ const rules: readonly Rule[] = [
   demoteSurplus,
   addMember,
   loseDeadFollower,
+  trimStandbys,
+  forgetReturned,
 ];
 
 export function wantedVoters(healthy: number, maxVoters: number): number {

@@ -8,22 +8,25 @@ import { emptyConfiguration } from "../core/configuration.ts";
 import {
   type ConfigChange,
   type CoreStatus,
+  type Entry,
   type Index,
   type NodeId,
   type ProposeResult,
+  type SnapshotMeta,
   type Term,
 } from "../core/types.ts";
 import { ConsensusError } from "../errors.ts";
 import { currentGeneration } from "../lineage/generation.ts";
 import { type Generation, type Lineage, type LineagePromise } from "../lineage/types.ts";
 import { type Applied, type ConsensusNode, type ConsensusStatus, type EnterStep } from "./api.ts";
-import { type DriverDependencies, type Engine, type HaltReasons } from "./engine.ts";
+import { type Engine } from "./engine.ts";
+import { type DriverDependencies, type HaltReasons } from "./engine-types.ts";
 import { EngineKeeper } from "./engine-keeper.ts";
 import { DriverMetrics } from "./metrics.ts";
 import { type DriverOptions } from "./options.ts";
+import { type RelayedBatch, type RelayNode } from "./relay-types.ts";
 
-export interface MeasuredConsensusNode<R> extends ConsensusNode<R> {
-  readonly metrics: DriverMetrics;
+export interface MeasuredConsensusNode<R> extends ConsensusNode<R>, RelayNode {
   /** The unit of the ticks in its status. */
   readonly tickMs: number;
   /** Parts of its status that are asked for with every answer: without building the whole. */
@@ -63,9 +66,7 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
       applied: (index) => this.#applied(index),
       failed: (error) => this.#fail(error),
     });
-    dependencies.transport.onForeignGeneration((from, id) => {
-      for (const listener of this.#foreignListeners) listener(from, id);
-    });
+    dependencies.transport.onForeignGeneration((from, id) => this.sawForeign(from, id));
   }
 
   /** Resolves when everything that was known to be committed is applied again. */
@@ -180,6 +181,26 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
     return this.#keeper.enter(step);
   }
 
+  takeRelayed(batch: RelayedBatch): boolean {
+    return this.#relaying()?.relay.take(batch) ?? false;
+  }
+
+  giveApplied(from: Index, maxBytes: number): Promise<readonly Entry[] | null> {
+    return this.#relaying()?.relay.give(from, maxBytes) ?? Promise.resolve([]);
+  }
+
+  offerSnapshot(to: NodeId): SnapshotMeta | null {
+    return this.#relaying()?.relay.offerSnapshot(to) ?? null;
+  }
+
+  expectSnapshot(from: NodeId | null): void {
+    this.#relaying()?.relay.expectSnapshot(from);
+  }
+
+  sawForeign(from: NodeId, id: string): void {
+    for (const listener of this.#foreignListeners) listener(from, id);
+  }
+
   onForeignGeneration(listener: (from: NodeId, id: string) => void): () => void {
     this.#foreignListeners.add(listener);
     return () => this.#foreignListeners.delete(listener);
@@ -203,6 +224,12 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
   /** The engine, when it may be used. */
   #running(): Engine<R> | null {
     return this.#failure === null && this.#stopping === null ? this.#keeper.engine : null;
+  }
+
+  /** The engine, when it takes part. */
+  #relaying(): Engine<R> | null {
+    const engine = this.#running();
+    return engine?.mode === "running" ? engine : null;
   }
 
   async #stop(): Promise<void> {
@@ -262,7 +289,7 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
     const config = this.#options.bootstrap ?? emptyConfiguration;
     return {
       ...none,
-      leaderLast: 0,
+      ...{ leaderLast: 0, relayed: false },
       ...{ role: "follower", term: 0, vote: null, leader: null },
       ...{ effective: config, committed: config, quorumLost: true, transferee: null },
       peers: new Map(),

@@ -3,88 +3,36 @@
  * Lives from a successful recovery until stop or failure.
  */
 import { Background } from "../../base/background.ts";
-import { type Clock } from "../../base/clock.ts";
-import { type Logger } from "../../base/logger.ts";
-import { type Random } from "../../base/random.ts";
 import { decodeConfiguration } from "../core/config-codec.ts";
 import { voterIds } from "../core/configuration.ts";
 import {
   type Configuration,
-  type CoreOptions,
   type Entry,
   EntryType,
   type Index,
   type LoadRequest,
   type RaftCore,
   type Ready,
-  type RecoveredLog,
   type SnapshotMeta,
 } from "../core/types.ts";
 import { ConsensusError } from "../errors.ts";
 import { currentGeneration } from "../lineage/generation.ts";
-import { type Lineage } from "../lineage/types.ts";
 import { type EngineMode } from "./api.ts";
 import { Applier } from "./applier.ts";
+import { type EngineDependencies, type EngineEvents, type HaltReasons } from "./engine-types.ts";
 import type { IndexWaiters } from "./index-waiters.ts";
 import { LeaderContact, leaderNews } from "./leader-contact.ts";
 import { LogWriter } from "./log-writer.ts";
-import { type DriverMetrics } from "./metrics.ts";
 import { type DriverOptions, electionTimeoutMs } from "./options.ts";
 import { peersToKeep } from "./peers.ts";
-import {
-  type LogStore,
-  type RaftTransport,
-  type SnapshotStore,
-  type StateMachine,
-} from "./ports.ts";
 import { Proposals } from "./proposals.ts";
 import { ReadBarriers } from "./read-barriers.ts";
+import { RelayDoor } from "./relay-door.ts";
 import { ResultRing } from "./result-ring.ts";
-import { type Scheduler } from "./scheduler.ts";
 import { Snapshots } from "./snapshots.ts";
 import { configAt, electable, termAt } from "./standing.ts";
 import { Transfers } from "./transfers.ts";
 import { TurnLoop } from "./turn-loop.ts";
-
-export interface DriverDependencies<R> {
-  readonly createCore: (options: CoreOptions, recovered: RecoveredLog) => RaftCore;
-  readonly log: LogStore;
-  readonly snapshots: SnapshotStore;
-  readonly stateMachine: StateMachine<R>;
-  readonly transport: RaftTransport;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly scheduler: Scheduler;
-  readonly logger: Logger;
-}
-
-/** What an engine runs on: the driver's dependencies and what recovery found. */
-export interface EngineDependencies<R> extends DriverDependencies<R> {
-  readonly recovered: RecoveredLog;
-  readonly lineage: Lineage;
-  readonly mode: EngineMode;
-  readonly metrics: DriverMetrics;
-  /** They outlive the engine. */
-  readonly waiters: IndexWaiters;
-}
-
-/** What callers under way are told when an engine is halted. */
-export interface HaltReasons {
-  /** To whoever's command was not given to the core: nothing happened. */
-  readonly queued: Error;
-  /** To whoever's command was: it may still happen. */
-  readonly placed: Error;
-  readonly reads: Error;
-  /** Null: who waits for an index goes on waiting. */
-  readonly waiting: Error | null;
-}
-
-export interface EngineEvents {
-  /** Role, leader, term, quorum contact or configuration changed. */
-  changed(): void;
-  applied(index: Index): void;
-  failed(error: unknown): void;
-}
 
 export class Engine<R> {
   readonly core: RaftCore;
@@ -95,6 +43,7 @@ export class Engine<R> {
   readonly results = new ResultRing<R>();
   readonly transfers = new Transfers();
   readonly contact: LeaderContact;
+  readonly relay: RelayDoor;
   readonly #options: DriverOptions;
   readonly #deps: EngineDependencies<R>;
   readonly #events: EngineEvents;
@@ -132,6 +81,7 @@ export class Engine<R> {
     const limits = electable(dependencies.lineage);
     this.core = dependencies.createCore({ ...options.core, ...own, ...limits }, recovered);
     this.loop = this.#newLoop();
+    this.relay = this.#newRelay();
   }
 
   get snapshotIndex(): Index {
@@ -227,11 +177,26 @@ export class Engine<R> {
         ticked: (nowMs) => this.#ticked(nowMs),
         soft: (soft) => this.#soft(soft),
         config: () => this.#reconfigured(),
+        read: (context) => this.relay.read(context),
         load: (request) => this.#load(request),
         ended: () => this.#ended(),
         failed: (error) => this.#events.failed(error),
       },
       this.#options,
+    );
+  }
+
+  #newRelay(): RelayDoor {
+    const { core, loop, contact, barriers } = this;
+    return new RelayDoor(
+      { tickMs: this.#options.tickMs, generation: currentGeneration(this.#deps.lineage).id },
+      {
+        ...this.#deps,
+        ...{ core, loop, contact, barriers },
+        snapshots: this.#snapshots,
+        background: this.#background,
+        applied: () => this.appliedIndex,
+      },
     );
   }
 
@@ -267,7 +232,7 @@ export class Engine<R> {
   #soft(soft: NonNullable<Ready["soft"]>): void {
     const { metrics, logger, clock } = this.#deps;
     const before = this.contact.soft;
-    this.contact.changed(soft, clock.monotonicMs());
+    this.contact.changed(soft, clock.monotonicMs(), this.core.status().relayed);
     if (soft.role === "candidate" && before?.role !== "candidate") metrics.elections += 1;
     if (before?.leader !== soft.leader) {
       metrics.leaderChanges += 1;
@@ -281,8 +246,9 @@ export class Engine<R> {
 
   #reconfigured(): void {
     this.#changed = true;
-    const { effective, committed } = this.core.status();
-    const peers = peersToKeep(this.#options.self, [effective, committed], this.contact.leader);
+    const { effective, committed, relayed } = this.core.status();
+    const leader = relayed ? null : this.contact.leader;
+    const peers = peersToKeep(this.#options.self, [effective, committed], leader);
     const text = peers.join(" ");
     if (text === this.#peers) return;
     this.#peers = text;

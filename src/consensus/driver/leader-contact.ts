@@ -26,10 +26,15 @@ export class LeaderContact {
     if (from === this.leader) this.#lastMs = nowMs;
   }
 
-  changed(soft: NonNullable<Ready["soft"]>, nowMs: number): void {
+  /** Another member had word of it at `atMs`, by the clock here. */
+  heardOf(atMs: number): void {
+    this.#lastMs = Math.max(this.#lastMs ?? -Infinity, atMs);
+  }
+
+  changed(soft: NonNullable<Ready["soft"]>, nowMs: number, relayed: boolean): void {
     const hadQuorum = this.#soft?.role === "leader" && !this.#soft.quorumLost;
     this.#soft = soft;
-    const found = soft.leader !== null && soft.leader !== this.#self;
+    const found = soft.leader !== null && soft.leader !== this.#self && !relayed;
     if (found || hadQuorum) this.#lastMs = nowMs;
   }
 

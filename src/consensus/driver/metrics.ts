@@ -43,6 +43,12 @@ export class DriverMetrics {
   snapshotsSent = 0;
   snapshotsReceived = 0;
   snapshotsInstalled = 0;
+  /** Pulls this agent made and served, entries it took and gave by them, and neighbours that contradicted its log. */
+  relayPulls = 0;
+  relayServed = 0;
+  relayedIn = 0;
+  relayedOut = 0;
+  relayMismatches = 0;
   /** From handing a write to the log until it is durable. */
   readonly writeMs = new Histogram();
   /** From proposal to applied on the leader. */

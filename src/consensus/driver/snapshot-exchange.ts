@@ -1,4 +1,4 @@
-/** Snapshots between agents: at most one to each follower, and one from the leader at a time. */
+/** Snapshots between agents: at most one to each member, and one from others at a time. */
 import { type Background } from "../../base/background.ts";
 import { type Index, type NodeId, type SnapshotMeta } from "../core/types.ts";
 import { ConsensusError } from "../errors.ts";
@@ -18,7 +18,7 @@ export interface ExchangeEvents {
   /** One is here, whole and verified. */
   received(meta: SnapshotMeta): void;
   /** Who may send one now, and behind which index it is of use. */
-  expectation(): { readonly leader: NodeId | null; readonly commit: Index };
+  expectation(): { readonly from: readonly (NodeId | null)[]; readonly commit: Index };
 }
 
 interface Reception {
@@ -39,7 +39,15 @@ export class SnapshotExchange {
   }
 
   get sending(): boolean {
-    return this.#sending.size > 0;
+    return this.count > 0;
+  }
+
+  get count(): number {
+    return this.#sending.size;
+  }
+
+  isSendingTo(to: NodeId): boolean {
+    return this.#sending.has(to);
   }
 
   send(to: NodeId, meta: SnapshotMeta): void {
@@ -86,8 +94,8 @@ export class SnapshotExchange {
   }
 
   #wanted(from: NodeId, meta: SnapshotMeta): boolean {
-    const { leader, commit } = this.#events.expectation();
-    return from === leader && meta.index > commit;
+    const { from: senders, commit } = this.#events.expectation();
+    return senders.includes(from) && meta.index > commit;
   }
 
   async #finish(reception: Reception, meta: SnapshotMeta): Promise<void> {

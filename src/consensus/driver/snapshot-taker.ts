@@ -53,6 +53,10 @@ export class SnapshotTaker {
     this.#newest = newest;
   }
 
+  get newest(): SnapshotMeta | null {
+    return this.#newest;
+  }
+
   get newestIndex(): Index {
     return this.#newest?.index ?? 0;
   }

@@ -1,6 +1,6 @@
 /**
  * All a node does with snapshots: takes its own and compacts the log behind them, sends the newest to followers
- * that fell too far behind, receives one from the leader, and removes what is superseded.
+ * that fell too far behind, receives one from the leader or a neighbour, and removes what is superseded.
  */
 import { type Background } from "../../base/background.ts";
 import { type Clock } from "../../base/clock.ts";
@@ -38,11 +38,16 @@ export interface SnapshotsEvents {
   failed(error: unknown): void;
 }
 
+/** A member has a disk and a network for its own work too. */
+const maxOffered = 2;
+
 export class Snapshots {
   readonly #deps: SnapshotsDependencies;
   readonly #events: SnapshotsEvents;
   readonly #taker: SnapshotTaker;
   readonly #exchange: SnapshotExchange;
+  /** The member, not the leader, that was asked for one. */
+  #asked: NodeId | null = null;
 
   constructor(
     limits: SnapshotLimits,
@@ -55,7 +60,10 @@ export class Snapshots {
     this.#exchange = new SnapshotExchange(dependencies, {
       sent: (to, ok) => this.#tell((core) => core.snapshotResult(to, ok)),
       received: (meta) => this.#tell((core) => core.snapshotReceived(meta)),
-      expectation: () => ({ leader: events.leader(), commit: events.core().status().commit }),
+      expectation: () => ({
+        from: [events.leader(), this.#asked],
+        commit: events.core().status().commit,
+      }),
     });
   }
 
@@ -65,6 +73,20 @@ export class Snapshots {
 
   send(to: NodeId, meta: SnapshotMeta): void {
     this.#exchange.send(to, meta);
+  }
+
+  /** Sends the newest to a member that asked; null when there is none, or too many are under way. */
+  offer(to: NodeId): SnapshotMeta | null {
+    const { newest } = this.#taker;
+    if (newest === null || this.#exchange.isSendingTo(to)) return newest;
+    if (this.#exchange.count >= maxOffered) return null;
+    this.#exchange.send(to, newest);
+    return newest;
+  }
+
+  /** From now on `from` may send one as well as the leader. */
+  expect(from: NodeId | null): void {
+    this.#asked = from;
   }
 
   cancelSending(): void {

@@ -14,6 +14,7 @@ import {
   type NodeId,
   type RaftCore,
   type Ready,
+  type Relayed,
 } from "../core/types.ts";
 import { type Applier } from "./applier.ts";
 import { type LogWriter } from "./log-writer.ts";
@@ -45,6 +46,8 @@ export interface TurnEvents {
   ticked(nowMs: number): void;
   soft(soft: NonNullable<Ready["soft"]>): void;
   config(config: NonNullable<Ready["config"]>): void;
+  /** Callers wait for a read index. */
+  read(context: number): void;
   load(request: LoadRequest): void;
   /** All of the turn's work is done. */
   ended(): void;
@@ -91,6 +94,16 @@ export class TurnLoop<R> {
   unreachable(peer: NodeId, evidence: "closed" | "timeout"): void {
     this.#guard(() => this.#parts.core.unreachable(peer, evidence));
     this.wake();
+  }
+
+  /** False when the core does not take it. */
+  relayed(batch: Relayed): boolean {
+    let taken = false;
+    this.#guard(() => {
+      taken = this.#parts.core.relayed(batch);
+    });
+    this.wake();
+    return taken;
   }
 
   tick(): void {
@@ -162,7 +175,7 @@ export class TurnLoop<R> {
   #feed(): void {
     const { core, proposals, barriers, clock } = this.#parts;
     if (proposals.queued) proposals.flush((data) => core.propose(data));
-    barriers.flush((context) => core.readIndex(context));
+    barriers.flush((context) => this.#events.read(context));
     if (!this.#tickDue) return;
     this.#tickDue = false;
     this.#events.ticked(clock.monotonicMs());

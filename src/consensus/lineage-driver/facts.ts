@@ -74,8 +74,11 @@ export class FactSource {
     return forceConfiguration(effective, members, coordinator, forkIndex + 1);
   }
 
-  #leaderOf({ engine, leader, quorumLost, leaderContactMs }: ConsensusStatus): NodeId | null {
+  #leaderOf(status: ConsensusStatus): NodeId | null {
+    const { engine, leader, relayed, quorumLost, leaderContactMs } = status;
     if (engine !== "running" || leader === null || quorumLost) return null;
+    // Word of it comes every few seconds only while nothing happens; that it is gone comes at once.
+    if (relayed) return leader;
     return leader === this.#self || (leaderContactMs ?? Infinity) <= contactMs ? leader : null;
   }
 }

@@ -109,9 +109,34 @@ const table: readonly (readonly [string, Situation, string])[] = [
   ["stays when nobody can take over", { voters: "a", gone: "a" }, "-"],
   ["stays when the others are dead", { voters: "abc", gone: "a", dead: "bc" }, "-"],
   [
-    "fills five standby places, then observers",
+    "fills five standby places; whoever else there is observes",
     { voters: "a", standbys: "bcdef", behind: "bcdef", admitted: "abcdefg" },
-    "addObserver g",
+    "-",
+  ],
+  [
+    "gives an observer the place of a standby that became a voter",
+    { voters: "abcde", standbys: "fghi", admitted: "abcdefghijk" },
+    "addStandby j",
+  ],
+  [
+    "gives no place to a dead observer",
+    { voters: "abcde", standbys: "fghi", admitted: "abcdefghijk", dead: "j" },
+    "addStandby k",
+  ],
+  [
+    "trims standbys to five, the least steady first",
+    { voters: "abcde", standbys: "fghijk", fresh: "h" },
+    "remove h",
+  ],
+  [
+    "forgets a lost one that is back and finds no place",
+    { voters: "abcde", standbys: "fghij", lost: "k", admitted: "abcdefghijk" },
+    "remove k",
+  ],
+  [
+    "remembers a lost one that is away",
+    { voters: "abcde", standbys: "fghij", lost: "k", dead: "k", admitted: "abcdefghijk" },
+    "-",
   ],
   ["moves an observer up", { voters: "abc", standbys: "d", observers: "e" }, "addStandby e"],
   ["stops streaming to a dead standby", { voters: "abc", standbys: "d", dead: "d" }, "lose d"],

@@ -45,7 +45,7 @@ async function setUp() {
     {
       sent: (to, ok) => void seen.push(`${to} ${ok}`),
       received: ({ index }) => void seen.push(`received ${index}`),
-      expectation: () => ({ leader: "leader", commit: 10 }),
+      expectation: () => ({ from: ["leader", null], commit: 10 }),
     },
   );
   const elsewhere = new MemorySnapshots(new SnapshotShelf());
