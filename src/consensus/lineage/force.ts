@@ -37,7 +37,7 @@ export function forceConfiguration(
     sets: [voters.sort()],
     standbys: rest.slice(0, maxStandbys).sort(),
     standbysNext: [],
-    observers: rest.slice(maxStandbys).sort(),
+    observers: [], // who has no place pulls, and is named nowhere
     lost: [...members].filter((id) => !survivors.includes(id)).sort(),
     autoLeave: false,
   };

@@ -58,7 +58,8 @@ export function planSurvivors(
     .map((id) => assess(id, group, best));
   const decision = decide({ group, best, missing, givenUp, ...settings, ...options });
   const lost = missing.map(({ id, silentMs, proof }) => ({ id, silentMs, proof }));
-  const everybody = new Set([...membersOf(configuration), ...configuration.lost, ...survivors]);
+  // Observers are named nowhere, so they do not count on either side: only one side can be the majority.
+  const named = [...membersOf(configuration), ...configuration.lost];
   return {
     ...decision,
     kind: kindOf(missing, options.operator),
@@ -70,7 +71,7 @@ export function planSurvivors(
     exits: missing.flatMap(({ exits }) => exits),
     outlived: missing.every(({ votes, outlived, proof }) => !votes || outlived || proof !== null),
     missingAtMost: missingAtMost(group, best, missing),
-    majorityOfAll: 2 * survivors.length > everybody.size,
+    majorityOfAll: 2 * named.filter((id) => survivors.includes(id)).length > named.length,
     hash: hashOf(
       best,
       survivors,
@@ -82,9 +83,9 @@ export function planSurvivors(
 /** Those whose log and place count: members, with sound storage, that can all talk to each other. */
 function chooseGroup(surveys: readonly Survey[], own: Survey): readonly Survey[] {
   const sound = surveys.filter(({ storageOk }) => storageOk).sort(byLog);
-  const first = sound.find(({ from, configuration }) => roleOf(configuration, from) !== null);
+  const members = sound.filter(isMember);
+  const first = members[0];
   if (first === undefined) return [own];
-  const members = sound.filter(({ from }) => roleOf(first.configuration, from) !== null);
   const survey = new Map(members.map((one) => [one.from, one]));
   const reach = new Map(members.map(({ from, twoWay }) => [from, new Set(twoWay)]));
   const linked = (a: NodeId, b: NodeId): boolean =>
@@ -96,6 +97,14 @@ function chooseGroup(surveys: readonly Survey[], own: Survey): readonly Survey[]
   cliques.sort((a, b) => b.length - a.length || (a.join() < b.join() ? -1 : 1));
   const chosen = must(cliques[0], "the best log is in some group");
   return members.filter(({ from }) => chosen.includes(from));
+}
+
+/**
+ * Only members are surveyed. An observer has no place in the configuration and is as good a survivor as any, once it
+ * has something of the log; who just joined and has nothing is none.
+ */
+function isMember({ from, lastIndex, configuration }: Survey): boolean {
+  return roleOf(configuration, from) !== null || (lastIndex > 0 && configuration.sets.length > 0);
 }
 
 /** Two that accepted different children of this generation can never agree on one. */
@@ -167,8 +176,8 @@ function decide(situation: Situation): Decision {
       "entries that were acknowledged here are lost; only an operator may go on without them",
     );
   }
-  if (roleOf(best.configuration, best.from) === null) {
-    return waits("this agent is no member of the cluster it knows");
+  if (!isMember(best)) {
+    return waits("this agent has nothing of the cluster's log yet");
   }
   // Who promised to leave this generation can elect nobody in it any more.
   const free = (id: NodeId): boolean =>

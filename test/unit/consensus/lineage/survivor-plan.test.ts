@@ -336,6 +336,23 @@ it("all who have the same surveys make the same plan, within its rules", () => {
   fc.assert(property, { numRuns: 300 });
 });
 
+it("an observer survives as well as any other, but not who has nothing yet", () => {
+  const named = [survey("a", ["o", "p"], three, hour), survey("b", [], three, hour)];
+  const observer = survey("o", ["a"], three, hour, { lastIndex: 101 });
+  const fresh = survey("p", ["a", "o"], emptyConfiguration, hour, { lastTerm: 0, lastIndex: 0 });
+  const together = plan([...named, observer, fresh]);
+  assert.equal([together.survivors, together.best, together.act], [["a", "o"], "o", true]);
+  assert.is(together.majorityOfAll, false, "observers do not make a majority");
+  const alone = plan([{ ...observer, ...survey("o", [], three, hour) }]);
+  assert.equal([alone.survivors, alone.best, alone.act], [["o"], "o", true]);
+  assert.equal(
+    alone.lost.map(({ id }) => id),
+    ["a", "b", "c"],
+  );
+  assert.is(plan([fresh]).act, false);
+  assert.equal(forceConfiguration(three, ["a", "o"], "o", 102).sets, [["a", "o"]]);
+});
+
 it("makes a child and its configuration from a plan", () => {
   const made = plan([survey("d", ["e"], five, hour), survey("e", ["d"], five, hour)]);
   const fork = { index: 100, term: 3, chain: "x", commit: 120 };
@@ -358,7 +375,7 @@ it("lets an odd number of at most five vote, the best log among them", () => {
   const forced = forceConfiguration(many, all, "m", 7);
   assert.equal(forced.sets, [["a", "b", "c", "d", "m"]]);
   assert.equal(forced.standbys, ["e", "f", "g", "h", "i"]);
-  assert.equal(forced.observers, ["j", "k", "l"]);
+  assert.equal(forced.observers, [], "whoever has no place follows its neighbours");
   const sizes = [1, 2, 3, 4].map((n) => forceConfiguration(many, all.slice(0, n), "a", 7));
   assert.equal(
     sizes.map(({ sets, standbys }) => [sets[0]?.length, standbys.length]),
