@@ -36,7 +36,10 @@ export async function recover(
 ): Promise<Recovery> {
   const { recovered, lineage, health, detail } = await log.open(genesis);
   if (health === "corrupt") throw corrupt(detail);
-  await snapshots.retain((meta) => isOfHistory(meta, lineage));
+  const newest = await snapshots.latest();
+  // A path names only so many generations: the log itself knows longer that it goes on from a snapshot.
+  const known = newest !== null && (await log.chainAt(newest.index)) === newest.chain;
+  await snapshots.retain((meta) => isOfHistory(meta, lineage) || (known && meta.id === newest.id));
   const snapshot = await snapshots.latest();
   const joined = await join(log, recovered, snapshot);
   // Only after a change of generation: a frozen agent applied what was never confirmed, or it starts over.

@@ -4,7 +4,11 @@ import * as assert from "uvu/assert";
 import { must } from "../../../../src/base/assert.ts";
 import { errorCode } from "../../../../src/base/errors.ts";
 import { EntryType } from "../../../../src/consensus/core/types.ts";
-import { currentGeneration, withGeneration } from "../../../../src/consensus/lineage/generation.ts";
+import {
+  currentGeneration,
+  maxGenerations,
+  withGeneration,
+} from "../../../../src/consensus/lineage/generation.ts";
 import { type Generation } from "../../../../src/consensus/lineage/types.ts";
 import { type MemoryDisk } from "../../../support/memory-log.ts";
 import {
@@ -279,6 +283,28 @@ on(
     assert.equal(peer.machine.commands, []);
   },
   { driver: { snapshotEntries: 10, trailingEntries: 5 } },
+);
+
+on(
+  "keeps the snapshot that its log goes on from, however many generations ago it was taken",
+  ["a"],
+  async (cluster) => {
+    const alone = await cluster.elected();
+    await force(cluster, [alone]);
+    await force(cluster, [alone]);
+    await cluster.clock.until("it leads", () => alone.consensus.status().role === "leader");
+    for (let i = 0; i < 310; i += 1) await cluster.settle(cluster.write(alone, `${i}`));
+    await cluster.clock.until("it took one", () => alone.consensus.status().snapshotIndex >= 300);
+    await cluster.clock.until("it forgot", () => alone.consensus.status().first > 200);
+    for (let i = 0; i < maxGenerations; i += 1) await force(cluster, [alone]);
+    const ids = alone.consensus.lineage().generations.map(({ n }) => n);
+    assert.not(ids.includes(3), "the generation of the snapshot is not listed any more");
+    assert.is(alone.machine.commands.length, 310);
+    cluster.crash(alone.id);
+    const back = await cluster.start(alone.id);
+    assert.is(back.machine.commands.length, 310);
+  },
+  { driver: { snapshotEntries: 300, trailingEntries: 5 } },
 );
 
 on(
