@@ -62,7 +62,7 @@ export function planSurvivors(
   const named = [...membersOf(configuration), ...configuration.lost];
   return {
     ...decision,
-    kind: kindOf(missing, options.operator),
+    kind: kindOf({ group, best, missing }, options.operator),
     parent: refOf(own.generation),
     survivors,
     best: best.from,
@@ -70,7 +70,7 @@ export function planSurvivors(
     lost,
     exits: missing.flatMap(({ exits }) => exits),
     outlived: missing.every(({ votes, outlived, proof }) => !votes || outlived || proof !== null),
-    missingAtMost: missingAtMost(group, best, missing),
+    missingAtMost: missingAtMost({ group, best, missing }),
     majorityOfAll: 2 * named.filter((id) => survivors.includes(id)).length > named.length,
     hash: hashOf(
       best,
@@ -153,10 +153,14 @@ function membersOf({ sets, standbys, standbysNext, observers }: Configuration): 
   return [...new Set([...sets.flat(), ...standbys, ...standbysNext, ...observers])].sort();
 }
 
-interface Situation extends PlanOptions {
+/** Who is here, and who is not. */
+interface Roll {
   readonly group: readonly Survey[];
   readonly best: Survey;
   readonly missing: readonly Missing[];
+}
+
+interface Situation extends PlanOptions, Roll {
   /** Members that answer and are not waited for. */
   readonly givenUp: readonly NodeId[];
   readonly policy: SurvivorPolicy;
@@ -171,7 +175,8 @@ function decide(situation: Situation): Decision {
   if (!operator && unsound.length > 0) {
     return waits("this agent waits for those who were told that it was gone");
   }
-  if (!operator && group.every(({ mayVote }) => !mayVote)) {
+  const isKnownLost = isForgotten(situation) && missingAtMost(situation) !== 0;
+  if (!operator && (isKnownLost || group.every(({ mayVote }) => !mayVote))) {
     return waits(
       "entries that were acknowledged here are lost; only an operator may go on without them",
     );
@@ -223,21 +228,35 @@ function awaitSilence(unproven: readonly Missing[], { group, timers }: Situation
   return { act: false, why, waitMs };
 }
 
-/** Only voters can have acknowledged something or act on: of a standby no proof is needed. */
-function kindOf(missing: readonly Missing[], operator: boolean): SurvivorPlan["kind"] {
+/**
+ * Only voters can have acknowledged something or act on: of a standby no proof is needed. Hosts that are off come back:
+ * as many of them as elect a leader among themselves prove nothing that lasts, and a quorum of them, or of those whose
+ * disks forgot, may have been all that held an entry.
+ */
+function kindOf({ group, best, missing }: Roll, operator: boolean): SurvivorPlan["kind"] {
   const gone = ({ votes, proof }: Missing): boolean =>
     !votes || (proof !== null && proof !== "departed");
-  if (missing.every(gone)) return "forced-proof";
+  const fenced = missing.filter(({ proof }) => proof === "fence").map(({ id }) => id);
+  const isUncertain = (id: NodeId): boolean => fenced.includes(id) || hasForgotten(group, id);
+  const isCertain = !hasQuorum(best.configuration.sets, isUncertain);
+  if (missing.every(gone) && isCertain) return "forced-proof";
   return operator ? "forced-operator" : "forced-auto";
 }
 
-function missingAtMost(
-  group: readonly Survey[],
-  best: Survey,
-  missing: readonly Missing[],
-): number | null {
+function hasForgotten(group: readonly Survey[], id: NodeId): boolean {
+  return group.some(({ from, mayVote }) => from === id && !mayVote);
+}
+
+/** Lost disks alone were enough to acknowledge something. */
+function isForgotten({ group, best }: Roll): boolean {
+  return hasQuorum(best.configuration.sets, (id) => hasForgotten(group, id));
+}
+
+function missingAtMost(roll: Roll): number | null {
+  const { group, best, missing } = roll;
   const voters = missing.filter(({ votes }) => votes);
-  if (voters.every(({ proof }) => proof === "exit" || proof === "leave")) return 0;
+  const isWhole = voters.every(({ proof }) => proof === "exit" || proof === "leave");
+  if (isWhole && !isForgotten(roll)) return 0;
   const told = Math.max(...group.map(({ leaderLast }) => leaderLast));
   return told === 0 ? null : Math.max(0, told - best.lastIndex);
 }

@@ -18,6 +18,7 @@ import {
   type ExitStatement,
   type Generation,
   type LineagePromise,
+  type Proof,
   type SurvivorPlan,
   type SurvivorPolicy,
   type Survey,
@@ -88,6 +89,15 @@ function acceptedWithoutA(id: string, coordinator: string): LineagePromise {
 /** Held: its end was attested, and it may not take part before that is settled. */
 const waiting = (from: string, ...twoWay: string[]): Survey =>
   survey(from, twoWay, two, 0, { held: true, storageOk: false });
+const fenced = (node: string): Proof => ({ kind: "fence", node, generation: root });
+/** All of three are here; "a" and "b" lost the end of their logs, "c" holds up to `last`. */
+const forgetful = (last: number): readonly Survey[] => {
+  const all = ["a", "b", "c"];
+  return all.map((id) => {
+    const here = { mayVote: id === "c", lastIndex: id === "c" ? last : 90 };
+    return survey(id, all, three, 0, { ...here, proofs: [] });
+  });
+};
 const cold = { outlived: [], upMs: 50_000 };
 
 const rows: readonly (readonly [string, SurvivorPlan, Partial<SurvivorPlan>])[] = [
@@ -153,6 +163,38 @@ const rows: readonly (readonly [string, SurvivorPlan, Partial<SurvivorPlan>])[] 
     "2→1, the leader was fenced",
     plan([survey("b", [], two, 100, { proofs: [{ kind: "fence", node: "a", generation: root }] })]),
     { act: true, kind: "forced-proof" },
+  ],
+  [
+    "two of three were fenced: they can elect a leader when they are on again, so nothing is proven for good",
+    plan([survey("c", [], three, 100, { proofs: ["a", "b"].map(fenced) })]),
+    { act: true, kind: "forced-auto" },
+  ],
+  [
+    "one of three was fenced, and another's exit is attested: the fenced one alone elects nobody",
+    plan([
+      survey("c", [], three, 100, {
+        proofs: [
+          fenced("a"),
+          { kind: "exit", node: "b", statement: exit({ node: "b", voters: ["a", "b", "c"] }) },
+        ],
+      }),
+    ]),
+    { act: true, kind: "forced-proof" },
+  ],
+  [
+    "two of three disks forgot what nobody else has: only an operator goes on without it",
+    plan(forgetful(97)),
+    { act: false, waitMs: null, kind: "forced-auto", missingAtMost: 3 },
+  ],
+  [
+    "an operator goes on without it, and is told how much it is",
+    plan(forgetful(97), { operator: true }),
+    { act: true, kind: "forced-operator", missingAtMost: 3 },
+  ],
+  [
+    "two of three disks forgot what the third has",
+    plan(forgetful(100)),
+    { act: true, survivors: ["a", "b", "c"], best: "c", missingAtMost: 0 },
   ],
   [
     "who left for another generation need not be silent, but may have acknowledged more",
