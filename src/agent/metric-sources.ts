@@ -56,6 +56,7 @@ function addRaft(metrics: Metrics, { cluster }: SourcesDeps): void {
     ["commit_index", "Highest committed index known here", () => status()?.commit ?? 0],
     ["applied_index", "Highest index applied here", () => status()?.applied ?? 0],
     ["is_leader", "1 on the leader", () => (status()?.role === "leader" ? 1 : 0)],
+    ["is_observer", "1 while it lives on neighbours", () => (status()?.relayed === true ? 1 : 0)],
     ["has_leader", "1 when a leader is known", () => ((status()?.leader ?? null) === null ? 0 : 1)],
     ["leader_contact_seconds", "Time since the leader was heard", contactSeconds],
     ["pending_proposals", "Proposals under way", () => measured()?.pendingProposals ?? 0],
@@ -77,6 +78,14 @@ function addRaft(metrics: Metrics, { cluster }: SourcesDeps): void {
       () => measured()?.diskStalls ?? 0,
     ],
     ["snapshots_taken", "Snapshots taken", () => measured()?.snapshotsTaken ?? 0],
+    ["relay_pulls", "Times this agent asked a neighbour", () => measured()?.relayPulls ?? 0],
+    ["relay_served", "Times a neighbour asked this agent", () => measured()?.relayServed ?? 0],
+    ["relayed_entries", "Entries taken from neighbours", () => measured()?.relayedIn ?? 0],
+    [
+      "relay_mismatches",
+      "Times a neighbour contradicted this agent's log",
+      () => measured()?.relayMismatches ?? 0,
+    ],
   ];
   for (const [name, help, read] of counters) {
     metrics.counter({ name: `muster_raft_${name}_total`, help, read });
