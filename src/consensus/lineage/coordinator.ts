@@ -3,6 +3,7 @@
  * Synchronous and pure: ticks, answers and facts in, effects as data out; the driver carries them out one after the
  * other. While a change of generation is under way (`busy`) nothing else is decided.
  */
+import { voterIds } from "../core/configuration.ts";
 import { type Index, type NodeId } from "../core/types.ts";
 import { BallotRound, type RoundStep } from "./ballot-round.ts";
 import { compareLineage } from "./compare.ts";
@@ -259,15 +260,15 @@ export class Coordinator {
     return effects;
   }
 
-  /** Asks those who can prove that a missing member is gone. */
-  #helpers({ lost }: SurvivorPlan, now: number, facts: LocalFacts): Effects {
-    const unproven = lost.filter(({ proof }) => proof === null);
-    const asks: CoordinatorEffect[] = unproven.map(({ id }) => ({ kind: "ask-exit", node: id }));
-    const lostMs = now - (this.#lostSince ?? now);
-    if (facts.settings.fence && lostMs >= this.#options.timings.fenceAfterMs) {
-      for (const { id } of unproven) asks.push({ kind: "fence", node: id });
-    }
-    return asks;
+  /** Asks those who can prove that a missing member is gone; who would go on fences, and only voters, if it must. */
+  #helpers({ lost, best, wantsProof }: SurvivorPlan, now: number, facts: LocalFacts): Effects {
+    const unproven = lost.filter(({ proof }) => proof === null).map(({ id }) => id);
+    const asks = unproven.map((node) => ({ kind: "ask-exit", node }) as const);
+    const isDue = now - (this.#lostSince ?? now) >= this.#options.timings.fenceAfterMs;
+    const fences = facts.settings.fence && wantsProof && best === this.#options.self && isDue;
+    const voters = fences ? voterIds(facts.configuration) : [];
+    const fenced = unproven.filter((id) => voters.includes(id));
+    return [...asks, ...fenced.map((node) => ({ kind: "fence", node }) as const)];
   }
 
   #begin(plan: SurvivorPlan, now: number): Effects {

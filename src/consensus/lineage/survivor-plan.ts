@@ -31,6 +31,7 @@ interface Decision {
   readonly act: boolean;
   readonly why: string;
   readonly waitMs: number | null;
+  readonly wantsProof: boolean;
 }
 
 /** @param surveys the latest of every member that answered, the own one included. */
@@ -169,7 +170,7 @@ interface Situation extends PlanOptions, Roll {
 
 function decide(situation: Situation): Decision {
   const { group, best, missing, givenUp, policy, operator, hold } = situation;
-  const waits = (why: string): Decision => ({ act: false, why, waitMs: null });
+  const waits = (why: string): Decision => ({ act: false, why, waitMs: null, wantsProof: false });
   const unsound = group.filter(({ storageOk }) => !storageOk);
   if (unsound.some(({ held }) => !held)) return waits("the log of this agent is damaged");
   if (!operator && unsound.length > 0) {
@@ -196,7 +197,7 @@ function decide(situation: Situation): Decision {
   if (begun && hasQuorum(best.configuration.sets, free)) {
     return waits("the members that answer are a quorum: they will elect a leader");
   }
-  const acts = (why: string): Decision => ({ act: true, why, waitMs: null });
+  const acts = (why: string): Decision => ({ act: true, why, waitMs: null, wantsProof: false });
   if (operator) return acts("the operator decides");
   if (hold) return waits("survivor.hold is set");
   if (policy === "off") return waits("survivor.auto is off: an operator must decide");
@@ -204,7 +205,8 @@ function decide(situation: Situation): Decision {
   if (!unproven.some(({ votes }) => votes)) return acts("every missing voter is proven gone");
   if (policy === "proof") {
     const names = unproven.filter(({ votes }) => votes).map(({ id }) => id);
-    return waits(`no proof that ${names.join(", ")} is gone; survivor.auto is proof`);
+    const why = `no proof that ${names.join(", ")} is gone; survivor.auto is proof`;
+    return { ...waits(why), wantsProof: true };
   }
   return awaitSilence(unproven, situation);
 }
@@ -222,10 +224,10 @@ function awaitSilence(unproven: readonly Missing[], { group, timers }: Situation
   const waitMs = left(slowest);
   if (waitMs <= 0) {
     const names = unproven.map(({ id, silentMs }) => `${id} for ${seconds(silentMs)}`);
-    return { act: true, why: `silent: ${names.join(", ")}`, waitMs: null };
+    return { act: true, why: `silent: ${names.join(", ")}`, waitMs: null, wantsProof: false };
   }
   const why = `${slowest.id} is silent for ${seconds(slowest.silentMs)}; acts in ${seconds(waitMs)}`;
-  return { act: false, why, waitMs };
+  return { act: false, why, waitMs, wantsProof: true };
 }
 
 /**

@@ -212,6 +212,8 @@ export interface SurvivorPlan {
     readonly silentMs: number | null;
     readonly proof: Proof["kind"] | null;
   }[];
+  /** Only proof that voters are gone, or their silence, is missing: what a fence is for. */
+  readonly wantsProof: boolean;
   /** Nonces of the attested exits it counts on. */
   readonly exits: readonly string[];
   readonly outlived: boolean;
