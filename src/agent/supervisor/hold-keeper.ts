@@ -9,13 +9,15 @@ import { type Clock, delay } from "../../base/clock.ts";
 import { errorCode, errorMessage } from "../../base/errors.ts";
 import { type Logger } from "../../base/logger.ts";
 import { type Service } from "../../base/service.ts";
+import { currentGeneration } from "../../consensus/lineage/generation.ts";
+import { type Lineage } from "../../consensus/lineage/types.ts";
 import { type ConsensusNode } from "../../consensus/driver/api.ts";
 import { type LineagePeers, type SettledExit } from "../../consensus/lineage/ports.ts";
 import { type ExitHold } from "./exit-hold.ts";
 
 export interface HoldKeeperDeps {
   readonly hold: ExitHold;
-  readonly node: Pick<ConsensusNode<unknown>, "generation" | "release">;
+  readonly node: Pick<ConsensusNode<unknown>, "lineage" | "release">;
   readonly settleExit: LineagePeers["settleExit"];
   /** How long an agent waits that comes back alone, ms. */
   readonly coldMs: () => number;
@@ -43,8 +45,8 @@ export class HoldKeeper implements Service {
     if (hold.statements.length === 0) return Promise.resolve();
     const told = hold.statements.map(({ asker }) => asker);
     logger.warn({ told }, "held: the end of this agent was attested to others; asking them first");
-    const { id } = node.generation();
-    this.#background.run("hold", (signal) => this.#settle(id, signal));
+    const before = node.lineage();
+    this.#background.run("hold", (signal) => this.#settle(before, signal));
     return Promise.resolve();
   }
 
@@ -63,11 +65,12 @@ export class HoldKeeper implements Service {
     this.#givenUp = true;
   }
 
-  async #settle(generation: string, signal: AbortSignal): Promise<void> {
+  async #settle(before: Lineage, signal: AbortSignal): Promise<void> {
     const { hold, node, clock, logger } = this.#deps;
+    const generation = currentGeneration(before).id;
     while (hold.statements.length > 0) {
       try {
-        if (node.generation().id !== generation) await hold.clear();
+        if (hasLeft(before, node.lineage())) await hold.clear();
       } catch (error) {
         logger.error({ error: errorMessage(error) }, "the hold could not be lifted yet");
       }
@@ -89,4 +92,12 @@ export class HoldKeeper implements Service {
       logger.debug({ asker, error: errorMessage(error) }, "who was told does not answer yet");
     }
   }
+}
+
+/** It entered another generation, or started over in its own: what it says there is said by a new log. */
+function hasLeft(before: Lineage, now: Lineage): boolean {
+  if (currentGeneration(now).id !== currentGeneration(before).id) return true;
+  const { voteFrom } = now;
+  if (voteFrom === null) return false;
+  return voteFrom.index !== before.voteFrom?.index || voteFrom.term !== before.voteFrom.term;
 }

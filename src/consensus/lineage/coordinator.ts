@@ -3,7 +3,6 @@
  * Synchronous and pure: ticks, answers and facts in, effects as data out; the driver carries them out one after the
  * other. While a change of generation is under way (`busy`) nothing else is decided.
  */
-import { voterIds } from "../core/configuration.ts";
 import { type Index, type NodeId } from "../core/types.ts";
 import { BallotRound, type RoundStep } from "./ballot-round.ts";
 import { compareLineage } from "./compare.ts";
@@ -22,8 +21,16 @@ import { type ExitVerdict, exitVerdict } from "./exit-verdict.ts";
 import { Meetings } from "./meetings.ts";
 import { PeerViews } from "./peer-views.ts";
 import { type PromiseAnswer, type SettledExit } from "./ports.ts";
+import { seekProofs } from "./seek-proofs.ts";
 import { onAccept, onPrepare, type RegisterAnswer } from "./register.ts";
-import { currentPromise, helloOf, participants, registerState, surveyOf } from "./self-report.ts";
+import {
+  currentPromise,
+  helloOf,
+  isFenced,
+  participants,
+  registerState,
+  surveyOf,
+} from "./self-report.ts";
 import { planSurvivors } from "./survivor-plan.ts";
 import {
   type Generation,
@@ -98,7 +105,7 @@ export class Coordinator {
     this.#peers.greeted(theirs, currentGeneration(facts.lineage), elsewhere, now);
     if (this.#busy !== null) return none;
     const next = this.#meetings.judge(theirs, relation, facts.lineage, {
-      promised: currentPromise(facts.lineage) !== null,
+      promised: isFenced(facts),
       hasLeader: facts.leader !== null,
       quorumLost: this.#quorumLost(now),
       underBallot: this.#round !== null,
@@ -252,23 +259,13 @@ export class Coordinator {
     if (first) return effects; // others are alone only when they had the chance to answer
     const plan = this.plan(now, facts, { operator: false });
     this.#plan = plan;
-    effects.push(...this.#helpers(plan, now, facts), ...this.#tell(plan));
+    const mayFence = now - (this.#lostSince ?? now) >= this.#options.timings.fenceAfterMs;
+    effects.push(...seekProofs(this.#options.self, plan, facts, mayFence), ...this.#tell(plan));
     const mayBegin = this.#round === null && now >= this.#retryAt;
     if (plan.act && mayBegin && plan.best === this.#options.self) {
       effects.push(...this.#begin(plan, now));
     }
     return effects;
-  }
-
-  /** Asks those who can prove that a missing member is gone; who would go on fences, and only voters, if it must. */
-  #helpers({ lost, best, wantsProof }: SurvivorPlan, now: number, facts: LocalFacts): Effects {
-    const unproven = lost.filter(({ proof }) => proof === null).map(({ id }) => id);
-    const asks = unproven.map((node) => ({ kind: "ask-exit", node }) as const);
-    const isDue = now - (this.#lostSince ?? now) >= this.#options.timings.fenceAfterMs;
-    const fences = facts.settings.fence && wantsProof && best === this.#options.self && isDue;
-    const voters = fences ? voterIds(facts.configuration) : [];
-    const fenced = unproven.filter((id) => voters.includes(id));
-    return [...asks, ...fenced.map((node) => ({ kind: "fence", node }) as const)];
   }
 
   #begin(plan: SurvivorPlan, now: number): Effects {
@@ -320,7 +317,8 @@ export class Coordinator {
     facts: LocalFacts,
   ): Effects {
     this.#busy = "forcing";
-    const own = child.coordinator === this.#options.self;
+    // Not with a log that lost its end since it was accepted.
+    const own = child.coordinator === this.#options.self && child.forkIndex === facts.lastIndex;
     const generations = withGeneration(facts.lineage.generations, child);
     return this.#enter("forcing", [
       own ? { kind: "enter", child, term, evidence: plan.lost } : { kind: "adopt", generations },

@@ -17,6 +17,14 @@ export function currentPromise(lineage: Lineage): LineagePromise | null {
   return promise?.parent === currentGeneration(lineage).id ? promise : null;
 }
 
+/**
+ * It never acts in its generation again unless it starts over: it promised so, or its end was attested to somebody who
+ * does not answer any more.
+ */
+export function isFenced({ lineage, held, storageOk }: LocalFacts): boolean {
+  return currentPromise(lineage) !== null || (held === true && storageOk);
+}
+
 export function registerState({ lineage }: Pick<LocalFacts, "lineage">): RegisterState {
   const { n, id } = currentGeneration(lineage);
   return { generation: { n, id }, promise: currentPromise(lineage) };

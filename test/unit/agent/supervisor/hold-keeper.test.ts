@@ -9,14 +9,20 @@ import { HoldKeeper } from "../../../../src/agent/supervisor/hold-keeper.ts";
 import { systemClock } from "../../../../src/base/clock.ts";
 import { AgentError } from "../../../../src/base/errors.ts";
 import { silentLogger } from "../../../../src/base/logger.ts";
-import { bootstrapGeneration } from "../../../../src/consensus/lineage/generation.ts";
+import {
+  bootstrapLineage,
+  currentGeneration,
+} from "../../../../src/consensus/lineage/generation.ts";
+import { type Lineage } from "../../../../src/consensus/lineage/types.ts";
 import { until } from "../../../support/until.ts";
 
 interface World {
   folder: string;
   hold: ExitHold;
   answers: Map<string, "void" | "used" | "silent">;
-  generation: ReturnType<typeof bootstrapGeneration>;
+  lineage: Lineage;
+  /** For which generation. */
+  asked: string[];
   released: number;
   keeper: HoldKeeper;
   coldMs: number;
@@ -30,19 +36,21 @@ it.before.each(async (world) => {
   await world.hold.add({ nonce: "1", asker: "b" });
   await world.hold.add({ nonce: "2", asker: "c" });
   world.answers = new Map();
-  world.generation = bootstrapGeneration("c1");
+  world.lineage = bootstrapLineage("c1");
+  world.asked = [];
   world.released = 0;
   world.coldMs = 60_000;
   world.keeper = new HoldKeeper({
     hold: world.hold,
     node: {
-      generation: () => world.generation,
+      lineage: () => world.lineage,
       release: () => {
         world.released += 1;
         return Promise.resolve();
       },
     },
-    settleExit: (asker) => {
+    settleExit: (asker, { generation }) => {
+      world.asked.push(generation);
       const answer = world.answers.get(asker) ?? "silent";
       if (answer !== "silent") return Promise.resolve(answer);
       return Promise.reject(new AgentError("PEER_UNREACHABLE", "silence"));
@@ -72,9 +80,21 @@ it("waits for the new generation when one went on without it", async (world) => 
   world.answers.set("c", "used");
   await until({ what: "b is settled" }, () => world.hold.statements.length === 1);
   assert.is(world.released, 0);
-  world.generation = { ...world.generation, n: 2, id: "child" };
+  const child = { ...currentGeneration(world.lineage), n: 2, id: "child" };
+  world.lineage = { ...world.lineage, generations: [...world.lineage.generations, child] };
   await until({ what: "it is released into the child" }, () => world.released === 1);
   assert.equal((await ExitHold.read(world.folder)).statements, []);
+});
+
+it("asks about the generation it is back in, which may be later than one it was lost in", async (world) => {
+  await until({ what: "it asks" }, () => world.asked.length > 0);
+  assert.is(world.asked[0], currentGeneration(world.lineage).id);
+});
+
+it("takes part again when it started over in its generation, though nobody answers", async (world) => {
+  world.lineage = { ...world.lineage, voteFrom: { term: 2, index: 7 } };
+  await until({ what: "it is released" }, () => world.released === 1);
+  assert.equal(world.hold.statements, []);
 });
 
 it("may leave for a generation of its own when nobody answers for long, or the operator says so", (world) => {

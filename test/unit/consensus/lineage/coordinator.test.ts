@@ -1,0 +1,87 @@
+/**
+ * What the coordinator alone decides: hosts are turned off only when that is what going on waits for, and never against
+ * the operator's word; who may not act in its generation comes back to a quorum of it by starting over.
+ */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { simpleConfiguration } from "../../../../src/consensus/core/configuration.ts";
+import { Coordinator } from "../../../../src/consensus/lineage/coordinator.ts";
+import { defaultTimings } from "../../../../src/consensus/lineage/coordinator-timings.ts";
+import {
+  type LocalFacts,
+  type SurvivorSettings,
+} from "../../../../src/consensus/lineage/coordinator-types.ts";
+import { bootstrapLineage } from "../../../../src/consensus/lineage/generation.ts";
+
+const it = suite("lineage: coordinator");
+const settings: SurvivorSettings = {
+  policy: "silence",
+  timers: { silenceMs: 30_000, coldMs: 120_000 },
+  hold: false,
+  fence: true,
+};
+
+function begin(): Coordinator {
+  return new Coordinator({
+    ...{ self: "b", clusterId: "c", timings: defaultTimings },
+    ...{ newId: () => "0".repeat(32), wallMs: () => 0 },
+  });
+}
+
+/** "b" has heard nobody since the clock began. */
+function factsAt(now: number, change: Partial<LocalFacts> = {}): LocalFacts {
+  return {
+    lineage: bootstrapLineage("c"),
+    ...{ leader: null, term: 2, lastTerm: 2, lastIndex: 9, commit: 9, leaderLast: 9 },
+    configuration: { ...simpleConfiguration(["a", "b"]), standbys: ["s"] },
+    chainAt: () => "x",
+    admitted: ["a", "b", "s"],
+    heardMs: new Map([
+      ["a", now],
+      ["s", now],
+    ]),
+    ...{ storageOk: true, hasCarrier: true, upMs: 60_000 + now, settings },
+    ...change,
+  };
+}
+
+/** Whom "b" has fenced by 20 s after it lost its quorum. */
+function fencedBy(change: Partial<SurvivorSettings>): readonly string[] {
+  const coordinator = begin();
+  const fenced = new Set<string>();
+  for (let now = 0; now <= 20_000; now += 250) {
+    const facts = factsAt(now, { settings: { ...settings, ...change } });
+    for (const effect of coordinator.tick(now, facts)) {
+      if (effect.kind === "fence") fenced.add(effect.node);
+    }
+  }
+  return [...fenced];
+}
+
+it("fences a silent voter, and no standby", () => {
+  assert.equal(fencedBy({}), ["a"]);
+  assert.equal(fencedBy({ policy: "proof" }), ["a"]);
+});
+
+it("fences nobody while the operator has the last word", () => {
+  assert.equal(fencedBy({ hold: true }), []);
+  assert.equal(fencedBy({ policy: "off" }), []);
+  assert.equal(fencedBy({ fence: false }), []);
+});
+
+/** What "b" does when it meets "a", who leads a quorum in the generation of both. */
+function meeting(change: Partial<LocalFacts>): readonly string[] {
+  const coordinator = begin();
+  for (let now = 0; now <= 4000; now += 250) coordinator.tick(now, factsAt(now, change));
+  const facts = factsAt(4000, change);
+  const theirs = { ...coordinator.hello(facts, null), from: "a", promise: null, leader: "a" };
+  return coordinator.greeted(theirs, 4000, facts).map(({ kind }) => kind);
+}
+
+it("starts over in its generation when nobody answers who was told of its end, and a quorum lives", () => {
+  assert.ok(meeting({ held: true, storageOk: true }).includes("depart"));
+  assert.equal(meeting({ held: true, storageOk: false }), [], "it may still be let back as it is");
+  assert.equal(meeting({ held: false }), []);
+});
+
+it.run();
