@@ -276,7 +276,7 @@ export class Engine<R> {
 
   #restored(meta: SnapshotMeta): void {
     this.#deps.metrics.snapshotsInstalled += 1;
-    this.#deps.logger.info({ index: meta.index }, "installed a snapshot of the leader");
+    this.#deps.logger.info({ index: meta.index }, "installed a snapshot");
     this.#appliedConfig = meta.config;
     this.proposals.skipped(meta.index);
     this.#reached(meta.index);

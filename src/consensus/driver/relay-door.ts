@@ -77,9 +77,9 @@ export class RelayDoor {
 
   /** The read index for `context`: by Raft's own messages, or by asking a leader that streams to others only. */
   read(context: number): void {
-    const { core, askLeader, background, barriers, loop, applied } = this.#deps;
-    const { relayed, leader } = core.status();
-    if (!relayed || leader === null || askLeader === undefined) {
+    const { core, contact, askLeader, background, barriers, loop, applied } = this.#deps;
+    const { leader } = contact;
+    if (contact.isLeader || leader === null || askLeader === undefined || !core.status().relayed) {
       core.readIndex(context);
       return;
     }

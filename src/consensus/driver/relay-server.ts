@@ -29,9 +29,10 @@ export interface RelayServerDependencies {
   readonly standing: () => Standing;
 }
 
-/** One pull under way; `look` ends its waiting when there is news. */
+/** One pull under way; `look` ends its waiting when there is news, `end` ends it anyway. */
 interface Serving {
   look: () => void;
+  end: () => void;
 }
 
 const noChain = "0".repeat(32);
@@ -73,18 +74,22 @@ export class RelayServer {
     const { engine, role } = node.status();
     const { maxServed, maxServedAsLeader } = this.#options;
     const limit = role === "leader" ? maxServedAsLeader : maxServed;
-    const isFull = this.#serving.size >= limit && !this.#serving.has(from);
+    this.#serving.get(from)?.end(); // its caller gave it up, or asks too much
+    const isFull = this.#serving.size >= limit || this.#serving.has(from);
     if (engine !== "running" || isFull) return { kind: "busy" };
     node.metrics.relayServed += 1;
-    const serving: Serving = { look: () => {} };
-    this.#serving.set(from, serving); // in place of an earlier one, which its caller gave up
+    const serving: Serving = { look: () => {}, end: () => {} };
+    this.#serving.set(from, serving);
     try {
       const early = await this.#compare(from, request);
       if (early !== null) return early;
       await this.#news(serving, request, signal);
-      return await this.#entries(from, request);
+      const answer = await this.#entries(from, request);
+      // What was read after a change of generation is not of the history that was asked about.
+      const now = node.generation().id;
+      return now === id ? answer : { kind: "foreign", generation: now };
     } finally {
-      if (this.#serving.get(from) === serving) this.#serving.delete(from);
+      this.#serving.delete(from);
     }
   }
 
@@ -135,6 +140,7 @@ export class RelayServer {
     const disarm = clock.setTimer(request.waitMs, resolve);
     const end = (): void => resolve();
     signal.addEventListener("abort", end, { once: true });
+    serving.end = end;
     serving.look();
     try {
       await promise;

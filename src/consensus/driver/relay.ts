@@ -58,8 +58,12 @@ const useless: Pause = { firstMs: 100, longestMs: 4000 };
 const dead: Pause = { firstMs: 1000, longestMs: 16_000 };
 const wrong: Pause = { firstMs: 30_000, longestMs: 300_000 };
 /** A long poll, and what the way and a slow disk may take. */
-const pullMs = maxWaitMs + 5000;
+const pullMs = maxWaitMs + 3000;
+const applyMs = 1000;
+/** After an answer without entries: whoever always has other news must not keep this agent busy. */
+const emptyMs = 50;
 const snapshotLookMs = 1000;
+const spareMs = 60_000;
 /** So many neighbours that contradict the log here are no accident: this log is the one that is wrong. */
 const alarmAt = 3;
 
@@ -75,7 +79,8 @@ export class Relay implements Service {
   #parent: NodeId | null = null;
   #path: Path | null = null;
   #leader: NodeId | null = null;
-  #contradicting = new Set<NodeId>();
+  readonly #contradicting = new Set<NodeId>();
+  #sparedMs = -Infinity;
 
   constructor(options: RelayOptions, dependencies: RelayDependencies) {
     const { node, clock, logger, random } = dependencies;
@@ -152,7 +157,10 @@ export class Relay implements Service {
     const { node, peers, clock, random } = this.#deps;
     const { effective, leader, commit } = node.status();
     // Only what is on disk and applied has a hash chain to compare.
-    if (!(await this.#reached(commit))) return;
+    if (!(await this.#reached(commit))) {
+      await delay(clock, lookMs, signal);
+      return;
+    }
     const now = clock.monotonicMs();
     const neighbours = peers.neighbours().filter((id) => id !== this.#options.self);
     if (this.#parent !== null && !neighbours.includes(this.#parent)) this.#leave();
@@ -173,7 +181,7 @@ export class Relay implements Service {
 
   async #reached(index: Index): Promise<boolean> {
     try {
-      await this.#deps.node.waitApplied(index, pullMs);
+      await this.#deps.node.waitApplied(index, applyMs);
       return true;
     } catch {
       return false; // A snapshot is being restored, or the disk is slow.
@@ -203,13 +211,18 @@ export class Relay implements Service {
       seen,
     };
     const value = await peers.pull(peer, payload, { timeoutMs: pullMs, signal });
+    // What was relayed in another generation is of no use in this one.
+    if (node.generation().id !== generation) return;
     const answer = parseAnswer(value, from);
     if (answer === null) this.#contradicts(peer, "its answer is malformed");
     else if (answer.kind === "busy") this.#avoid(peer, useless);
     else if (answer.kind === "mismatch") this.#contradicts(peer, "its log differs");
     else if (answer.kind === "foreign") this.#foreign(peer, answer.generation);
     else if (answer.kind === "snapshot") await this.#snapshot(peer, answer, signal);
-    else this.#entries(peer, answer, { applied, chain });
+    else {
+      this.#entries(peer, answer, { applied, chain });
+      if (answer.entries.length === 0) await delay(this.#deps.clock, emptyMs, signal);
+    }
   }
 
   #foreign(peer: NodeId, generation: string): void {
@@ -257,7 +270,15 @@ export class Relay implements Service {
     } else if (!isWay || answer.applied < own.applied) {
       return this.#avoid(peer, useless);
     }
-    this.#follow(peer, answer);
+    if (this.#follow(peer, answer) && peer === leader) this.#spare(peer);
+  }
+
+  /** Who began with the leader, not knowing that it leads, tries others now and then. */
+  #spare(leader: NodeId): void {
+    const now = this.#deps.clock.monotonicMs();
+    if (now - this.#sparedMs < spareMs) return;
+    this.#sparedMs = now;
+    this.#avoid(leader, useless);
   }
 
   /** False when the neighbour knows no leader, or only through this agent. */
@@ -293,7 +314,7 @@ export class Relay implements Service {
     this.#avoid(peer, wrong);
     this.#contradicting.add(peer);
     logger.warn({ peer, why }, "a neighbour contradicts this log; asks another");
-    if (this.#contradicting.size !== alarmAt) return;
+    if (this.#contradicting.size < alarmAt) return;
     const message =
       "several neighbours contradict the committed log of this agent: it is damaged, or it took entries of one that lies; stop the agent, and let it join again with an empty data directory";
     logger.error({ peers: [...this.#contradicting] }, message);
