@@ -38,6 +38,7 @@ export const limits = {
   /** Of a merge. Bytes of one export, of one page of it, and of all that wait. */
   exportBytes: 16 * 1024 * 1024,
   pageBytes: 160 * 1024,
+  mergesWithKeys: 64,
   waitingExports: 4,
   waitingExportMs: 120_000,
   sideMembers: 3500,

@@ -7,6 +7,7 @@ import { type GenerationRef } from "../../consensus/lineage/types.ts";
 import { type Draft } from "../draft.ts";
 import { InventoryError } from "../errors.ts";
 import { trimJobs } from "../job-end.ts";
+import { limits } from "../limits.ts";
 import { type MergeRecord } from "../lineage-records.ts";
 import { type Refusal } from "../outcome.ts";
 import { dropDeadTokens } from "../reduce-tokens.ts";
@@ -63,6 +64,7 @@ export function merge(draft: Draft, input: MergeInput): Refusal | null {
   trimRevisions(draft);
   dropDeadTokens(draft);
   putMerge(merging, input);
+  forgetOldKeys(draft);
   return trimJournal(draft);
 }
 
@@ -94,6 +96,19 @@ function putMerge(merging: Merging, { other, before, export: name }: MergeInput)
       through: other.index,
     },
   );
+}
+
+/**
+ * What each merge knew of every key is kept for the newest ones: nobody brings a longer export of a history that was
+ * merged so long ago, and if somebody does, what both sides changed waits in the journal.
+ */
+function forgetOldKeys(draft: Draft): void {
+  const known = draft.view.merges().filter(({ keys }) => Object.keys(keys).length > 0);
+  const surplus = known.length - limits.mergesWithKeys;
+  if (surplus <= 0) return;
+  for (const record of known.toSorted((a, b) => a.version - b.version).slice(0, surplus)) {
+    draft.put("merge", record.id, { ...record, keys: {} });
+  }
 }
 
 function invalid(reason: string): InventoryError {

@@ -2,8 +2,16 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type Command } from "../../../../src/inventory/commands.ts";
+import { limits } from "../../../../src/inventory/limits.ts";
 import { cluster } from "../../../support/inventory.ts";
-import { copyOf, loserGeneration, mergeInto, split } from "../../../support/merge.ts";
+import {
+  copyOf,
+  loserGeneration,
+  mergeInto,
+  pageCommand,
+  pagesOf,
+  split,
+} from "../../../support/merge.ts";
 
 const it = suite("inventory merge: again");
 
@@ -58,6 +66,25 @@ it("takes an export of a member that knows less of the common past", async () =>
     ],
   );
   assert.equal(view.journal(), []);
+});
+
+it("remembers the keys of so many merges, and no more", async () => {
+  const both = await split(cluster("n1", "n2", "n3"));
+  for (let i = 0; i <= limits.mergesWithKeys; i += 1) {
+    both.loser.ok(put(`k${i}`, i));
+    const generation = { n: 2, id: `${i}`.padStart(32, "0") };
+    for (const bytes of pagesOf(both.loser, both.fork)) {
+      both.winner.ok({ ...pageCommand(bytes, both.fork), generation });
+    }
+  }
+  const merges = both.winner.view.merges();
+  const forgot = merges.filter(({ keys }) => Object.keys(keys).length === 0);
+  assert.equal(
+    forgot.map(({ id }) => id),
+    ["0".repeat(32)],
+  );
+  assert.is(both.winner.view.variables().length, limits.mergesWithKeys + 1);
+  assert.equal(both.winner.view.journal(), []);
 });
 
 it("does not ask again about what was merged and then changed here", async () => {
