@@ -46,7 +46,11 @@ export class SurroundingsWatch implements Service {
   start(): Promise<void> {
     this.#background.run("network carrier", async (signal) => {
       for (;;) {
-        this.#hasCarrier = isLoopback(this.#deps.address()) || (await anyCarrier());
+        try {
+          this.#hasCarrier = isLoopback(this.#deps.address()) || (await anyCarrier());
+        } catch {
+          this.#hasCarrier = true; // the system does not say: this is not what survivor mode may fail for
+        }
         await delay(this.#deps.clock, carrierPeriodMs, signal);
       }
     });
