@@ -1,7 +1,16 @@
-/** Shapes of what agents tell each other about lineage. Nothing a peer says is used before it was checked here. */
+/**
+ * Shapes of what agents tell each other about lineage. Nothing a peer says is used before it was checked here. What may
+ * become durable passes the codec of the disk too: else one wrong field from one peer would make every log unreadable.
+ */
 import { type Configuration, type LogPosition } from "../consensus/core/types.ts";
 import { type AcceptRequest, type BallotRequest } from "../consensus/lineage/coordinator-types.ts";
 import { maxGenerations } from "../consensus/lineage/generation.ts";
+import {
+  parseBallot,
+  parseGeneration,
+  parseGenerations,
+  parsePromise,
+} from "../consensus/lineage/lineage-codec.ts";
 import {
   type Demotion,
   type MergePage,
@@ -11,7 +20,6 @@ import {
 import {
   type Ballot,
   type ExitStatement,
-  type Generation,
   type LineageHello,
   type LineagePromise,
   type Proof,
@@ -44,20 +52,30 @@ function short<T>(shape: Shape<readonly T[]>, most: number): Shape<readonly T[]>
 }
 
 const ids = short(list(text), maxIds);
-const ballot = object<Ballot>({ counter: natural, node: text });
+/** More ballots than were ever held; behind it there is room to count on. */
+const maxCounter = 2 ** 40;
+
+function readable<T>(shape: Shape<T>, parse: (value: unknown) => T | null): Shape<T> {
+  return (value, at) =>
+    shape(value, at) ?? (parse(value) === null ? `${at} could not be read back from disk` : null);
+}
+
+const counted = readable(object<Ballot>({ counter: natural, node: text }), parseBallot);
+const ballot: Shape<Ballot> = (value, at) =>
+  counted(value, at) ??
+  ((value as Ballot).counter > maxCounter ? `${at} counts further than ballots do` : null);
+const child = readable(generation, parseGeneration);
 const promise = nullable(
-  object<LineagePromise>({
-    parent: text,
-    ballot,
-    accepted: nullable(
-      object<NonNullable<LineagePromise["accepted"]>>({ ballot, child: generation }),
-    ),
-  }),
+  readable(
+    object<LineagePromise>({
+      parent: text,
+      ballot,
+      accepted: nullable(object<NonNullable<LineagePromise["accepted"]>>({ ballot, child })),
+    }),
+    parsePromise,
+  ),
 );
-const path: Shape<readonly Generation[]> = (value, at) =>
-  Array.isArray(value) && value.length === 0
-    ? `${at} is empty`
-    : short(list(generation), maxGenerations)(value, at);
+const path = readable(short(list(generation), maxGenerations), parseGenerations);
 
 const chain: Shape<readonly [number, string]> = (value, at) =>
   Array.isArray(value) && value.length === 2
@@ -138,7 +156,12 @@ export const surveyShape = object<Survey>({
 });
 
 export const ballotShape = object<BallotRequest>({ parent: text, ballot, exits: ids });
-export const acceptShape = object<AcceptRequest>({ parent: text, ballot, child: generation });
+const accepted = object<AcceptRequest>({ parent: text, ballot, child });
+export const acceptShape: Shape<AcceptRequest> = (value, at) =>
+  accepted(value, at) ??
+  ((value as AcceptRequest).child.parent === (value as AcceptRequest).parent
+    ? null
+    : `${at}.child is of another parent`);
 export const answerShape = object<PromiseAnswer>({
   granted: flag,
   promise,

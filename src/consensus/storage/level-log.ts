@@ -4,7 +4,7 @@
  * strictly one after another. The first one that fails is the last one: after a failed fsync nobody knows what
  * the disk holds, so only a restart, which reads everything back, may go on.
  */
-import { must } from "../../base/assert.ts";
+import { assert, must } from "../../base/assert.ts";
 import { type Clock } from "../../base/clock.ts";
 import { errorMessage } from "../../base/errors.ts";
 import { voterIds } from "../core/configuration.ts";
@@ -17,6 +17,7 @@ import {
 } from "../core/types.ts";
 import { type LogGenesis, type LogOpening, type LogStore, type LogWrite } from "../driver/ports.ts";
 import { currentGeneration, refOf } from "../lineage/generation.ts";
+import { parseLineage } from "../lineage/lineage-codec.ts";
 import { type GenerationRef, type Lineage } from "../lineage/types.ts";
 import { ConsensusError } from "../errors.ts";
 import { nodeFiles } from "./files.ts";
@@ -212,6 +213,7 @@ export class LevelLogStore implements LogStore {
   }
 
   #enter(op: number, lineage: Lineage): BatchItem {
+    assert(parseLineage(lineage) !== null, "what is written can be read back");
     this.#lineageOp = op;
     this.#generation = refOf(currentGeneration(lineage));
     return { type: "put", key: lineageKey, value: encodeLineage({ op, lineage }) };
