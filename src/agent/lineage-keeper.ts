@@ -20,6 +20,8 @@ export interface LineageKeeperDeps {
   readonly node: Pick<ConsensusNode<CommandResult>, "status" | "generation">;
   readonly view: InventoryView;
   readonly evidence: ReadonlyMap<string, SurvivorPlan["lost"]>;
+  /** It said itself that it is in this generation. */
+  readonly isWithUs: (peer: string) => boolean;
   readonly submit: (command: Command, by: string) => Promise<CommandResult>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -93,7 +95,8 @@ export class LineageKeeper implements Service {
     const places = replicationTargets(effective);
     const waiting = lost.filter((id) => {
       if (view.member(asPeerId(id))?.status !== "admitted") return false;
-      return !places.includes(id) || peers.get(id)?.caughtUp !== true;
+      // In a large cluster there is no place for everybody: who has none is back when it says so.
+      return places.includes(id) ? peers.get(id)?.caughtUp !== true : !this.#deps.isWithUs(id);
     });
     if (waiting.length > 0) return null;
     return lost.length === 0 ? "nobody was left behind" : "everybody is back or was forgotten";

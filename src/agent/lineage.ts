@@ -88,8 +88,8 @@ export class AgentLineage implements LineagePort {
         ...{ peers: this.#peers, surroundings: surroundings.now },
       },
     );
-    const { evidence } = this.#driver;
-    const keeper = new LineageKeeper({ ...deps, logger, view, evidence });
+    const { evidence, isWithUs } = this.#driver;
+    const keeper = new LineageKeeper({ ...deps, logger, view, evidence, isWithUs });
     serveLineage(mesh.rpc, {
       driver: this.#driver,
       merge: (page) => policy.merge(page),

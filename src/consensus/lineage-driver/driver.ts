@@ -114,6 +114,13 @@ export class LineageDriver implements Service {
     return this.coordinator.status();
   }
 
+  /** Did `peer` say itself that it is in the generation that this agent is in? */
+  readonly isWithUs = (peer: NodeId): boolean => {
+    const theirs = this.#hellos.get(peer);
+    const { id } = currentGeneration(this.#deps.engine.lineage());
+    return theirs !== undefined && currentGeneration(theirs).id === id;
+  };
+
   // ---- what peers ask ------------------------------------------------------------------------------------------
 
   async hello(by: NodeId, theirs: LineageHello): Promise<LineageHello> {
