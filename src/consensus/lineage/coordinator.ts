@@ -211,6 +211,8 @@ export class Coordinator {
     const { freshMs } = scaledTimings(this.#options.timings, facts);
     const surveys = [this.survey(now, facts), ...this.#peers.surveys(now, freshMs)];
     const { policy, timers, hold } = facts.settings;
+    const promises = surveys.map(({ promise }) => promise?.ballot.counter ?? 0);
+    this.#highestCounter = Math.max(this.#highestCounter, ...promises);
     return planSurvivors(surveys, this.#options.self, { policy, timers }, { ...options, hold });
   }
 

@@ -69,6 +69,23 @@ it("fences nobody while the operator has the last word", () => {
   assert.equal(fencedBy({ fence: false }), []);
 });
 
+it("begins above what it promised before it was started again", () => {
+  const { generations } = bootstrapLineage("c");
+  const parent = generations[0]?.id ?? "";
+  const promise = { parent, ballot: { counter: 7, node: "z" }, accepted: null };
+  const facts = factsAt(0, { lineage: { generations, promise, voteFrom: null } });
+  const coordinator = begin();
+  const { hash } = coordinator.plan(0, facts, { operator: true });
+  const verdict = coordinator.recover(hash, 0, facts);
+  const asked = (verdict.begun ? verdict.effects : []).filter(({ kind }) => kind === "prepare");
+  assert.equal(asked, [
+    {
+      ...{ kind: "prepare", to: "b" },
+      request: { parent, ballot: { counter: 8, node: "b" }, exits: [] },
+    },
+  ]);
+});
+
 /** What "b" does when it meets "a", who leads a quorum in the generation of both. */
 function meeting(change: Partial<LocalFacts>): readonly string[] {
   const coordinator = begin();
