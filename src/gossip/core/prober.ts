@@ -96,6 +96,8 @@ export class Prober {
     this.#nextRound = Math.max(this.#nextRound + interval, turn.now + interval / 2);
     const target = this.#nextTarget();
     if (target >= 0) this.#send(turn, target);
+    // Nobody is left whose answer could tell: doubt from before would stay for ever.
+    else if (this.#options.lifeguard.probe) this.#deps.awareness.change(-1);
   }
 
   /** Probes `target` now, besides the rounds: its connection closed. */

@@ -110,6 +110,19 @@ it("§IV-A lets its health recover with answered probes", () => {
   assert.is(lone.core.health().score, 0);
 });
 
+it("stops doubting itself when nobody is left who could answer", () => {
+  const lone = new LoneCore({ members: 2 });
+  let worst = 0;
+  for (let round = 0; round < 60; round += 1) {
+    lone.advance(1000, () => {});
+    worst = Math.max(worst, lone.core.health().score);
+  }
+  assert.equal(lone.events.filter((event) => event.startsWith("failed")).length, 2);
+  lone.advance(60_000, () => {});
+  assert.ok(worst > 0);
+  assert.is(lone.core.health().score, 0);
+});
+
 it("§IV-A never fails anybody while it trusts itself least", () => {
   const lone = new LoneCore({ members: 9, protocol: { awarenessMax: 2 } });
   lone.advance(3000, lone.answering(1, 2, 3, 4, 5, 6, 7, 8, 9));
