@@ -25,6 +25,9 @@ export const statusSchema = Type.Object({
       provisional: Type.Boolean({
         description: "forced without members that are still missing: look at operator recover",
       }),
+      missing: Type.Array(peer, {
+        description: "left behind by a provisional generation, and neither back nor forgotten",
+      }),
       conflicts: Type.Integer({ description: "conflicts of merges that wait for an operator" }),
     }),
     Type.Null(),
@@ -130,6 +133,9 @@ export const raftSchema = Type.Object({
     standbys: Type.Array(Type.String()),
     observers: Type.Array(Type.String()),
     lost: Type.Array(Type.String()),
+    names: Type.Record(Type.String(), Type.String(), {
+      description: "names of nodes by the ids of their agents",
+    }),
   }),
   peers: Type.Array(
     Type.Object({

@@ -54,8 +54,23 @@ function generationOf(context: ApiContext) {
     generation: context.generation(),
     generationId: lineage?.generations().at(-1)?.id ?? null,
     provisional: lineage?.isProvisional() ?? false,
+    missing: missingFrom(context),
     conflicts: pending.length,
   };
+}
+
+/** Whom a provisional generation waits for: gossip knows who is back before they have caught up. */
+function missingFrom(context: ApiContext): Peer[] {
+  const lineage = context.lineage();
+  if (lineage?.isProvisional() !== true) return [];
+  const up = new Set<string>(
+    context.members().flatMap(({ id, status }) => (status === "alive" ? [id] : [])),
+  );
+  const lost = lineage.generations().at(-1)?.lost ?? [];
+  return lost
+    .filter((id) => !up.has(id) && context.view.member(asPeerId(id))?.status === "admitted")
+    .map((id) => toPeer(context, id))
+    .toSorted(byName);
 }
 
 function countNodes(view: InventoryView): Status["nodes"] {
@@ -109,6 +124,8 @@ export function toRaft(
 ): Raft {
   const { id, name } = context.identity();
   const { index, sets, standbys, observers, lost } = status.effective;
+  const ids = [...sets.flat(), ...standbys, ...observers, ...lost];
+  const names = Object.fromEntries(ids.map((one) => [one, peerName(context, one) ?? one]));
   return {
     id,
     name,
@@ -125,7 +142,7 @@ export function toRaft(
     appliedIndex: status.applied,
     snapshotIndex: status.snapshotIndex,
     stateHash,
-    configuration: { index, voters: sets, standbys, observers, lost },
+    configuration: { index, voters: sets, standbys, observers, lost, names },
     peers: [...status.peers].map(([peer, progress]) => ({
       id: peer,
       name: peerName(context, peer),

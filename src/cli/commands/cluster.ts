@@ -66,7 +66,10 @@ function uncertainLine({ membership }: Status): [string, string][] {
 function modeText({ cluster, mode }: Status): string {
   if (cluster === null) return mode;
   if (mode === "survivor") {
-    return "survivor: goes on without members that are missing; bring them back, or forget them (muster nodes forget)";
+    if (cluster.missing.length === 0) return "survivor: all are back or forgotten; it settles";
+    const names = cluster.missing.map(({ name }) => name);
+    const which = names.length === 1 ? names.join() : "NODE";
+    return `survivor: goes on without ${list(names)}; start them, or: muster nodes forget ${which} --force`;
   }
   if (mode !== "read-only") return mode;
   return "read-only: without a leader and most of its voters, writes are refused; way out: muster operator recover --plan";
@@ -74,7 +77,10 @@ function modeText({ cluster, mode }: Status): string {
 
 function clusterText(cluster: NonNullable<Status["cluster"]>): string {
   const { id, name, generation, provisional, conflicts } = cluster;
-  const open = conflicts === 0 ? "" : `; ${conflicts} conflicts: muster operator conflicts`;
+  const open =
+    conflicts === 0
+      ? ""
+      : `; ${conflicts} ${conflicts === 1 ? "conflict" : "conflicts"}: muster operator conflicts`;
   return `${name} (${id}), generation ${generation}${provisional ? " (provisional)" : ""}${open}`;
 }
 

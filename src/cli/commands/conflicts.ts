@@ -90,13 +90,18 @@ const columns: readonly Column<ConflictAnswer>[] = [
   { head: "ID", cell: ({ id }) => id },
   { head: "RECORD", cell: ({ key }) => key },
   { head: "STATE", cell: ({ state }) => state },
-  { head: "IN FORCE", cell: ({ inForce }) => brief(inForce), shrinks: true },
+  { head: "IN FORCE", cell: inForceText, shrinks: true },
   { head: "OTHER SIDE", cell: ({ otherSide }) => brief(otherSide), shrinks: true },
   { head: "AGE", cell: ({ at }) => age(at, systemClock.wallMs()) },
   { head: "GENERATION", cell: ({ generation }) => generation.slice(0, 8), wide: true },
   { head: "RULE", cell: ({ rule }) => rule, wide: true },
   { head: "BY", cell: ({ resolvedBy }) => resolvedBy ?? "-", wide: true },
 ];
+
+/** Of what a rule decided for good (a node, a job) the value of now is not told; that is no deletion. */
+function inForceText({ inForce, resolvedBy }: ConflictAnswer): string {
+  return inForce === null && resolvedBy === "merge" ? "-" : brief(inForce);
+}
 
 function brief(value: Json): string {
   if (value === null) return "(deleted)";

@@ -69,6 +69,11 @@ function lineageFields({ lineage }: Raft): (readonly [string, string])[] {
 }
 
 function raftLines(raft: Raft, size: TableSize): string {
+  const { voters, standbys, lost, names } = raft.configuration;
+  const named = (ids: readonly string[]): string =>
+    list(
+      ids.map((id) => (size.wide ? `${names[id] ?? "?"} (${id})` : (names[id] ?? id))).toSorted(),
+    );
   const fields = renderFields([
     ["agent", `${raft.name} (${raft.id})`],
     ["role", raft.role],
@@ -76,9 +81,9 @@ function raftLines(raft: Raft, size: TableSize): string {
     ["leader", raft.leader?.name ?? "none"],
     ["log", `${raft.firstIndex} to ${raft.lastIndex}, snapshot at ${raft.snapshotIndex}`],
     ["index", `${raft.appliedIndex} applied, ${raft.commitIndex} committed`],
-    ["voters", raft.configuration.voters.map(list).join(" and ")],
-    ["standbys", list(raft.configuration.standbys)],
-    ["lost", list(raft.configuration.lost)],
+    ["voters", voters.map(named).join(" and ")],
+    ["standbys", named(standbys)],
+    ["lost", named(lost)],
     ["storage", raft.health],
     ...lineageFields(raft),
     ...stateHashField(raft),

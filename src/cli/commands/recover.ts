@@ -36,8 +36,13 @@ export function addRecoverCommand(operator: Command, context: CliContext): void 
 type Peer = PlanAnswer["best"];
 const nameOf = ({ id, name }: Peer): string => name ?? id;
 
+const provenText = "writes go on as usual: all that are lost are certainly gone";
+const provisionalText =
+  "writes go on, marked survivor; who comes back is merged: muster operator conflicts";
+
 function planLines(plan: PlanAnswer): string {
   const { survivors, lost, best, parent, hash } = plan;
+  const isProven = plan.kind === "forced-proof";
   const fields = renderFields([
     ["now", plan.why],
     ["survivors", survivors.map(nameOf).join(", ")],
@@ -45,9 +50,10 @@ function planLines(plan: PlanAnswer): string {
     ["lost", lost.map(lostText).join("\n") || "nobody"],
     ["missing", missingText(plan)],
     ["will do", `generation ${parent.n + 1} with the survivors as voters; the lost stop counting`],
-    ["then", "writes go on, marked survivor; who comes back is merged: muster operator conflicts"],
+    ["then", isProven ? provenText : provisionalText],
   ]);
-  const warning = plan.majorityOfAll
+  const isSafe = plan.majorityOfAll || isProven;
+  const warning = isSafe
     ? []
     : ["", "The lost are the majority: if they are alive elsewhere, both sides will take writes."];
   return [fields, ...warning, "", `do it: muster operator recover --confirm ${hash}`].join("\n");

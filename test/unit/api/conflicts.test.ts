@@ -6,6 +6,7 @@ import { type LineagePort } from "../../../src/api/context.ts";
 import { type ConflictAnswer } from "../../../src/api/contract/lineage.ts";
 import { type Generation, type SurvivorPlan } from "../../../src/consensus/lineage/types.ts";
 import { ApiWorld } from "../../support/api-world.ts";
+import { memberView } from "../../support/member-view.ts";
 import { cluster, peer } from "../../support/inventory.ts";
 import { loserGeneration, mergeInto, split } from "../../support/merge.ts";
 
@@ -174,6 +175,11 @@ it("shows generations and merges to operators, and what waits in the status", as
   const { json: status } = await world.get("/v1/status");
   const { provisional, conflicts, generationId } = status["cluster"] as Record<string, unknown>;
   assert.equal([provisional, conflicts, generationId], [true, 4, forced.id]);
+  const missing = async (): Promise<unknown> =>
+    ((await world.get("/v1/status")).json["cluster"] as Record<string, unknown>)["missing"];
+  assert.equal(await missing(), [{ id: peer("n2"), name: "n2" }]);
+  world.members = [memberView({ id: peer("n2"), name: "n2" })];
+  assert.equal(await missing(), []);
   const raft = (await world.get("/v1/operator/raft")).json["lineage"] as {
     generations: readonly { n: number; lost: readonly { name: string }[] }[];
     merges: readonly { generation: string; pending: number; doneAt: string | null }[];

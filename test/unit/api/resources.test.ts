@@ -46,6 +46,7 @@ it("shows the cluster at a glance", async () => {
     generation: 1,
     generationId: null,
     provisional: false,
+    missing: [],
     conflicts: 0,
   });
   assert.is(status["node"], "n1");
@@ -458,6 +459,8 @@ it("hands leadership to a voter, and to nobody else", async () => {
   assert.is(raft["term"], 7);
   assert.is(raft["stateHash"], null, "it costs CPU: only when asked for");
   assert.equal(raft["leader"], { id: peer("n2"), name: "n2" });
+  const { names } = raft["configuration"] as { names: Record<string, string> };
+  assert.equal(names, { [peer("n1")]: "n1", [peer("n2")]: "n2", [peer("n3")]: "n3" });
 });
 
 it("shows no secret anywhere, and does not write its mask over it", async () => {

@@ -218,12 +218,13 @@ it(
     assert.match(shown.stdout, /a -> b/);
     cli.on("GET /v1/jobs/last", { body: job({ reason: "why", blockedBy: ["x"] }) });
     assert.match((await cli.run(["jobs", "show"])).stdout, /reason +why\nblocked by +x/);
-    cli.on("GET /v1/status", {
-      body: {
-        cluster: { id: "c1", name: "prod", generation: 2 },
+    const cluster = { id: "c1", name: "prod", generation: 2, conflicts: 0, missing: [] };
+    const seen = {
+      cluster,
+      mode: "read-only",
+      ...{
         node: "n1",
         agentVersion: "1",
-        mode: "read-only",
         leader: null,
         term: 3,
         commitIndex: 8,
@@ -242,13 +243,24 @@ it(
           uncertain: { node: "n1", reason: "MassLoss", message: "6 of 12 nodes", since: time },
         },
       },
-    });
+    };
+    cli.on("GET /v1/status", { body: seen });
     const status = await cli.run(["status"]);
     assert.match(status.stdout, /cluster +prod \(c1\), generation 2/);
     assert.match(status.stdout, /mode +read-only: .*writes are refused/);
     assert.match(status.stdout, /n1,n2 \(unreachable\)/);
     assert.match(status.stdout, /2: discovered=2\n/);
     assert.match(status.stdout, /uncertain +losses are not reported since .*6 of 12 nodes \(n1\)/);
+    const modeWithout = async (...names: string[]): Promise<string> => {
+      const missing = names.map((name) => ({ id: `peer-${name}`, name }));
+      const changed = { ...cluster, conflicts: 1, missing };
+      cli.on("GET /v1/status", { body: { ...seen, mode: "survivor", cluster: changed } });
+      return (await cli.run(["status"])).stdout;
+    };
+    assert.match(await modeWithout("n2"), /mode +survivor: .* n2; .*nodes forget n2 --force\n/);
+    assert.match(await modeWithout("n2", "n3"), / n2,n3; .*nodes forget NODE --force\n/);
+    assert.match(await modeWithout(), /mode +survivor: all are back or forgotten/);
+    assert.match(await modeWithout(), /; 1 conflict: muster operator conflicts\n/);
   }),
 );
 

@@ -31,6 +31,12 @@ it(
     assert.match(stdout, /^ID +RECORD +STATE +IN FORCE +OTHER SIDE +AGE\n/);
     assert.match(stdout, /var\/a +pending +1 +\(deleted\)/);
     assert.equal(bench.asked[0]?.query, { state: "pending", limit: "1000" });
+    const ruled = { ...conflict, key: "node/n1", state: "superseded", resolvedBy: "merge" };
+    const items = [{ ...ruled, inForce: null }];
+    bench.on("GET /v1/operator/conflicts", { body: { items, next: null } });
+    const all = await bench.run(["operator", "conflicts", "list", "--state", "all"]);
+    assert.match(all.stdout, /node\/n1 +superseded +- /);
+    bench.asked.length = 1;
     bench.on("GET /v1/operator/conflicts", { body: { items: [], next: null } });
     const flags = ["--state", "all", "--generation", "ab"];
     const none = await bench.run(["operator", "conflicts", "list", ...flags]);
@@ -109,10 +115,15 @@ it(
     assert.match(stdout, /if they are alive elsewhere, both sides will take writes/);
     assert.ok(stdout.includes(`muster operator recover --confirm ${plan.hash}`));
     assert.equal(bench.asked[0]?.body, { plan: true });
+    const proven = { ...plan, kind: "forced-proof" };
+    bench.on("POST /v1/operator/recover", { body: { plan: proven, generation: null } });
+    const safe = (await bench.run(["operator", "recover", "--plan"])).stdout;
+    assert.match(safe, /writes go on as usual/);
+    assert.not.match(safe, /both sides|survivor;/);
     bench.on("POST /v1/operator/recover", { body: { plan: null, generation } });
     const done = await bench.run(["operator", "recover", "--confirm", plan.hash]);
     assert.match(done.stdout, /generation 2 \(22222222\) began with n1/);
-    assert.equal(bench.asked[1]?.body, { confirm: plan.hash });
+    assert.equal(bench.asked[2]?.body, { confirm: plan.hash });
   }),
 );
 
