@@ -86,7 +86,7 @@ export const idle: Experiment = async (fleet, { seconds }) => {
 export const killed: Experiment = (fleet, settings) =>
   detection(fleet, settings, {
     fault: (host) => Promise.resolve(process.kill(fleet.pid(host), "SIGKILL")),
-    mend: (host) => fleet.start(host),
+    mend: (host) => restart(fleet, host),
   });
 
 /** T3: a host loses its link, and gets it back. */
@@ -100,8 +100,13 @@ export const hostLost: Experiment = (fleet, settings) =>
 export const leave: Experiment = (fleet, settings) =>
   detection(fleet, settings, {
     fault: (host) => Promise.resolve(process.kill(fleet.pid(host), fleet.leaveSignal)),
-    mend: (host) => fleet.start(host),
+    mend: (host) => restart(fleet, host),
   });
+
+function restart(fleet: Fleet, host: string): Promise<void> {
+  fleet.events.forget(host);
+  return fleet.start(host);
+}
 
 interface Fault {
   readonly fault: (host: string) => Promise<unknown>;
@@ -134,7 +139,6 @@ async function detection(fleet: Fleet, { rounds, random }: Settings, { fault, me
     falsely += seen.filter(
       ({ subject, observer }) => subject !== victim && observer !== victim,
     ).length;
-    fleet.events.forget(victim);
     await mend(victim);
   }
   await converged(fleet);
