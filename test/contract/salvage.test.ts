@@ -103,6 +103,26 @@ it("keeps the sound prefix, the promise and the way back to voting", async ({ ro
   assert.equal(again.lineage.voteFrom, { term: 3, index: 200 });
 });
 
+it("takes an agent to have promised when what it last wrote of its lineage is lost", async ({
+  root,
+}) => {
+  const options = { ...defaultLevelLogOptions, directory: path.join(root, "raft") };
+  const store = new LevelLogStore(options, { clock: systemClock });
+  const { lineage } = genesis(bootstrap);
+  const parent = lineage.generations[0]?.id ?? "";
+  await store.open(genesis(bootstrap));
+  await store.append(write({ entries: commands(1, 5, 3), hardState: vote }));
+  const promise = { parent, ballot: { counter: 9, node: "b" }, accepted: null };
+  await store.append({ ...write({}), lineage: { ...lineage, promise } });
+  await store.append(write({ entries: commands(6, 10, 3) }));
+  await store.close();
+  await damage(root, 0.7);
+  const opening = await look(root);
+  assert.is(opening.health, "salvaged");
+  assert.is(opening.lineage.promise?.parent, parent);
+  assert.equal((await look(root)).lineage.promise, opening.lineage.promise);
+});
+
 it("goes on from a snapshot where the log before it was compacted", async ({ root }) => {
   await filled(root, 100);
   await damage(root, 0.8);

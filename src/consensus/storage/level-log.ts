@@ -222,7 +222,7 @@ export class LevelLogStore implements LogStore {
   #watermark(): Watermark {
     const { last, lastTerm, chain, config } = must(this.#position, "something was written");
     const { term, vote } = this.#hardState;
-    const numbers = { op: this.#op, confirmed: this.#complete };
+    const numbers = { op: this.#op, confirmed: this.#complete, lineageOp: this.#lineageOp };
     const where = { last, lastTerm, chain, generation: this.#generation };
     return { ...numbers, term, vote, ...where, voters: voterIds(config) };
   }

@@ -8,6 +8,7 @@ import { errorMessage } from "../../base/errors.ts";
 import { emptyConfiguration } from "../core/configuration.ts";
 import { type Entry, type HardState } from "../core/types.ts";
 import { type LogGenesis } from "../driver/ports.ts";
+import { currentGeneration } from "../lineage/generation.ts";
 import { type Lineage } from "../lineage/types.ts";
 import { ConsensusError } from "../errors.ts";
 import { type Files } from "./files.ts";
@@ -75,7 +76,8 @@ export async function openLog(
     const origin = originOf(genesis);
     if ("fault" in opened) {
       const verdict: Verdict = { health: "corrupt", detail: `LevelDB: ${opened.fault}` };
-      const nothing = { base: origin.base, head: null, lineage: origin.lineage };
+      const lineage = { op: 0, lineage: presumed(origin.lineage, newest) };
+      const nothing = { base: origin.base, head: null, lineage };
       return assemble({ db: null, meta, watermark: newest, ...nothing, verdict });
     }
     return await closeOnFailure(opened.db, (db) =>
@@ -139,11 +141,24 @@ async function inspect(given: Inspection): Promise<OpenedLog> {
     ] as const;
     await db.batch([...begin], { sync: true });
   }
-  const fresh = verdict.health === "fresh";
-  const known = fresh ? origin.lineage : (lineage.value ?? origin.lineage);
+  const found = lineage.value ?? origin.lineage;
+  const known =
+    verdict.health === "corrupt" ? { ...found, lineage: presumed(found, watermark) } : found;
   const parts = { db, meta, watermark, verdict, head: head.value, lineage: known };
   const opened = assemble({ ...parts, base: base.value ?? origin.base });
   return { ...opened, index: scan.index, tail: scan.tail };
+}
+
+/**
+ * What a damaged log says of the lineage, when a later write of it is lost: that may have been a promise, and an agent
+ * that forgot one would act where others go on without it. So it is taken to have promised; it comes back like any
+ * member whose ballot was overtaken, or by the next ballot.
+ */
+function presumed({ op, lineage }: LineageRecord, watermark: Watermark | null): Lineage {
+  const parent = currentGeneration(lineage).id;
+  if (op === (watermark?.lineageOp ?? op) || lineage.promise?.parent === parent) return lineage;
+  const promise = { parent, ballot: { counter: 1, node: "damaged" }, accepted: null };
+  return { ...lineage, promise };
 }
 
 /** A record that is absent is null; one that is damaged is a fault. */

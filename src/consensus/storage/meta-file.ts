@@ -23,6 +23,8 @@ export interface Watermark {
   readonly lastTerm: Term;
   readonly chain: Chain;
   readonly generation: GenerationRef;
+  /** The write that left the lineage as it is: an older record of it may lack a promise. */
+  readonly lineageOp: number;
   /** Voters in force; a supervisor reads them, and where the log ends, from here after a crash. */
   readonly voters: readonly NodeId[];
 }
@@ -101,19 +103,29 @@ export async function readWatermark(
 
 function encode(stamp: number, w: Watermark): Buffer {
   const position = [w.last, w.lastTerm, w.chain, w.generation.n, w.generation.id];
-  return seal([version, stamp, w.op, w.confirmed, w.term, w.vote, ...position, w.voters]);
+  return seal([
+    version,
+    stamp,
+    w.op,
+    w.confirmed,
+    w.term,
+    w.vote,
+    ...position,
+    w.voters,
+    w.lineageOp,
+  ]);
 }
 
 function decode(record: Buffer): { readonly stamp: number; readonly watermark: Watermark } | null {
   const row = unseal(record);
   if (!Array.isArray(row)) return null;
   const [v, stamp, op, confirmed, term, vote, ...rest] = row as readonly unknown[];
-  const [last, lastTerm, chain, n, id, voters] = rest;
+  const [last, lastTerm, chain, n, id, voters, lineageOp = 0] = rest;
   if (v !== version || !isCount(stamp) || !isCount(op) || !isCount(confirmed)) return null;
   if (!isCount(term) || !isVote(vote) || !isCount(last) || !isCount(lastTerm)) return null;
   if (typeof chain !== "string" || !isIds(voters)) return null;
-  if (!isCount(n) || !isGenerationId(id)) return null;
-  const position = { last, lastTerm, chain, generation: { n, id }, voters };
+  if (!isCount(n) || !isGenerationId(id) || !isCount(lineageOp)) return null;
+  const position = { last, lastTerm, chain, generation: { n, id }, lineageOp, voters };
   return { stamp, watermark: { op, confirmed, term, vote, ...position } };
 }
 

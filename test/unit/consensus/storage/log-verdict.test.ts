@@ -17,7 +17,7 @@ const generation = refOf(currentGeneration(lineage.lineage));
 const newer = { n: 2, id: "f".repeat(32) };
 const watermark = {
   ...{ op: 10, confirmed: 9, term: 3, vote: "a", last: 20, lastTerm: 3, chain: "c20" },
-  ...{ voters: ["a"], generation },
+  ...{ voters: ["a"], generation, lineageOp: 4 },
 };
 const anchor = { index: 0, term: 0, chain: "c0" };
 const base = { first: 1, anchor, config: emptyConfiguration, snapshot: null };
