@@ -1,7 +1,7 @@
 /**
  * What an agent is told that comes back after its exit was attested: did this side go on without it? "void" binds: no
- * ballot may be built on the exit any more. A promise given before may be to such a ballot, of whomever, and still under
- * way; so it is given anew, to a ballot of this agent's own, which kills the other. Pure.
+ * ballot may be built on the exit any more. A promise given before may be to such a ballot, of whomever, and still
+ * under way; so it is given anew, to a ballot of this agent's own, which kills the other. Pure.
  */
 import { type NodeId } from "../core/types.ts";
 import { currentPromise } from "./self-report.ts";
