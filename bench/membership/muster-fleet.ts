@@ -42,6 +42,7 @@ export class MusterFleet implements Fleet {
 
   async start(host: string): Promise<void> {
     const agent = this.#agent(host);
+    if (this.#joined.has(host)) await agent.exited(); // one that is still leaving has the ports
     this.events.follow(host, agent.logFile);
     if (host === this.hosts[0] && !this.#joined.has(host)) agent.start("bootstrap", this.#args);
     else if (this.#joined.has(host)) agent.start("agent", this.#args);

@@ -1,5 +1,6 @@
 /** Debian's serf with its LAN profile. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { closeSync, openSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
@@ -34,7 +35,12 @@ export class SerfFleet implements Fleet {
     return this.network.hosts;
   }
 
-  start(host: string): Promise<void> {
+  /** One that is still leaving is waited for: it has the ports. */
+  async start(host: string): Promise<void> {
+    const before = this.#children.get(host);
+    if (before !== undefined && before.exitCode === null && before.signalCode === null) {
+      await once(before, "exit");
+    }
     const [seed = host] = this.hosts;
     const file = path.join(this.#folder, `${host}.log`);
     this.events.follow(host, file);
@@ -50,7 +56,6 @@ export class SerfFleet implements Fleet {
     });
     closeSync(log);
     this.#children.set(host, child);
-    return Promise.resolve();
   }
 
   pid(host: string): number {
