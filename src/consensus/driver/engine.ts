@@ -5,6 +5,7 @@
 import { Background } from "../../base/background.ts";
 import { decodeConfiguration } from "../core/config-codec.ts";
 import { voterIds } from "../core/configuration.ts";
+import { hasQuorum } from "../core/quorum.ts";
 import {
   type Configuration,
   type Entry,
@@ -218,15 +219,22 @@ export class Engine<R> {
     this.#watchDisk(nowMs);
   }
 
-  /** A leader whose disk hangs must not stay in office by heartbeats alone. */
+  /**
+   * A leader whose disk hangs must not stay in office by heartbeats alone, unless nobody can be elected without its
+   * vote, which would hang as well: then it goes on as soon as its disk does.
+   */
   #watchDisk(nowMs: number): void {
     const stalled = this.#writer.busyMs(nowMs) > electionTimeoutMs(this.#options);
     if (stalled && !this.#diskStalled) {
       this.#deps.metrics.diskStalls += 1;
-      this.#deps.logger.warn({}, "the disk does not finish a write; stepping down");
+      this.#deps.logger.warn({}, "the disk does not finish a write");
     }
     this.#diskStalled = stalled;
-    if (stalled && this.contact.isLeader) this.core.stepDown("disk");
+    if (stalled && this.contact.isLeader && this.#othersCanElect()) this.core.stepDown("disk");
+  }
+
+  #othersCanElect(): boolean {
+    return hasQuorum(this.core.status().effective.sets, (id) => id !== this.#options.self);
   }
 
   #soft(soft: NonNullable<Ready["soft"]>): void {

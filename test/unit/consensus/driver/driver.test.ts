@@ -393,6 +393,31 @@ it("gives up leadership when its disk hangs", async () => {
   await cluster.stopAll();
 });
 
+it("stays in office with a hanging disk where nobody could be elected without its vote", async () => {
+  let hang: Promise<void> | undefined;
+  let goOn: () => void = () => {};
+  const cluster = new RaftCluster(["a", "b"], {
+    hooks: (id) => ({ beforeWrite: () => (id === leading ? hang : undefined) }),
+  });
+  let leading = "";
+  await cluster.startAll();
+  const leader = await cluster.elected();
+  leading = leader.id;
+  ({ promise: hang, resolve: goOn } = Promise.withResolvers<void>());
+  const write = leader.consensus.propose(Buffer.from("x"));
+  await cluster.clock.until("the stall is noticed", () => leader.consensus.metrics.diskStalls > 0);
+  cluster.crash(leader.id === "a" ? "b" : "a");
+  hang = undefined;
+  goOn();
+  await cluster.settle(write);
+  assert.is(
+    leader.consensus.status().role,
+    "leader",
+    "it evicts its partner, and has lost nothing",
+  );
+  await cluster.stopAll();
+});
+
 on("refuses to start with a damaged log", ["a"], async (cluster) => {
   const leader = await cluster.elected();
   await cluster.settle(cluster.write(leader, "one"));
