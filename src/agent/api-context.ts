@@ -10,7 +10,7 @@ import { type ClusterServices } from "./cluster-services.ts";
 import { type EventRing } from "../gossip/driver/event-ring.ts";
 import { type Rpc } from "../p2p/ports.ts";
 import { askMemberView } from "./member-views-rpc.ts";
-import { authenticateToken, newApiToken, newJoinToken } from "./tokens.ts";
+import { newApiToken, newJoinToken, rememberingTokens } from "./tokens.ts";
 
 export interface ApiContextDeps {
   readonly stateMachine: InventoryStateMachine;
@@ -26,6 +26,7 @@ export interface ApiContextDeps {
 export function createApiContext(deps: ApiContextDeps): ApiContext {
   const { stateMachine, clock, logger } = deps;
   const { view } = stateMachine;
+  const authenticate = rememberingTokens(view);
   const joined = (): ClusterServices => {
     const services = deps.cluster();
     if (services !== null) return services;
@@ -55,7 +56,7 @@ export function createApiContext(deps: ApiContextDeps): ApiContext {
       const id = newId(clock.wallMs());
       return kind === "api" ? newApiToken(id) : newJoinToken(id, joined().clusterId);
     },
-    authenticate: (token) => Promise.resolve(authenticateToken(view, token, clock.wallMs())),
+    authenticate: (token) => authenticate(token, clock.wallMs()),
     newId: () => newId(clock.wallMs()),
   };
 }

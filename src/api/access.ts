@@ -11,17 +11,17 @@ const nobody: Caller = { actor: "anonymous", role: "reader" };
 const longestToken = 512;
 
 /** @throws ApiError UNAUTHENTICATED, FORBIDDEN. */
-export async function authorize(
+export function authorize(
   context: ApiContext,
   request: { readonly proof: Proof; readonly header: string | undefined; readonly access: Access },
-): Promise<Caller> {
+): Caller {
   if (request.proof === "local") return operator;
   if (request.access === "none") return nobody;
   const token = /^Bearer +([\x21-\x7e]+)$/i.exec(request.header ?? "")?.[1];
   if (token === undefined || token.length > longestToken) {
     throw new ApiError("UNAUTHENTICATED", "A token is needed: Authorization: Bearer TOKEN");
   }
-  const caller = await context.authenticate(token);
+  const caller = context.authenticate(token);
   if (caller === null) {
     throw new ApiError("UNAUTHENTICATED", "The token is unknown, revoked or expired");
   }

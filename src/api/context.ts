@@ -107,7 +107,7 @@ export interface ApiContext {
   /** Mints a token; nothing is stored. */
   newToken(kind: "join" | "api"): NewToken;
   /** Null when the token is unknown, revoked, expired, or not for the API. */
-  authenticate(token: string): Promise<Caller | null>;
+  authenticate(token: string): Caller | null;
   newId(): string;
 }
 

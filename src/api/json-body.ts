@@ -6,6 +6,14 @@ import { type FastifyInstance } from "fastify";
 import { ApiError } from "./problems.ts";
 
 const deepest = 64;
+const codes = {
+  backslash: 0x5c,
+  quote: 0x22,
+  openBrace: 0x7b,
+  closeBrace: 0x7d,
+  openBracket: 0x5b,
+  closeBracket: 0x5d,
+} as const;
 
 export function readJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser("error", "error");
@@ -59,15 +67,15 @@ function isDeep(text: string): boolean {
   let depth = 0;
   let inText = false;
   for (let at = 0; at < text.length; at += 1) {
-    const character = text[at];
+    const code = text.charCodeAt(at);
     if (inText) {
-      if (character === "\\") at += 1;
-      else if (character === '"') inText = false;
-    } else if (character === '"') inText = true;
-    else if (character === "{" || character === "[") {
+      if (code === codes.backslash) at += 1;
+      else if (code === codes.quote) inText = false;
+    } else if (code === codes.quote) inText = true;
+    else if (code === codes.openBrace || code === codes.openBracket) {
       depth += 1;
       if (depth > deepest) return true;
-    } else if (character === "}" || character === "]") depth -= 1;
+    } else if (code === codes.closeBrace || code === codes.closeBracket) depth -= 1;
   }
   return false;
 }

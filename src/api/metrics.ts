@@ -4,6 +4,7 @@
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { type Clock } from "../base/clock.ts";
+import { RequestDurations } from "./request-durations.ts";
 
 /** One value per set of labels. */
 export interface Sample {
@@ -24,19 +25,12 @@ const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 export class Metrics {
   readonly #registry = new Registry();
   readonly #clock: Clock;
-  readonly #requests: Histogram<"route" | "method" | "status">;
+  readonly #requests = new RequestDurations(buckets);
   readonly #streams: Gauge;
 
   constructor(deps: { readonly clock: Clock }) {
     this.#clock = deps.clock;
     const registers = [this.#registry];
-    this.#requests = new Histogram({
-      name: "muster_api_request_duration_seconds",
-      help: "Time from a request's head to the end of its answer; streams are left out",
-      labelNames: ["route", "method", "status"],
-      buckets,
-      registers,
-    });
     this.#streams = new Gauge({
       name: "muster_api_open_streams",
       help: "Event and log streams that are open",
@@ -95,21 +89,22 @@ export class Metrics {
     return (seconds) => histogram.observe(seconds);
   }
 
-  /** Times a request; call the answer when its answer is sent. */
-  startRequest(): (route: string, method: string, status: number) => void {
-    const startedAt = this.#clock.monotonicMs();
-    return (route, method, status) => {
-      const seconds = (this.#clock.monotonicMs() - startedAt) / 1000;
-      this.#requests.observe({ route, method, status: String(status) }, seconds);
-    };
+  /** The time now, to be given to `requestEnded`. */
+  requestBegins(): number {
+    return this.#clock.monotonicMs();
+  }
+
+  requestEnded(begunMs: number, route: string, method: string, status: number): void {
+    const seconds = (this.#clock.monotonicMs() - begunMs) / 1000;
+    this.#requests.observe(route, method, status, seconds);
   }
 
   setOpenStreams(count: number): void {
     this.#streams.set(count);
   }
 
-  text(): Promise<string> {
-    return this.#registry.metrics();
+  async text(): Promise<string> {
+    return `${this.#requests.text()}\n${await this.#registry.metrics()}`;
   }
 }
 

@@ -32,11 +32,16 @@ export function compileCheck(schema: TSchema, what: string): Check {
   };
 }
 
-/** Texts of a query as what the schema asks for: numbers and booleans. A key given twice is refused. */
+/**
+ * Texts of a query as what the schema asks for: numbers and booleans. A key given twice is refused. `consistency`,
+ * which every route knows, is left to the caller.
+ */
 export function convertQuery(schema: TSchema, query: Readonly<Record<string, unknown>>): object {
   const properties = propertiesOf(schema);
   const converted: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(query)) {
+  for (const key of Object.keys(query)) {
+    if (key === "consistency") continue;
+    const value = query[key];
     if (typeof value !== "string") {
       throw new ApiError("INVALID_REQUEST", `Query parameter "${key}" is given more than once`);
     }

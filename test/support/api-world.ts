@@ -206,7 +206,7 @@ export class ApiWorld {
         const id = newId(this.clock.wallMs());
         return { id, token: `${kind}-secret-${id}`, verifier: "cd".repeat(32) };
       },
-      authenticate: async (token) => this.tokens.get(token) ?? null,
+      authenticate: (token) => this.tokens.get(token) ?? null,
       newId: () => newId(this.clock.wallMs()),
     };
   }

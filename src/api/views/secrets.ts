@@ -3,13 +3,27 @@
  * as its value may still be in old jobs and ledgers.
  */
 import { type Json, type JsonObject } from "../../base/json.ts";
+import { type RevisionRecord } from "../../inventory/records.ts";
 import { type InventoryView } from "../../inventory/view.ts";
 import { secretMask } from "../contract/wire.ts";
 import { ApiError } from "../problems.ts";
 
+/** By the list of revisions, which is another one after every change. */
+const known = new WeakMap<readonly RevisionRecord[], ReadonlySet<string>>();
+
 export function secretNames(view: InventoryView): ReadonlySet<string> {
+  const revisions = view.revisions();
+  let names = known.get(revisions);
+  if (names === undefined) {
+    names = namesIn(revisions);
+    known.set(revisions, names);
+  }
+  return names;
+}
+
+function namesIn(revisions: readonly RevisionRecord[]): ReadonlySet<string> {
   const names = new Set<string>();
-  for (const { manifest } of view.revisions()) {
+  for (const { manifest } of revisions) {
     for (const role of Object.values(manifest.roles)) {
       for (const name of role.secrets) names.add(name);
     }

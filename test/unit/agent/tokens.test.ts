@@ -2,7 +2,12 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { createJoinAuthority } from "../../../src/agent/join-authority.ts";
-import { authenticateToken, newApiToken, newJoinToken } from "../../../src/agent/tokens.ts";
+import {
+  authenticateToken,
+  newApiToken,
+  newJoinToken,
+  rememberingTokens,
+} from "../../../src/agent/tokens.ts";
 import { errorCode } from "../../../src/base/errors.ts";
 import { parseJoinToken } from "../../../src/p2p/join-token.ts";
 import { cluster, type Inventory, peer, start, tokenCreate } from "../../support/inventory.ts";
@@ -68,6 +73,28 @@ it("refuses a token from the moment it expires", () => {
   assert.ok(expiresAt > 0);
   assert.is.not(authenticateToken(inventory.view, token, expiresAt - 1), null);
   assert.is(authenticateToken(inventory.view, token, expiresAt), null);
+});
+
+it("remembers a good token no longer than its record stands: revoked, expired or replaced, it is out", () => {
+  const { inventory, token } = withToken({ ttlMs: 1000 });
+  const expiresAt = inventory.view.token("tok")?.expiresAt ?? 0;
+  const authenticate = rememberingTokens(inventory.view);
+  const first = authenticate(token, start);
+  assert.equal(first, { actor: "token:tok", role: "admin" });
+  assert.is(authenticate(token, start), first, "the second time without a digest");
+  assert.is(authenticate(token, expiresAt), null);
+  assert.is.not(authenticate(token, expiresAt - 1), null);
+  inventory.ok({ type: "token.revoke", id: "tok" });
+  assert.is(authenticate(token, start), null);
+});
+
+it("remembers no token that was refused", () => {
+  const { inventory, token } = withToken();
+  const authenticate = rememberingTokens(inventory.view);
+  const wrong = `${token.slice(0, -1)}${token.endsWith("A") ? "B" : "A"}`;
+  assert.is(authenticate(wrong, start), null);
+  assert.is.not(authenticate(token, start), null);
+  assert.is(authenticate(wrong, start), null);
 });
 
 it("refuses a join token as a key to the API", () => {
