@@ -28,9 +28,19 @@ export function handingOver(
   { self, view }: { readonly self: PeerId; readonly view: InventoryView },
   node: Node,
 ): Node["propose"] {
-  return async (data, signal) => {
-    const evicted = node.status().role === "leader" ? evictedBy(data, view) : null;
-    if (evicted !== null && evicted !== self) refuseLostQuorum(evicted, { self, view }, node);
+  return (data, signal) => {
+    // The usual case costs a look at the bytes: neither a status nor a promise of its own.
+    const evicted = evictedBy(data, view);
+    return evicted === null ? node.propose(data, signal) : proposeEviction(evicted, data, signal);
+  };
+
+  async function proposeEviction(
+    evicted: PeerId,
+    data: Uint8Array,
+    signal?: AbortSignal,
+  ): ReturnType<Node["propose"]> {
+    if (node.status().role !== "leader") return node.propose(data, signal);
+    if (evicted !== self) refuseLostQuorum(evicted, { self, view }, node);
     if (evicted !== self) return node.propose(data, signal);
     if (await node.transferLeadership(null, handOverMs)) {
       const { leader } = node.status();
@@ -41,7 +51,7 @@ export function handingOver(
       "CONFLICT",
       "Cannot forget the node that leads: no other agent could take over; wait until another one votes (muster status)",
     );
-  };
+  }
 }
 
 /**
