@@ -70,6 +70,7 @@ export function createReplica(agent: Agent, deps: ReplicaDeps): Replica {
     self,
     node: {
       propose,
+      hasten: (index) => node.hasten(index),
       waitApplied: (index, timeoutMs) => node.waitApplied(index, timeoutMs),
       resultAt: (index, term) => node.resultAt(index, term),
       status: () => node.status(),

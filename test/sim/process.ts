@@ -156,6 +156,7 @@ export class SimProcess implements Endpoint {
       self,
       node: {
         propose: production.handingOver({ self, view: machine.view }, consensus),
+        hasten: (index) => consensus.hasten(index),
         waitApplied: (index, timeoutMs) => consensus.waitApplied(index, timeoutMs),
         resultAt: (index, term) => consensus.resultAt(index, term),
         status: () => consensus.status(),

@@ -54,6 +54,8 @@ export interface ConsensusNode<R> extends Service {
    *   TOO_LARGE (nothing happened), UNKNOWN_OUTCOME (it may still happen), STOPPED.
    */
   propose(data: Uint8Array, signal?: AbortSignal): Promise<Applied<R>>;
+  /** On the leader: others hear at once that `index` is committed, not with the next entries or a moment later. */
+  hasten(index: Index): void;
   /**
    * On any agent: resolves when this replica has everything that was committed when it was called.
    * @throws AgentError NO_LEADER when no leader confirmed it in time.

@@ -92,6 +92,10 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
     return answer;
   }
 
+  hasten(index: Index): void {
+    this.#running()?.loop.hasten(index);
+  }
+
   readBarrier(timeoutMs: number): Promise<Index> {
     const engine = this.#running();
     if (engine === null) return Promise.reject(this.#stopped());

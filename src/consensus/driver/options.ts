@@ -25,6 +25,8 @@ export interface DriverOptions {
   /** Longest time one turn steps messages, and longest it applies entries. */
   readonly inboxBudgetMs: number;
   readonly applyBudgetMs: number;
+  /** Longest time that news of the commit index wait for entries to go with. */
+  readonly commitNewsMs: number;
   /** A snapshot is due after this many entries, or when the log outgrew this or 4 snapshots. */
   readonly snapshotEntries: number;
   readonly snapshotLogBytes: number;
@@ -45,6 +47,7 @@ export const defaultDriverOptions: Omit<DriverOptions, "self" | "bootstrap" | "l
   proposalTimeoutMs: 10_000,
   inboxBudgetMs: 4,
   applyBudgetMs: 8,
+  commitNewsMs: 5,
   snapshotEntries: 50_000,
   snapshotLogBytes: 16 * mib,
   trailingEntries: 25_000,

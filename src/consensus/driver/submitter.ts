@@ -19,7 +19,7 @@ export interface SubmitterDependencies<R> {
   readonly self: NodeId;
   readonly node: Pick<
     ConsensusNode<R>,
-    "propose" | "waitApplied" | "resultAt" | "status" | "onChange"
+    "propose" | "hasten" | "waitApplied" | "resultAt" | "status" | "onChange"
   >;
   /** Make a request what is appended to the log; on the leader only (it stamps the time). */
   readonly stamp: (request: Uint8Array) => Uint8Array;
@@ -101,7 +101,9 @@ export class Submitter<R> {
 
   /** The leader's side of a forwarded request. @throws as `ConsensusNode.propose` does. */
   async handleForward(bytes: Uint8Array): Promise<Position> {
-    const { index, term } = await this.#deps.node.propose(this.#deps.admit(bytes));
+    const { node, admit } = this.#deps;
+    const { index, term } = await node.propose(admit(bytes));
+    node.hasten(index); // the sender answers when it has applied it, too
     return { index, term };
   }
 

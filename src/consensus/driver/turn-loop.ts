@@ -2,13 +2,16 @@
  * The loop around the core. Whatever happens (messages, proposals, ticks, completed writes) asks for a turn; one
  * turn per pass of the event loop feeds the core all that waits and carries out all it answers:
  *
- *     step inbox → propose → read rounds → tick → while hasReady: persist, collect, apply → flush frames
+ *     step inbox → propose → read rounds → tick → collect → flush frames → write → apply → collect, flush, write
+ *
+ * Frames leave first, as their way is the longest; then the disk begins, and works while entries are applied.
  *
  * Everything here is synchronous; what takes time (disk, snapshots) calls back and asks for another turn.
  */
 import { type Clock } from "../../base/clock.ts";
 import {
   type AppendOp,
+  type Index,
   type LoadRequest,
   type Message,
   type NodeId,
@@ -57,6 +60,8 @@ export interface TurnEvents {
 export interface TurnBudget {
   readonly inboxBudgetMs: number;
   readonly applyBudgetMs: number;
+  /** Longest time that news of the commit index wait for entries to go with. */
+  readonly commitNewsMs: number;
 }
 
 const maxInbox = 16_384;
@@ -69,7 +74,11 @@ export class TurnLoop<R> {
   readonly #budget: TurnBudget;
   readonly #outbox: Outbox;
   #inbox: Message[] = [];
+  /** Collected in this turn, not given to the log yet. */
+  #writes: AppendOp[] = [];
   #scheduled = false;
+  #turning = false;
+  #cancelNews: (() => void) | null = null;
   #tickDue = false;
   #stopped = false;
 
@@ -111,6 +120,12 @@ export class TurnLoop<R> {
     this.wake();
   }
 
+  /** Whoever waits for `index` to be known as committed elsewhere waits no longer than it must. */
+  hasten(index: Index): void {
+    this.#outbox.hasten(index);
+    this.wake();
+  }
+
   /** Asks for a turn. */
   wake(): void {
     if (this.#scheduled || this.#stopped) return;
@@ -122,7 +137,9 @@ export class TurnLoop<R> {
   stop(): void {
     this.#stopped = true;
     this.#inbox = [];
+    this.#writes = [];
     this.#outbox.clear();
+    this.#cancelNews?.();
   }
 
   /** These writes are on disk: what waited for them may leave. */
@@ -135,26 +152,61 @@ export class TurnLoop<R> {
         this.#route(op.after);
       }
     });
-    this.wake();
+    if (!this.#turning) this.wake();
   }
 
   #turn(): void {
     this.#scheduled = false;
     if (this.#stopped) return;
+    this.#turning = true;
     this.#guard(() => {
       const { core, applier, metrics } = this.#parts;
       metrics.turns += 1;
       this.#stepInbox();
       this.#feed();
       this.#drain();
+      this.#letGo();
       if (applier.ready) {
         applier.run(this.#budget.applyBudgetMs);
         this.#drain();
+        this.#letGo();
       }
-      metrics.messagesOut += this.#outbox.flush((peer) => core.unreachable(peer, "backpressure"));
       this.#events.ended();
+      this.#watchNews();
       if (this.#inbox.length > 0 || applier.ready || core.hasReady()) this.wake();
       if (this.#parts.proposals.queued) this.wake();
+    });
+    this.#turning = false;
+  }
+
+  /** What the core wants sent and written. A write that needs no disk releases its messages at once. */
+  #letGo(): void {
+    this.#flush();
+    if (this.#writes.length === 0) return;
+    const writes = this.#writes;
+    this.#writes = [];
+    for (const op of writes) this.#parts.writer.enqueue(op);
+    this.#flush();
+  }
+
+  #flush(): void {
+    const { core, metrics } = this.#parts;
+    metrics.messagesOut += this.#outbox.flush((peer) => core.unreachable(peer, "backpressure"));
+  }
+
+  /** News of the commit index that went with no entries leave by themselves. */
+  #watchNews(): void {
+    const since = this.#outbox.heldSinceMs;
+    if (since === null || this.#cancelNews !== null) return;
+    const { clock } = this.#parts;
+    const rest = since + this.#budget.commitNewsMs - clock.monotonicMs();
+    this.#cancelNews = clock.setTimer(Math.max(0, rest), () => {
+      this.#cancelNews = null;
+      const heldSince = this.#outbox.heldSinceMs;
+      if (heldSince === null || this.#stopped) return;
+      if (clock.monotonicMs() - heldSince < this.#budget.commitNewsMs) return this.#watchNews();
+      this.#outbox.release();
+      this.wake();
     });
   }
 
@@ -188,13 +240,13 @@ export class TurnLoop<R> {
   }
 
   #carryOut(ready: Ready): void {
-    const { writer, applier, barriers, snapshots } = this.#parts;
+    const { applier, barriers, snapshots } = this.#parts;
     const { append } = ready;
     if (ready.soft !== null) this.#events.soft(ready.soft);
     if (ready.config !== null) this.#events.config(ready.config);
     if (append !== null) {
       if (append.snapshot !== null) applier.pushRestore(append.snapshot, append.seq);
-      writer.enqueue(append);
+      this.#writes.push(append);
     }
     this.#route(ready.messages);
     applier.push(ready.committed);
@@ -205,10 +257,10 @@ export class TurnLoop<R> {
 
   /** Messages to oneself are steps, not mail. */
   #route(messages: readonly Message[]): void {
-    const { core } = this.#parts;
+    const { core, clock } = this.#parts;
     for (const message of messages) {
       if (isOwn(message)) core.step(message);
-      else this.#outbox.add(message);
+      else this.#outbox.add(message, clock.monotonicMs());
     }
   }
 

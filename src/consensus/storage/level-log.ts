@@ -7,6 +7,7 @@
 import { assert, must } from "../../base/assert.ts";
 import { type Clock } from "../../base/clock.ts";
 import { errorMessage } from "../../base/errors.ts";
+import { TaskQueue } from "../../base/task-queue.ts";
 import { voterIds } from "../core/configuration.ts";
 import {
   type Entry,
@@ -72,8 +73,7 @@ export class LevelLogStore implements LogStore {
   #confirmed = 0;
   #position: Pick<WritePlan, "last" | "lastTerm" | "chain" | "config"> | null = null;
   #failure: Error | null = null;
-  /** Tail of the chain of writes; never rejects. */
-  #queue: Promise<unknown> = Promise.resolve();
+  readonly #tasks = new TaskQueue();
   /** Odd while frames are being removed or replaced: what a reader got meanwhile may not belong together. */
   #rewrites = 0;
   #cancelConfirm: (() => void) | null = null;
@@ -88,7 +88,7 @@ export class LevelLogStore implements LogStore {
   }
 
   async open(genesis: LogGenesis): Promise<LogOpening> {
-    if (this.#log !== null) await this.#queued(() => this.#release());
+    if (this.#log !== null) await this.#tasks.run(() => this.#release());
     const log = await openLog(this.#storage, this.#options, genesis);
     const { verdict, lineage } = log;
     this.#log = log;
@@ -116,7 +116,7 @@ export class LevelLogStore implements LogStore {
   }
 
   chainAt(index: Index): Promise<Chain | null> {
-    return this.#queued(async () => {
+    return this.#tasks.run(async () => {
       const near = this.#log?.index.chainNear(index) ?? null;
       if (near === null || "known" in near) return near?.known ?? null;
       const { first, chainBefore, entries } = await this.#intact(near.within);
@@ -128,7 +128,7 @@ export class LevelLogStore implements LogStore {
     const before = this.#rewrites;
     const entries = await this.#collect(from, maxBytes);
     if (entries !== undefined && before === this.#rewrites && before % 2 === 0) return entries;
-    return this.#queued(async () => {
+    return this.#tasks.run(async () => {
       const again = await this.#collect(from, maxBytes);
       if (again !== undefined) return again;
       const detail = `entries from ${from} on cannot be read back`;
@@ -151,7 +151,7 @@ export class LevelLogStore implements LogStore {
   }
 
   async close(): Promise<void> {
-    await this.#queued(async () => {
+    await this.#tasks.run(async () => {
       if (this.#log === null) return;
       try {
         await this.#release();
@@ -326,7 +326,7 @@ export class LevelLogStore implements LogStore {
 
   /** Runs a write after those before it; its failure is final. */
   #serial<T>(write: () => Promise<T>): Promise<T> {
-    return this.#queued(async () => {
+    return this.#tasks.run(async () => {
       if (this.#failure !== null) throw this.#failure;
       try {
         return await write();
@@ -336,12 +336,6 @@ export class LevelLogStore implements LogStore {
         throw this.#failure;
       }
     });
-  }
-
-  #queued<T>(task: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(task);
-    this.#queue = result.catch(() => undefined);
-    return result;
   }
 }
 

@@ -74,6 +74,7 @@ function on(title: string, test: (s: Submitters) => Promise<void>, options?: Clu
   });
 }
 
+const newsMs = 100;
 const codeOf = (error: unknown): string => (isAgentError(error) ? error.code : String(error));
 
 on("carries out a command from the leader and from a follower", async (s) => {
@@ -84,6 +85,18 @@ on("carries out a command from the leader and from a follower", async (s) => {
   assert.is(await s.cluster.settle(s.submit(follower.id, "two")), "#2");
   assert.equal(follower.machine.commands, ["one!", "two?"], "applied here before it is answered");
 });
+
+on(
+  "answers the write of a follower without waiting for entries that tell it the commit index",
+  async (s) => {
+    await s.cluster.elected();
+    const follower = must(s.cluster.followers()[0], "there are followers");
+    const begun = s.cluster.clock.monotonicMs();
+    assert.is(await s.cluster.settle(s.submit(follower.id, "x")), "#1");
+    assert.ok(s.cluster.clock.monotonicMs() - begun < newsMs);
+  },
+  { driver: { commitNewsMs: newsMs } },
+);
 
 on("waits for a leader to be elected", async (s) => {
   assert.is(await s.cluster.settle(s.submit("a", "early")), "#1");
