@@ -22,6 +22,13 @@ export function mergePatch(target: Json | undefined, patch: Json): Json {
   return result;
 }
 
+/** True when both have the same canonical JSON. */
+export function equalJson(a: Json, b: Json): boolean {
+  if (a === b) return true;
+  const composed = typeof a === "object" && typeof b === "object";
+  return composed && canonicalJson(a) === canonicalJson(b);
+}
+
 /** JSON with sorted keys: equal values give equal text. Used for digests and comparisons. */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;

@@ -6,7 +6,7 @@ import { type JsonObject } from "../base/json.ts";
 import { type EventType } from "./event-types.ts";
 import { type KeyPrefix } from "./keys.ts";
 import { limits } from "./limits.ts";
-import { type RecordTypes, indexText } from "./record-types.ts";
+import { type RecordTypes } from "./record-types.ts";
 import { type EventRecord } from "./records.ts";
 import { type InventoryState } from "./state.ts";
 
@@ -37,7 +37,7 @@ export class Draft {
   }
 
   put<P extends Versioned>(prefix: P, id: string, record: Omit<RecordTypes[P], "version">): void {
-    if (isMarked(prefix)) this.#unmark(`${prefix}/${id}`);
+    if (isMarked(prefix) && this.view.count("deleted") > 0) this.#unmark(`${prefix}/${id}`);
     this.#remember(prefix, id);
     this.view.put(prefix, id, { ...record, version: this.index } as RecordTypes[P]);
   }
@@ -61,7 +61,7 @@ export class Draft {
 
   /** Ends the command: its events become part of the state. */
   commit(): readonly EventRecord[] {
-    if (this.#events.length > 0) this.view.put("event", indexText(this.index), this.#events);
+    if (this.#events.length > 0) this.view.addEvents(this.index, this.#events);
     return this.#events;
   }
 

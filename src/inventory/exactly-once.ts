@@ -98,13 +98,10 @@ function rememberSession(draft: Draft, origin: Origin, result: CommandResult): v
   const before = draft.view.get("session", agent);
   const session: Omit<SessionRecord, "version"> =
     before?.boot === boot ? before : { boot, floor: -1, results: [] };
-  const position = positionOf(session, seq);
-  const known = session.results.toSpliced(position, 0, { seq, result });
   const acknowledged = Math.max(session.floor, Math.min(acked, seq - 1));
-  const excess = Math.max(
-    positionOf({ results: known }, acknowledged + 1),
-    known.length - limits.sessionResults,
-  );
+  const known = session.results.slice(positionOf(session, acknowledged + 1));
+  known.splice(positionOf({ results: known }, seq), 0, { seq, result });
+  const excess = Math.max(0, known.length - limits.sessionResults);
   const floor = Math.max(acknowledged, known[excess - 1]?.seq ?? -1);
   const results = excess === 0 ? known : known.slice(excess);
   draft.put("session", agent, { boot, floor, results });

@@ -45,7 +45,11 @@ export function checkVars(kind: string, vars: JsonObject): string | null {
   return bad ?? checkJson(kind, vars, limits.varsBytes);
 }
 
+/** The most that one UTF-16 unit of a text takes in JSON: `\uXXXX`. */
+const escapedBytes = 6;
+
 export function checkJson(kind: string, value: Json, mostBytes: number): string | null {
+  if (typeof value === "string" && value.length * escapedBytes + 2 <= mostBytes) return null;
   if (hasPrototypeKey(value)) return `${kind} has a key "__proto__"`;
   const size = Buffer.byteLength(JSON.stringify(value)); // as long as canonical JSON, and much faster
   return size <= mostBytes ? null : `${kind} has ${size} bytes; at most ${mostBytes}`;
@@ -81,8 +85,10 @@ function quote(text: string): string {
   return JSON.stringify(text.length > 80 ? `${text.slice(0, 80)}…` : text);
 }
 
+const reservedNames = new Set(Object.getOwnPropertyNames(Object.prototype));
+
 function reserved(name: string): boolean {
-  return name in Object.prototype;
+  return reservedNames.has(name);
 }
 
 function hasControl(text: string): boolean {

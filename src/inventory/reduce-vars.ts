@@ -1,5 +1,5 @@
 /** Global variables, what the operator sets of roles, and the settings of the manager itself. */
-import { type Json, type JsonObject, canonicalJson, mergePatch } from "../base/json.ts";
+import { type Json, type JsonObject, canonicalJson, equalJson, mergePatch } from "../base/json.ts";
 import { type CommandType } from "./commands.ts";
 import { type CommandOf } from "./command-shapes.ts";
 import { type Draft } from "./draft.ts";
@@ -49,7 +49,7 @@ function writeVar(draft: Draft, key: string, value: Json): Outcome | null {
   const problem = checkVarKey(key) ?? checkJson(`variable "${key}"`, value, limits.varsBytes);
   if (problem !== null) return invalid("write the variable", problem);
   const current = draft.view.variable(key);
-  if (current !== null && canonicalJson(current.value) === canonicalJson(value)) return null;
+  if (current !== null && equalJson(current.value, value)) return null;
   if (current === null && draft.view.count("var") >= limits.globals) {
     return refuse("LIMIT", `Cannot add variable "${key}": there are ${limits.globals} already`);
   }
@@ -95,7 +95,7 @@ function putRole(draft: Draft, { role, vars, ifVersion }: CommandOf<"role.put">)
   if (stale !== null) return stale;
   const problem = checkName("role", role) ?? checkVars("vars", vars);
   if (problem !== null) return invalid(`write role "${role}"`, problem);
-  if (current === null || canonicalJson(current.vars) !== canonicalJson(vars)) {
+  if (current === null || !equalJson(current.vars, vars)) {
     if (current === null && draft.view.count("role") >= limits.globals) {
       return refuse("LIMIT", `Cannot add role "${role}": there are ${limits.globals} already`);
     }

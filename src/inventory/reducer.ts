@@ -10,7 +10,6 @@ import { type InventoryState } from "./state.ts";
 import { configHandlers } from "./reduce-config.ts";
 import { generationHandlers } from "./reduce-generations.ts";
 import { forgetHandlers } from "./reduce-forget.ts";
-import { indexText } from "./record-types.ts";
 import { jobHandlers } from "./reduce-jobs.ts";
 import { jobNodeHandlers } from "./reduce-job-nodes.ts";
 import { keyringHandlers } from "./keyring.ts";
@@ -58,7 +57,7 @@ export function reduce(state: InventoryState, envelope: Envelope, index: number)
   const events = draft.commit();
   if (known === null) rememberByKey(draft, envelope, result);
   rememberRequest(draft, envelope, result);
-  dropOldEvents(draft);
+  state.dropOldEvents(limits.events);
   return { result, events };
 }
 
@@ -66,13 +65,4 @@ function dispatch(draft: Draft, command: Command): ReturnType<Handler<CommandTyp
   // The table pairs every type with the handler of that type, which TypeScript cannot follow by index.
   const handler = handlers[command.type] as Handler<CommandType>;
   return handler(draft, command);
-}
-
-function dropOldEvents(draft: Draft): void {
-  for (;;) {
-    const first = draft.view.firstEventIndex;
-    const batch = first === 0 ? null : draft.view.get("event", indexText(first));
-    if (batch === null || draft.view.eventCount - batch.length < limits.events) return;
-    draft.delete("event", indexText(first));
-  }
 }

@@ -89,8 +89,9 @@ export function object<T>(fields: Fields<T>): Shape<T> {
   return (value, path) => {
     if (!isPlainObject(value)) return `${path} is not an object`;
     for (const [key, check] of checks) {
-      const problem = check(Object.hasOwn(value, key) ? value[key] : undefined, `${path}.${key}`);
-      if (problem !== null) return problem;
+      const member = Object.hasOwn(value, key) ? value[key] : undefined;
+      // Where the problem is, is spelled only when there is one.
+      if (check(member, "") !== null) return check(member, `${path}.${key}`);
     }
     return null;
   };

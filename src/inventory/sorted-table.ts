@@ -32,8 +32,9 @@ export class SortedTable<T> implements Table<T> {
   }
 
   set(id: string, value: T): void {
-    if (!this.#values.has(id)) this.#ids.splice(this.#position(id), 0, id);
+    const before = this.#values.size;
     this.#values.set(id, value);
+    if (this.#values.size > before) this.#insert(id);
     this.#list = null;
   }
 
@@ -72,6 +73,12 @@ export class SortedTable<T> implements Table<T> {
       const value = this.#values.get(id);
       if (value !== undefined) yield [id, value];
     }
+  }
+
+  #insert(id: string): void {
+    const at = this.#position(id);
+    if (at === this.#ids.length) this.#ids.push(id);
+    else this.#ids.splice(at, 0, id);
   }
 
   #dropFirst(): void {

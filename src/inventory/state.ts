@@ -58,6 +58,11 @@ function orderOf(key: string, { version }: IdempotencyRecord): string {
   return `${indexText(version)} ${key}`;
 }
 
+/** Records that are found by more than their id. */
+function isIndexed(prefix: KeyPrefix): boolean {
+  return prefix === "node" || prefix === "job" || prefix === "event" || prefix === "idem";
+}
+
 /** True while a job holds nodes or waits for them. */
 export function isActive(job: JobRecord): boolean {
   return job.status === "queued" || job.status === "running" || job.status === "paused";
@@ -79,14 +84,33 @@ export class InventoryState implements InventoryView {
   }
 
   put<P extends KeyPrefix>(prefix: P, id: string, value: RecordTypes[P]): void {
-    this.#unindex(prefix, id);
+    if (isIndexed(prefix)) this.#unindex(prefix, id);
     this.#contents.generic[prefix].set(id, value);
-    this.#index(prefix, id);
+    if (isIndexed(prefix)) this.#index(prefix, id);
   }
 
   delete(prefix: KeyPrefix, id: string): void {
-    this.#unindex(prefix, id);
+    if (isIndexed(prefix)) this.#unindex(prefix, id);
     this.#contents.generic[prefix].delete(id);
+  }
+
+  /** Events of the entry at `index`, which has none yet. */
+  addEvents(index: number, batch: readonly EventRecord[]): void {
+    this.#contents.tables.event.set(indexText(index), batch);
+    this.#contents.eventCount += batch.length;
+  }
+
+  /** Forgets the oldest events as long as at least `keep` are left. */
+  dropOldEvents(keep: number): void {
+    const { event } = this.#contents.tables;
+    for (;;) {
+      const id = this.#contents.eventCount <= keep ? null : event.firstId();
+      const batch = id === null ? undefined : event.get(id);
+      if (id === null || batch === undefined) return;
+      if (this.#contents.eventCount - batch.length < keep) return;
+      event.delete(id);
+      this.#contents.eventCount -= batch.length;
+    }
   }
 
   /** Raft index of the last write of a record, 0 when there is none. */

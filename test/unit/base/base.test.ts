@@ -2,7 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { formatDuration, parseDuration } from "../../../src/base/duration.ts";
 import { newId } from "../../../src/base/ids.ts";
-import { canonicalJson, mergePatch } from "../../../src/base/json.ts";
+import { type Json, canonicalJson, equalJson, mergePatch } from "../../../src/base/json.ts";
 import { seededRandom, shuffle } from "../../../src/base/random.ts";
 import { type Service, startAll } from "../../../src/base/service.ts";
 import { Background } from "../../../src/base/background.ts";
@@ -22,6 +22,17 @@ it("writes a duration that it reads back", () => {
   for (const ms of [0, 1, 999, 1000, 61_001, 86_400_000, 90_061_001]) {
     assert.is(parseDuration(formatDuration(ms)), ms);
   }
+});
+
+it("calls values equal that have the same canonical JSON", () => {
+  const values: readonly Json[] = [
+    ...[null, true, false, 0, 1, "", "1", "null", [], {}],
+    ...[[1, 2], [2, 1], { a: 1 }, { a: 1, b: [2] }, { b: [2], a: 1 }, { a: "1" }],
+  ];
+  for (const a of values) {
+    for (const b of values) assert.is(equalJson(a, b), canonicalJson(a) === canonicalJson(b));
+  }
+  assert.ok(equalJson(0, -0));
 });
 
 it("makes ids that sort by time", () => {

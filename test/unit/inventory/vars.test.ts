@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { limits } from "../../../src/inventory/limits.ts";
 import { cluster } from "../../support/inventory.ts";
 
 const it = suite("inventory vars, roles and settings");
@@ -14,6 +15,16 @@ it("gives every global its own version", () => {
     inventory.view.variables().map(({ key }) => key),
     ["a", "b"],
   );
+});
+
+it("counts the bytes of a value as it is in JSON, and takes no more than the limit", () => {
+  const inventory = cluster("n1");
+  const most = limits.varsBytes - 2; // the quotes
+  const put = (value: string) => ({ type: "var.put", key: "a", value }) as const;
+  inventory.ok(put("x".repeat(most)));
+  inventory.refused(put("x".repeat(most + 1)), "INVALID");
+  inventory.ok(put("\u0001".repeat(Math.floor(most / 6))));
+  inventory.refused(put("\u0001".repeat(Math.floor(most / 6) + 1)), "INVALID");
 });
 
 it("writes conditionally: 0 creates, n replaces what was seen", () => {
