@@ -4,9 +4,10 @@
  */
 import { type TSchema } from "typebox";
 import { Compile, type Validator } from "typebox/compile";
-import { isJsonObject } from "../base/json.ts";
+import { isJsonObject, type JsonObject } from "../base/json.ts";
 import { nearestWord } from "../base/nearest.ts";
 import { type ProblemEntry } from "./contract/problem.ts";
+import { duration } from "./contract/wire.ts";
 import { ApiError } from "./problems.ts";
 
 interface SchemaError {
@@ -28,7 +29,7 @@ export function compileCheck(schema: TSchema, what: string): Check {
   return (value) => {
     compiled ??= Compile(schema);
     if (compiled.Check(value)) return value;
-    throw refusal(schema, what, compiled.Errors(value));
+    throw refusal({ schema, what, value }, compiled.Errors(value));
   };
 }
 
@@ -58,18 +59,40 @@ function convert(text: string, schema: unknown): unknown {
   return text;
 }
 
-function refusal(schema: TSchema, what: string, errors: readonly SchemaError[]): ApiError {
+/**
+ * The parts of a union fail one by one, and the union itself is reported once: but as what is wrong inside of the
+ * value, where one of its parts went so far.
+ */
+function isOfUnion(error: SchemaError, errors: readonly SchemaError[]): boolean {
+  const isInside = (one: SchemaError, union: SchemaError): boolean =>
+    union.keyword === "anyOf" &&
+    one.schemaPath.startsWith(`${union.schemaPath}/anyOf/`) &&
+    one.instancePath.startsWith(`${union.instancePath}/`);
+  if (error.keyword === "anyOf" && errors.some((one) => isInside(one, error))) return true;
+  if (!/\/anyOf\/\d/.test(error.schemaPath)) return false;
+  return !errors.some((union) => isInside(error, union));
+}
+
+interface Refused {
+  readonly schema: TSchema;
+  readonly what: string;
+  readonly value: unknown;
+}
+
+function refusal({ schema, what, value }: Refused, errors: readonly SchemaError[]): ApiError {
   const unknown = errors.find((error) => error.keyword === "additionalProperties");
   if (unknown !== undefined) return unknownField(schema, what, unknown);
   const problems: ProblemEntry[] = [];
   const seen = new Set<string>();
   for (const error of errors) {
     const field = fieldName(error.instancePath, error);
-    // The parts of a union fail one by one; the union itself is reported once.
-    if (/\/anyOf\/\d/.test(error.schemaPath) || seen.has(field)) continue;
+    if (isOfUnion(error, errors) || seen.has(field)) continue;
     seen.add(field);
     const where = field === "" ? `The ${what}` : `"${field}"`;
-    problems.push({ field, message: `${where} ${explain(schema, error)}` });
+    problems.push({
+      field,
+      message: `${where} ${explain(schema, error)}${unitHint(schema, error, value)}`,
+    });
   }
   const shown = problems.slice(0, mostProblems);
   const detail = `The ${what} is not valid: ${shown.map(({ message }) => message).join("; ")}`;
@@ -97,7 +120,7 @@ function explain(schema: TSchema, error: SchemaError): string {
     return `must be one of ${part["enum"].join(", ")}`;
   }
   if (error.keyword === "required") return "is missing";
-  if (error.keyword === "pattern" && isJsonObject(part)) {
+  if (isPatterned(part) && (error.keyword === "pattern" || error.keyword === "type")) {
     const description = part["description"];
     if (typeof description === "string") return `must be a ${description}`;
   }
@@ -106,6 +129,18 @@ function explain(schema: TSchema, error: SchemaError): string {
     if (typeof description === "string") return `must be ${description}`;
   }
   return error.message;
+}
+
+function isPatterned(part: unknown): part is JsonObject {
+  return isJsonObject(part) && typeof part["pattern"] === "string";
+}
+
+/** A bare number where a duration is due: most likely its unit was left out. */
+function unitHint(schema: TSchema, error: SchemaError, value: unknown): string {
+  const part = resolve(schema, error.schemaPath);
+  if (!isPatterned(part) || part["pattern"] !== duration.pattern) return "";
+  const given = resolve(value, error.instancePath);
+  return /^\d+(\.\d+)?$/.test(String(given)) ? `; did you mean ${String(given)}s?` : "";
 }
 
 function fieldName(instancePath: string, error: SchemaError): string {

@@ -1,6 +1,14 @@
 /** What the operator sets for the whole cluster: global vars, roles, and the settings of the manager itself. */
 import { Type } from "typebox";
-import { anyJson, closed, nullableString, variables, version, type Wire } from "./wire.ts";
+import {
+  anyJson,
+  closed,
+  duration,
+  nullableString,
+  variables,
+  version,
+  type Wire,
+} from "./wire.ts";
 
 export const varsSchema = Type.Object({
   vars: Type.Record(Type.String(), anyJson),
@@ -22,7 +30,6 @@ const autoCommission = Type.Object(
   closed,
 );
 const repair = Type.Enum(["off", "report", "auto"]);
-const duration = Type.String({ maxLength: 32, description: "30s, 2m, 1h30m" });
 const fence = Type.Object(
   {
     command: Type.Array(Type.String({ maxLength: 1024 }), {

@@ -26,7 +26,7 @@ export const nullableInteger = Type.Union([Type.Integer(), Type.Null()]);
 export const duration = Type.String({
   pattern: "^(\\d+(\\.\\d+)?(ms|s|m|h|d))+$",
   maxLength: 32,
-  description: "Go-like duration: 90s, 15m, 1h30m",
+  description: "duration with a unit, such as 90s, 15m, 1h30m",
 });
 /** Name of a node, role or token as a request gives it. */
 export const name = Type.String({ minLength: 1, maxLength: 253 });

@@ -183,6 +183,30 @@ it("answers a repeated job creation with the job of the first, though prechecks 
   assert.is(without.status, 422);
 });
 
+it("says that a duration wants a unit, and which one was meant", async () => {
+  const world = new ApiWorld();
+  const patch = (survivor: object) =>
+    world.send({
+      method: "PATCH",
+      url: "/v1/settings",
+      headers: json,
+      payload: JSON.stringify({ survivor }),
+    });
+  const timed = (value: unknown) => ({ command: ["fence"], timeout: value });
+  for (const wrong of [2, "2", 1.5]) {
+    for (const body of [{ silence: wrong }, { cold: wrong }, { fence: timed(wrong) }]) {
+      const { status, text } = await patch(body);
+      assert.is(status, 400, text);
+      assert.match(text, /must be a duration with a unit, such as 90s, 15m, 1h30m/);
+      assert.ok(text.includes(`did you mean ${wrong}s?`), text);
+    }
+  }
+  const { text } = await patch({ silence: "soon" });
+  assert.match(text, /"survivor.silence\\" must be a duration with a unit/);
+  assert.not.match(text, /did you mean/);
+  assert.is((await patch({ silence: "2s", cold: "4s", fence: timed("5s") })).status, 200);
+});
+
 it("merges settings without losing what another patch set meanwhile", async () => {
   const world = new ApiWorld();
   const patch = (body: object) =>
