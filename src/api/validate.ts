@@ -7,7 +7,7 @@ import { Compile, type Validator } from "typebox/compile";
 import { isJsonObject, type JsonObject } from "../base/json.ts";
 import { nearestWord } from "../base/nearest.ts";
 import { type ProblemEntry } from "./contract/problem.ts";
-import { duration } from "./contract/wire.ts";
+import { durationPattern } from "./contract/wire.ts";
 import { ApiError } from "./problems.ts";
 
 interface SchemaError {
@@ -138,7 +138,7 @@ function isPatterned(part: unknown): part is JsonObject {
 /** A bare number where a duration is due: most likely its unit was left out. */
 function unitHint(schema: TSchema, error: SchemaError, value: unknown): string {
   const part = resolve(schema, error.schemaPath);
-  if (!isPatterned(part) || part["pattern"] !== duration.pattern) return "";
+  if (!isPatterned(part) || part["pattern"] !== durationPattern) return "";
   const given = resolve(value, error.instancePath);
   return /^\d+(\.\d+)?$/.test(String(given)) ? `; did you mean ${String(given)}s?` : "";
 }

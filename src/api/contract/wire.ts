@@ -23,8 +23,9 @@ export const time = Type.String({ format: "date-time", description: "RFC 3339 in
 export const nullableTime = Type.Union([time, Type.Null()]);
 export const nullableString = Type.Union([Type.String(), Type.Null()]);
 export const nullableInteger = Type.Union([Type.Integer(), Type.Null()]);
+export const durationPattern = "^(\\d+(\\.\\d+)?(ms|s|m|h|d))+$";
 export const duration = Type.String({
-  pattern: "^(\\d+(\\.\\d+)?(ms|s|m|h|d))+$",
+  pattern: durationPattern,
   maxLength: 32,
   description: "duration with a unit, such as 90s, 15m, 1h30m",
 });
