@@ -1,10 +1,12 @@
 /** Requests that only the leader can carry out, from whichever agent they were made to: writes and transfer. */
-import { AgentError } from "../base/errors.ts";
+import { type Clock } from "../base/clock.ts";
+import { AgentError, errorCode } from "../base/errors.ts";
 import { asPeerId, type PeerId } from "../base/ids.ts";
 import { isJsonObject } from "../base/json.ts";
 import { type ConsensusNode } from "../consensus/driver/api.ts";
 import { type CommandResult } from "../inventory/commands.ts";
 import { type Rpc } from "../p2p/ports.ts";
+import { LeaderClocks, type Reading, readingIn } from "./leader-clock.ts";
 
 export interface Position {
   readonly index: number;
@@ -14,17 +16,41 @@ export interface Position {
 /** Margin for the way to the leader and back, on top of what the leader may take. */
 const slackMs = 1000;
 
+export interface ForwardDeps {
+  readonly rpc: Pick<Rpc, "call">;
+  readonly node: Pick<ConsensusNode<CommandResult>, "generation">;
+  readonly clock: Pick<Clock, "monotonicMs">;
+}
+
 /**
- * Asks the leader to take a command. A command is meant for one history: the leader of another generation does not
- * take it.
+ * Asks the leader to take a command. A command is meant for one history and for now: the leader of another generation
+ * does not take it, nor any leader once the sender waits no more.
  */
-export function forwardSubmit(
-  rpc: Pick<Rpc, "call">,
-  node: Pick<ConsensusNode<CommandResult>, "generation">,
-): (leader: string, request: Uint8Array, timeoutMs: number) => Promise<Position> {
+export function forwardSubmit({
+  rpc,
+  node,
+  clock,
+}: ForwardDeps): (leader: string, request: Uint8Array, timeoutMs: number) => Promise<Position> {
+  const clocks = new LeaderClocks(clock);
+  const ask = async (leader: string, method: string, payload: unknown, timeoutMs: number) => {
+    const askedAtMs = clock.monotonicMs();
+    try {
+      const answer = await rpc.call(asPeerId(leader), method, payload, { timeoutMs });
+      const reading = readingIn(answer);
+      if (reading !== null) clocks.note(leader, reading, askedAtMs);
+      return answer;
+    } catch (error) {
+      if (!isCrowded(error)) clocks.forget(leader);
+      throw error;
+    }
+  };
   return async (leader, request, timeoutMs) => {
-    const payload = { request, generation: node.generation().id };
-    const answer = await rpc.call(asPeerId(leader), "inventory.submit", payload, { timeoutMs });
+    if (clocks.until(leader, 0) === null) {
+      await ask(leader, "inventory.clock", {}, timeoutMs).catch(notAsked);
+    }
+    const until = clocks.until(leader, timeoutMs);
+    const payload = { request, generation: node.generation().id, until };
+    const answer = await ask(leader, "inventory.submit", payload, timeoutMs);
     if (isJsonObject(answer)) {
       const { index, term } = answer;
       if (typeof index === "number" && typeof term === "number") return { index, term };
@@ -33,12 +59,31 @@ export function forwardSubmit(
   };
 }
 
+/** It is the same leader as before: its time stays good. */
+function isCrowded(error: unknown): boolean {
+  return ["BUSY", "RPC_OVERLOADED"].includes(errorCode(error) ?? "");
+}
+
+/** An agent of an earlier version tells no time, and takes requests without. Else: nothing was sent. */
+function notAsked(error: unknown): void {
+  if (errorCode(error) === "UNKNOWN_METHOD") return;
+  const message = "The leader does not answer; nothing happened.";
+  throw new AgentError("PEER_UNREACHABLE", message, {}, { cause: error });
+}
+
+export interface DoorDeps {
+  readonly rpc: Pick<Rpc, "handle">;
+  readonly node: Pick<ConsensusNode<CommandResult>, "generation" | "transferLeadership">;
+  readonly handleForward: (request: Uint8Array) => Promise<Position>;
+  readonly clock: Pick<Clock, "monotonicMs">;
+  /** Tells this process from an earlier one of the same agent. */
+  readonly life: string;
+}
+
 /** Serves what `forwardSubmit` and `forwardTransfer` ask. */
-export function serveLeaderDoor(
-  rpc: Pick<Rpc, "handle">,
-  handleForward: (request: Uint8Array) => Promise<Position>,
-  node: Pick<ConsensusNode<CommandResult>, "generation" | "transferLeadership">,
-): void {
+export function serveLeaderDoor({ rpc, node, handleForward, clock, life }: DoorDeps): void {
+  const reading = (): Reading => ({ life, atMs: clock.monotonicMs() });
+  rpc.handle("inventory.clock", () => Promise.resolve(reading()));
   rpc.handle("inventory.submit", async (payload) => {
     const request = isJsonObject(payload) ? (payload["request"] as unknown) : null;
     if (!(request instanceof Uint8Array)) throw new AgentError("INVALID", "request must be bytes");
@@ -47,8 +92,13 @@ export function serveLeaderDoor(
       const why = "This agent is in another generation; nothing happened.";
       throw new AgentError("NOT_LEADER", why, { leader: null });
     }
+    const until = isJsonObject(payload) ? readingIn(payload["until"]) : null;
+    if (until !== null && (until.life !== life || clock.monotonicMs() > until.atMs)) {
+      const why = "This request was sent too long ago; nothing happened.";
+      throw new AgentError("NOT_LEADER", why, { leader: null });
+    }
     const { index, term } = await handleForward(request);
-    return { index, term };
+    return { index, term, ...reading() };
   });
   rpc.handle("raft.transfer", async (payload) => {
     const to = isJsonObject(payload) ? payload["to"] : null;

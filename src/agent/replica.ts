@@ -1,4 +1,5 @@
 /** This agent's replica of the inventory: log, snapshots, Raft, autopilot, and the way to the leader. */
+import { randomUUID } from "node:crypto";
 import path from "node:path";
 import { type Clock } from "../base/clock.ts";
 import { asPeerId, type PeerId } from "../base/ids.ts";
@@ -78,11 +79,14 @@ export function createReplica(agent: Agent, deps: ReplicaDeps): Replica {
     },
     stamp: (request) => stampEnvelope(request, clock.wallMs()),
     admit: (request) => admitEnvelope(request, clock.wallMs()),
-    forward: forwardSubmit(rpc, node),
+    forward: forwardSubmit({ rpc, node, clock }),
     clock,
     random: systemRandom,
   });
-  serveLeaderDoor(rpc, (request) => submitter.handleForward(request), node);
+  serveLeaderDoor({
+    ...{ rpc, node, clock, life: randomUUID() },
+    handleForward: (request) => submitter.handleForward(request),
+  });
   const relay = new Relay(
     { ...defaultRelayOptions, self },
     { node, peers: relayPeers(rpc, deps.gossip), clock, random: systemRandom, logger },

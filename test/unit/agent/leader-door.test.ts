@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { forwardSubmit, serveLeaderDoor } from "../../../src/agent/leader-door.ts";
-import { errorCode } from "../../../src/base/errors.ts";
+import { AgentError, errorCode } from "../../../src/base/errors.ts";
 import { bootstrapGeneration } from "../../../src/consensus/lineage/generation.ts";
 import { type Generation } from "../../../src/consensus/lineage/types.ts";
 
@@ -11,17 +11,33 @@ const it = suite("leader door");
 type Handler = (payload: unknown) => Promise<unknown>;
 
 /** The door of a leader in one generation, and the way to it from an agent in another. */
-function door(leader: Generation, agent: Generation) {
+function door(leader: Generation, agent: Generation, methods?: readonly string[]) {
   const handlers = new Map<string, Handler>();
   const taken: Uint8Array[] = [];
-  serveLeaderDoor(
-    { handle: (method, handler) => void handlers.set(method, handler as Handler) },
-    (request) => Promise.resolve({ index: taken.push(request), term: 3 }),
-    { generation: () => leader, transferLeadership: () => Promise.resolve(false) },
-  );
-  const call = (_to: string, method: string, payload: unknown): Promise<unknown> =>
-    handlers.get(method)?.(payload) ?? Promise.reject(new Error("no such method"));
-  return { taken, call, submit: forwardSubmit({ call }, { generation: () => agent }) };
+  /** Two clocks that run alike and show different times. */
+  const time = { ms: 0, life: "first" };
+  const serve = (): void =>
+    serveLeaderDoor({
+      rpc: { handle: (method, handler) => void handlers.set(method, handler as Handler) },
+      handleForward: (request) => Promise.resolve({ index: taken.push(request), term: 3 }),
+      node: { generation: () => leader, transferLeadership: () => Promise.resolve(false) },
+      clock: { monotonicMs: () => time.ms },
+      life: time.life,
+    });
+  serve();
+  /** How long the way to the leader takes, and what was sent. */
+  const link = { delayMs: 0, sent: [] as string[] };
+  const call = async (_to: string, method: string, payload: unknown): Promise<unknown> => {
+    link.sent.push(method);
+    time.ms += link.delayMs;
+    const isKnown = methods?.includes(method) ?? true;
+    const handler = isKnown ? handlers.get(method) : undefined;
+    if (handler === undefined) throw new AgentError("UNKNOWN_METHOD", "not known here");
+    return handler(payload);
+  };
+  const clock = { monotonicMs: () => time.ms + 1_000_000 };
+  const submit = forwardSubmit({ rpc: { call }, node: { generation: () => agent }, clock });
+  return { taken, call, link, time, serve, submit };
 }
 
 const one = bootstrapGeneration("one");
@@ -40,6 +56,36 @@ it("takes none of another generation, and the sender knows that nothing happened
   const unnamed = call("leader", "inventory.submit", { request });
   assert.is(await unnamed.then(String, errorCode), "NOT_LEADER");
   assert.equal(taken, []);
+});
+
+it("takes nothing that comes when its sender waits no more, and asks a leader for its time once", async () => {
+  const { submit, taken, link, time } = door(one, one);
+  await submit("leader", request, 2000);
+  time.ms += 50_000;
+  await submit("leader", request, 2000);
+  assert.equal(link.sent, ["inventory.clock", "inventory.submit", "inventory.submit"]);
+  link.delayMs = 90_000; // the link failed, and is whole again
+  assert.is(await submit("leader", request, 2000).then(String, errorCode), "NOT_LEADER");
+  assert.is(taken.length, 2);
+  link.delayMs = 1999;
+  await submit("leader", request, 2000);
+  assert.is(taken.length, 3);
+});
+
+it("takes nothing that was meant for an earlier process of the leader", async () => {
+  const { submit, taken, time, serve } = door(one, one);
+  await submit("leader", request, 2000);
+  Object.assign(time, { life: "second", ms: 5 });
+  serve();
+  assert.is(await submit("leader", request, 2000).then(String, errorCode), "NOT_LEADER");
+  await submit("leader", request, 2000); // knows the new one's time
+  assert.is(taken.length, 2);
+});
+
+it("sends without a time to a leader of an earlier version", async () => {
+  const { submit, taken } = door(one, one, ["inventory.submit"]);
+  await submit("leader", request, 2000);
+  assert.is(taken.length, 1);
 });
 
 it.run();
