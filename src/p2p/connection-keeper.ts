@@ -33,6 +33,7 @@ export class ConnectionKeeper {
   readonly #background: Background;
   readonly #wanted = new Map<string, ReadonlySet<PeerId>>();
   readonly #tended = new Set<PeerId>();
+  readonly #testing = new Set<Connection>();
   #running = false;
   #cancelRound: () => void = () => {};
 
@@ -75,7 +76,11 @@ export class ConnectionKeeper {
   /** Aborts those of `connections` whose other end does not answer. */
   test(connections: readonly Connection[]): void {
     for (const connection of connections) {
-      this.#background.run("test connection", (signal) => this.#testOne(connection, signal));
+      if (this.#testing.has(connection)) continue;
+      this.#testing.add(connection);
+      this.#background.run("test connection", (signal) =>
+        this.#testOne(connection, signal).finally(() => this.#testing.delete(connection)),
+      );
     }
   }
 

@@ -237,6 +237,15 @@ export class MeshHost implements Service {
     }
   }
 
+  /**
+   * A peer did not answer in time. If its connections are dead, they are closed within seconds: the kernel would try for
+   * minutes, more and more seldom, and when the network is whole again all would wait for its next attempt.
+   */
+  doubt(peer: PeerId): void {
+    const mine = this.#table.list().filter((one) => one.peer === peer);
+    this.#keeper.test(mine.map(({ entry }) => entry.connection));
+  }
+
   /** Closes all connections to a peer at once. */
   disconnect(peer: PeerId): void {
     this.#table.abortPeer(peer, new AgentError(P2pCode.notMember, "This agent hung up."));

@@ -109,6 +109,7 @@ export class RpcClient {
       return;
     }
     this.#giveUp(id);
+    this.#context.host.doubt(this.#peer);
     const text = `${what} was not answered within ${call.timeoutMs} ms; it may have been carried out.`;
     this.#settle(id, { error: new AgentError(P2pCode.rpcTimeout, text, details) });
   }

@@ -1,5 +1,7 @@
 /** Peers that lie, stall, die in the middle, or send too much. */
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
 import { type Stream } from "@libp2p/interface";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -176,6 +178,51 @@ it("sends over the next connection what was queued when one broke", () =>
     a.host.disconnect(b.id);
     assert.is(await queued, 2);
   }));
+
+it("finds out that a connection is dead when a call is not answered, and calls over another", () =>
+  withMesh(async (mesh) => {
+    const [a, b] = await mesh.pair();
+    b.rpc.handle("x", () => Promise.resolve("here"));
+    const link = await brittleLink(b.host.listenAddress());
+    try {
+      a.host.setAddress(b.id, link.address);
+      assert.is(await a.rpc.call(b.id, "x", null, { timeoutMs }), "here");
+      link.swallow(); // what is on the way is lost, nobody is told: a network that was cut for a while
+      const call = a.rpc.call(b.id, "x", null, { timeoutMs: 100 });
+      assert.is(await call.then(String, errorCode), "RPC_TIMEOUT");
+      await until(
+        { what: "it answers over another connection", deadlineMs: 15_000 },
+        async () => (await a.rpc.call(b.id, "x", null, { timeoutMs: 100 })) === "here",
+      );
+    } finally {
+      link.close();
+    }
+  }));
+
+/** Forwards to `target`; connections that are open when `swallow` is called carry nothing from then on. */
+async function brittleLink(target: string) {
+  const [host = "", port = ""] = target.split(":");
+  const open = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(Number(port), host);
+    for (const socket of [near, far]) socket.on("error", () => undefined);
+    open.add(near).add(far);
+    near.pipe(far).pipe(near);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const at = server.address();
+  return {
+    address: `127.0.0.1:${typeof at === "object" && at !== null ? at.port : 0}`,
+    swallow(): void {
+      for (const socket of open) socket.unpipe().pause();
+    },
+    close(): void {
+      server.close();
+      for (const socket of open) socket.destroy();
+    },
+  };
+}
 
 it("resumes a snapshot where a broken connection left it", () =>
   withMesh(async (mesh) => {
