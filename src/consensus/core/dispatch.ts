@@ -17,6 +17,8 @@ export function dispatch(state: CoreState, message: Message): void {
     return;
   }
   if (message.term > state.term && !adoptTerm(state, message)) return;
+  // A leader alone of its kind is in office again at once, in a term of its own.
+  if (message.term < state.term) return;
   assert(message.term === state.term || isStrawPoll(message), "both are in the same term now");
   handle(state, message);
 }
@@ -29,11 +31,20 @@ function isStrawPoll(message: Message): boolean {
 function adoptTerm(state: CoreState, message: Message): boolean {
   assert(message.term > state.term, "the term is newer");
   const asksForVote = message.type === "Vote" || message.type === "PreVote";
-  if (asksForVote && !message.transfer && leaderIsAlive(state)) return false;
-  if (!isStrawPoll(message)) {
-    becomeFollower(state, message.term, isFromLeader(message) ? message.from : null);
-  }
+  // Who was the leader and asks for votes leads no more: loyalty to it would only keep it out.
+  const isLoyal = leaderIsAlive(state) && message.from !== state.leader;
+  if (asksForVote && !message.transfer && isLoyal) return false;
+  if (isStrawPoll(message)) return true;
+  const isDeposed = state.role.name === "leader" && isAnswerToLeader(message);
+  becomeFollower(state, message.term, isFromLeader(message) ? message.from : null);
+  // Nobody else stands, as far as it knows: a member came back from elsewhere with a newer term. Its voters need not
+  // miss it for an election timeout; if there is another leader, the straw poll finds out.
+  if (isDeposed) campaign(state, false);
   return true;
+}
+
+function isAnswerToLeader({ type }: Message): boolean {
+  return type === "AppendResp" || type === "HeartbeatResp";
 }
 
 /**

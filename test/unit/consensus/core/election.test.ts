@@ -38,6 +38,36 @@ it("a follower that hears its leader votes for nobody else", () => {
   assert.is(bench.status.term, 1);
 });
 
+it("a leader that hears of a newer term by an answer is back in office at once, with the same voters", () => {
+  const network = new TestNetwork({ voters: ["a", "b", "c"] });
+  network.elect("a");
+  const { term } = network.core("a").status();
+  // A member that comes back from another generation: it votes for nobody, but its term is ahead.
+  network.core("a").step({
+    ...{ type: "AppendResp", from: "d", to: "a", term: term + 2, ok: false },
+    ...{ index: 0, hintIndex: 0, hintTerm: 0 },
+  });
+  network.settle();
+  const status = network.core("a").status();
+  assert.is(status.role, "leader");
+  assert.is(status.term, term + 3);
+  assert.is(network.core("b").status().leader, "a");
+});
+
+it("but it deposes no other leader so", () => {
+  const network = new TestNetwork({ voters: ["a", "b", "c"] });
+  network.elect("a");
+  network.isolate("a");
+  network.tick(3 * electionTicks, "b", "c");
+  const elected = network.core("b").status().leader ?? "";
+  const { term } = network.core(elected).status();
+  network.heal();
+  network.tick(electionTicks);
+  assert.is(network.core(elected).status().role, "leader");
+  assert.is(network.core(elected).status().term, term);
+  assert.is(network.core("a").status().leader, elected);
+});
+
 it("it does when its leader hands over", () => {
   const bench = new Bench();
   bench.step(append("b", "a", { term: 1, prevIndex: 0, prevTerm: 0 }));
