@@ -35,8 +35,10 @@ export const limits = {
   reachabilityChanges: 512,
   transcriptPeers: 16,
 
-  /** Of a merge. Bytes of one export, of one page of it, and of all that wait. */
+  /** Of a merge. What is merged in one entry; if there is more: what hangs together, and each slice of the rest. */
   exportBytes: 16 * 1024 * 1024,
+  exportBaseBytes: 64 * 1024 * 1024,
+  exportPartBytes: 4 * 1024 * 1024,
   pageBytes: 160 * 1024,
   mergesWithKeys: 64,
   waitingExports: 4,

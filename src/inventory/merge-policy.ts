@@ -4,7 +4,7 @@ import { asPeerId } from "../base/ids.ts";
 import { isJsonObject } from "../base/json.ts";
 import { type MergePage, type MergePolicy } from "../consensus/lineage/ports.ts";
 import { type Command, type CommandResult } from "./commands.ts";
-import { exportPages, isFirstPage } from "./merge/export.ts";
+import { exportPages, isFirstPage, readPageHeader } from "./merge/export.ts";
 import { type StoredRecord } from "./record-types.ts";
 import { type InventoryView } from "./view.ts";
 
@@ -31,7 +31,10 @@ export class InventoryMerge implements MergePolicy {
   }
 
   /** @throws AgentError with the code of the refusal (LIMIT: an operator must act first), or of `submit`. */
-  async merge({ generation, forkIndex, members, bytes, pages }: MergePage): Promise<void> {
+  async merge({ generation, forkIndex, members, bytes }: MergePage): Promise<void> {
+    const header = readPageHeader(bytes);
+    // An exporter that begins again sends all of it: what is merged here need not go through the log once more.
+    if (header !== null && this.#isMerged(generation.id, header.name)) return;
     const result = await this.#deps.submit({
       type: "merge.page",
       generation: { n: generation.n, id: generation.id },
@@ -40,10 +43,16 @@ export class InventoryMerge implements MergePolicy {
       bytes,
     });
     if (!result.ok) throw new AgentError(result.code, result.message, result.details);
-    // The exporter starts over once its last page is taken: by then all of it must be merged, not just waiting.
-    if (pages === null || (isJsonObject(result.value) && result.value["merged"] === true)) return;
+    // The exporter goes on once the last page of a part is taken: by then all of it must be merged, not just waiting.
+    const isLast = header !== null && header.sequence === header.pages - 1;
+    if (!isLast || (isJsonObject(result.value) && result.value["merged"] === true)) return;
     const message =
       "Pages of this export were dropped meanwhile; it must be sent again from its first page";
     throw new AgentError("CONFLICT", message);
+  }
+
+  #isMerged(generation: string, name: string): boolean {
+    const merges = this.#deps.view.merges();
+    return merges.some(({ id, exports }) => id === generation && exports.includes(name));
   }
 }

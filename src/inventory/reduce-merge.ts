@@ -8,7 +8,7 @@ import { type CommandOf } from "./command-shapes.ts";
 import { type Draft } from "./draft.ts";
 import { type MergeRecord, type PageRecord } from "./lineage-records.ts";
 import { limits } from "./limits.ts";
-import { pageHeaderBytes } from "./merge/export.ts";
+import { pageHeaderBytes, type PageHeader, readPageHeader } from "./merge/export.ts";
 import { merge } from "./merge/merge.ts";
 import { readOtherSide } from "./merge/other-side.ts";
 import { checkPattern } from "./names.ts";
@@ -19,15 +19,9 @@ type Page = CommandOf<"merge.page">;
 
 export const mergeHandlers: Handlers<"merge.page"> = { "merge.page": takePage };
 
-interface Header {
-  readonly name: string;
-  readonly sequence: number;
-  readonly pages: number;
-}
-
 function takePage(draft: Draft, page: Page): Outcome {
   const { generation, forkIndex } = page;
-  const header = headerOf(page.bytes);
+  const header = readPageHeader(page.bytes);
   const problem =
     checkPattern("generation", generation.id, /^[0-9a-f]{32}$/) ??
     (header === null ? "a page has no header" : headerProblem(header, page)) ??
@@ -46,15 +40,8 @@ function takePage(draft: Draft, page: Page): Outcome {
   return complete(draft, { waiting, before, page, header });
 }
 
-function headerOf(bytes: Uint8Array): Header | null {
-  if (bytes.length < pageHeaderBytes) return null;
-  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const name = view.toString("hex", 0, 16);
-  return { name, sequence: view.readUInt32BE(16), pages: view.readUInt32BE(20) };
-}
-
-function headerProblem({ sequence, pages }: Header, { bytes, members }: Page): string | null {
-  const most = 1 + Math.ceil(limits.exportBytes / limits.pageBytes);
+function headerProblem({ sequence, pages }: PageHeader, { bytes, members }: Page): string | null {
+  const most = 2 + Math.ceil(limits.exportBaseBytes / limits.pageBytes);
   if (pages < 1 || pages > most) return `${pages} pages; at most ${most}`;
   if (sequence >= pages) return `page ${sequence} of ${pages}`;
   if (bytes.length > limits.pageBytes + pageHeaderBytes) return `a page of ${bytes.length} bytes`;
@@ -76,7 +63,7 @@ function begin(draft: Draft, { generation, forkIndex }: Page): MergeRecord {
   return { ...record, version: draft.index };
 }
 
-function putPage(draft: Draft, page: Page, { name, sequence, pages }: Header): void {
+function putPage(draft: Draft, page: Page, { name, sequence, pages }: PageHeader): void {
   const { generation, forkIndex, members, bytes } = page;
   const id = `${generation.id}/${name}/${indexText(sequence)}`;
   if (draft.view.get("page", id) !== null) return;
@@ -100,7 +87,7 @@ interface Completed {
   readonly waiting: readonly PageRecord[];
   readonly before: MergeRecord;
   readonly page: Page;
-  readonly header: Header;
+  readonly header: PageHeader;
 }
 
 /** Whatever is wrong with it, the same is wrong everywhere: a bad export is refused, it never stops a replica. */

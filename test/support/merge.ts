@@ -2,6 +2,7 @@
 import * as assert from "uvu/assert";
 import { type PeerId } from "../../src/base/ids.ts";
 import { type Command, type CommandResult } from "../../src/inventory/commands.ts";
+import { exportPages } from "../../src/inventory/merge/export.ts";
 import { InventoryMerge } from "../../src/inventory/merge-policy.ts";
 import { Inventory, peer } from "./inventory.ts";
 
@@ -33,6 +34,14 @@ export function pagesOf(loser: Inventory, fork: number): readonly Uint8Array[] {
   return [...policyOf(loser).pages(fork)];
 }
 
+/** As of an export that is too large to be merged at once: first what hangs together, then record by record. */
+export function pagesOfParts(loser: Inventory, fork: number): readonly Uint8Array[] {
+  const cluster = loser.view.cluster()?.id ?? "";
+  const source = { image: loser.machine.image(), index: loser.view.appliedIndex, cluster };
+  const sizes = { exportBytes: 0, exportBaseBytes: Infinity, exportPartBytes: 400 };
+  return [...exportPages(source, fork, sizes)];
+}
+
 export function pageCommand(
   bytes: Uint8Array,
   fork: number,
@@ -45,8 +54,9 @@ export function pageCommand(
 export function mergeInto(
   { winner, loser, fork }: Split,
   members: readonly PeerId[] = onLosingSide,
+  pages: readonly Uint8Array[] = pagesOf(loser, fork),
 ): readonly CommandResult[] {
-  const answers = pagesOf(loser, fork).map((bytes) =>
+  const answers = pages.map((bytes) =>
     winner.send(pageCommand(bytes, fork, members), { by: "controller" }),
   );
   const refused = answers.find(({ ok }) => !ok);

@@ -42,19 +42,32 @@ export async function depart(
     const generation = refOf(currentGeneration(engine.lineage()));
     const winners = currentGeneration({ generations }).members;
     const members = sideOf(engine.status().effective, winners, self);
-    const pages = [...policy.pages(exportAfter)];
-    for (const [sequence, bytes] of pages.entries()) {
-      const count = sequence === pages.length - 1 ? pages.length : null;
-      const page = { generation, forkIndex: exportAfter, members, sequence, bytes, pages: count };
+    const common = { generation, forkIndex: exportAfter, members };
+    let sequence = 0;
+    // One by one: a large export is never in memory whole.
+    for (const { bytes, isLast } of withLast(policy.pages(exportAfter))) {
+      const page = { ...common, sequence, bytes, pages: isLast ? sequence + 1 : null };
       await persistently(deps, signal, () => peers.merge(via, page));
+      sequence += 1;
     }
-    logger.info({ pages: pages.length, after: exportAfter, via }, "gave the winner what it lacks");
+    logger.info({ pages: sequence, after: exportAfter, via }, "gave the winner what it lacks");
   }
   progress.at("resync");
   const { generations: path, commit } = await persistently(deps, signal, () =>
     peers.demote(via, self),
   );
   await exclusively(() => engine.enter({ kind: "reset", generations: path, voteFrom: commit }));
+}
+
+function* withLast(
+  pages: Iterable<Uint8Array>,
+): Generator<{ readonly bytes: Uint8Array; readonly isLast: boolean }, void> {
+  let held: Uint8Array | null = null;
+  for (const bytes of pages) {
+    if (held !== null) yield { bytes: held, isLast: false };
+    held = bytes;
+  }
+  if (held !== null) yield { bytes: held, isLast: true };
 }
 
 /** Who was on this side: the members of its configuration that are not the winner's. */

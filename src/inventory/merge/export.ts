@@ -1,7 +1,10 @@
 /**
- * What one history gives to another: every record that was written after the fork, and who its nodes were. The
- * bytes are cut into pages that name the whole by its digest, so that pages of two exports never mix, an export that
- * is sent again is recognised, and a page that was changed on the way is found out.
+ * What one history gives to another: every record that was written after the fork, and who its nodes were. It is
+ * merged at once where that is small enough. Else it is cut into parts that are merged one after the other: first all
+ * that hangs together (members, nodes, live jobs, what is allowed), then the rest in slices, record by record.
+ *
+ * The bytes of a part are cut into pages that name the part by its digest, so that pages of two exports never mix, a
+ * part that is sent again is recognised, and a page that was changed on the way is found out.
  */
 import { createHash } from "node:crypto";
 import { newPackr } from "../codec.ts";
@@ -9,7 +12,8 @@ import { schemaVersion } from "../commands.ts";
 import { InventoryError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { type StoredRecord } from "../record-types.ts";
-import { type NodeRecord } from "../records.ts";
+import { type JobRecord, type NodeRecord } from "../records.ts";
+import { isActive } from "../state.ts";
 
 export const exportFormat = "muster-merge";
 /** Digest (16 bytes), sequence, number of pages (4 bytes each, big-endian). */
@@ -21,23 +25,42 @@ export interface ExportSource {
   readonly cluster: string;
 }
 
+/** In bytes: merged at once up to here; the first part at most; each of the others about. */
+export type ExportSizes = {
+  readonly [K in "exportBytes" | "exportBaseBytes" | "exportPartBytes"]: number;
+};
+
+/** Which page of which part it is. */
+export interface PageHeader {
+  /** The part's digest, hex. */
+  readonly name: string;
+  readonly sequence: number;
+  /** Of the part. */
+  readonly pages: number;
+}
+
 /**
- * Pages of at most `limits.pageBytes` and a header. The first holds nothing else: it opens the merge.
+ * Pages of at most `limits.pageBytes` and a header, part after part. The first of a part holds nothing else: it opens
+ * the merge. One part at a time is in memory.
  * @throws InventoryError MERGE_TOO_LARGE.
  */
-export function* exportPages(source: ExportSource, fork: number): Generator<Uint8Array, void> {
-  const bytes = exportBytes(source, fork);
-  const digest = createHash("sha256").update(bytes).digest().subarray(0, 16);
-  const pages = 1 + Math.ceil(bytes.length / limits.pageBytes);
-  for (let sequence = 0; sequence < pages; sequence += 1) {
-    const from = (sequence - 1) * limits.pageBytes;
-    const part = sequence === 0 ? new Uint8Array(0) : bytes.subarray(from, from + limits.pageBytes);
-    const page = Buffer.alloc(pageHeaderBytes + part.length);
-    digest.copy(page);
-    page.writeUInt32BE(sequence, 16);
-    page.writeUInt32BE(pages, 20);
-    page.set(part, pageHeaderBytes);
-    yield page;
+export function* exportPages(
+  source: ExportSource,
+  fork: number,
+  sizes: ExportSizes = limits,
+): Generator<Uint8Array, void> {
+  const packr = newPackr();
+  const pack = (item: unknown): Uint8Array => packr.pack(item);
+  const { records, events } = changedSince(source.image, fork);
+  const parts = partsOf(records, pack, sizes);
+  const { index, cluster } = source;
+  const header = { format: exportFormat, v: schemaVersion, fork, index, cluster, events };
+  const nodes = source.image.filter(({ key }) => key.startsWith("node/"));
+  const who = nodes.map(({ value }) => [(value as NodeRecord).name, (value as NodeRecord).id]);
+  for (const [part, some] of parts.entries()) {
+    const which = parts.length === 1 ? {} : { part, parts: parts.length };
+    const items = [{ ...header, ...which }, { nodes: who }, ...some.map(itemOf)];
+    yield* pagesOf(framed([...items, { end: true, count: some.length }], pack));
   }
 }
 
@@ -46,18 +69,18 @@ export function isFirstPage(page: Uint8Array): boolean {
   return page.length === pageHeaderBytes;
 }
 
-function exportBytes({ image, index, cluster }: ExportSource, fork: number): Buffer {
-  const packr = newPackr();
-  const parts: Uint8Array[] = [];
-  let size = 0;
-  const add = (item: unknown): void => {
-    const bytes = packr.pack(item);
-    const length = Buffer.allocUnsafe(4);
-    length.writeUInt32BE(bytes.length);
-    parts.push(length, bytes);
-    size += 4 + bytes.length;
-    if (size > limits.exportBytes) throw tooLarge();
-  };
+export function readPageHeader(bytes: Uint8Array): PageHeader | null {
+  if (bytes.length < pageHeaderBytes) return null;
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const name = view.toString("hex", 0, 16);
+  return { name, sequence: view.readUInt32BE(16), pages: view.readUInt32BE(20) };
+}
+
+type Pack = (item: unknown) => Uint8Array;
+
+const itemOf = ({ key, modIndex, value }: StoredRecord) => [key, modIndex, value];
+
+function changedSince(image: readonly StoredRecord[], fork: number) {
   // Revisions go whole: this side may work with one that the other has dropped since.
   const changed = image.filter(
     ({ key, modIndex }) =>
@@ -65,14 +88,8 @@ function exportBytes({ image, index, cluster }: ExportSource, fork: number): Buf
       !key.startsWith("page/") &&
       !key.startsWith("event/"),
   );
-  const events = newestEvents(image, fork);
-  add({ format: exportFormat, v: schemaVersion, fork, index, cluster, events: events.all });
-  const nodes = image.filter(({ key }) => key.startsWith("node/"));
-  add({ nodes: nodes.map(({ value }) => [(value as NodeRecord).name, (value as NodeRecord).id]) });
-  for (const { key, modIndex, value } of [...changed, ...events.newest])
-    add([key, modIndex, value]);
-  add({ end: true, count: changed.length + events.newest.length });
-  return Buffer.concat(parts, size);
+  const { all, newest } = newestEvents(image, fork);
+  return { records: [...changed, ...newest], events: all };
 }
 
 /** Events are bounded on both sides: only so many of the newest are taken over, and the merge tells how many were. */
@@ -88,12 +105,82 @@ function newestEvents(image: readonly StoredRecord[], fork: number) {
   return { all, newest: batches.slice(from + 1) };
 }
 
-function tooLarge(): InventoryError {
+/** One where it all fits an entry's work. */
+function partsOf(
+  records: readonly StoredRecord[],
+  pack: Pack,
+  { exportBytes, exportBaseBytes, exportPartBytes }: ExportSizes,
+): readonly (readonly StoredRecord[])[] {
+  const bytes = new Map(records.map((one) => [one, pack(itemOf(one)).length]));
+  const sum = (some: readonly StoredRecord[]): number =>
+    some.reduce((total, one) => total + (bytes.get(one) ?? 0), 0);
+  if (sum(records) <= exportBytes) return [records];
+  const base = records.filter(hangsTogether);
+  if (sum(base) > exportBaseBytes) throw tooLarge(sum(base));
+  const parts: StoredRecord[][] = [base];
+  let room = 0;
+  for (const one of records) {
+    if (hangsTogether(one)) continue;
+    const size = bytes.get(one) ?? 0;
+    if (size > room) {
+      parts.push([]);
+      room = exportPartBytes;
+    }
+    parts.at(-1)?.push(one);
+    room -= size;
+  }
+  return parts;
+}
+
+const baseKinds = [
+  "cluster",
+  "config",
+  "keyring",
+  "member",
+  "node",
+  "revision",
+  "settings",
+  "token",
+];
+
+/** Must be judged in one go: half of it says something else. */
+function hangsTogether({ key, value }: StoredRecord): boolean {
+  const [kind = ""] = key.split("/", 1);
+  return baseKinds.includes(kind) || (kind === "job" && isActive(value as JobRecord));
+}
+
+function framed(items: readonly unknown[], pack: Pack): Buffer {
+  const parts = items.flatMap((item) => {
+    const bytes = pack(item);
+    const length = Buffer.allocUnsafe(4);
+    length.writeUInt32BE(bytes.length);
+    return [length, bytes];
+  });
+  return Buffer.concat(parts);
+}
+
+function* pagesOf(bytes: Buffer): Generator<Uint8Array, void> {
+  const digest = createHash("sha256").update(bytes).digest().subarray(0, 16);
+  const pages = 1 + Math.ceil(bytes.length / limits.pageBytes);
+  for (let sequence = 0; sequence < pages; sequence += 1) {
+    const from = (sequence - 1) * limits.pageBytes;
+    const part = sequence === 0 ? new Uint8Array(0) : bytes.subarray(from, from + limits.pageBytes);
+    const page = Buffer.alloc(pageHeaderBytes + part.length);
+    digest.copy(page);
+    page.writeUInt32BE(sequence, 16);
+    page.writeUInt32BE(pages, 20);
+    page.set(part, pageHeaderBytes);
+    yield page;
+  }
+}
+
+function tooLarge(size: number): InventoryError {
   return new InventoryError(
     "MERGE_TOO_LARGE",
-    `What this side changed since the fork is larger than ${limits.exportBytes} bytes; it cannot be merged by itself. ` +
-      "Nothing is lost: this agent keeps its state, read-only. Read from it what is wanted (muster vars, nodes, jobs " +
-      "with -o json), write it to the other side, then start this agent on an empty data directory",
-    { limit: limits.exportBytes },
+    `What this side changed since the fork of its nodes, live jobs and revisions has ${size} bytes, and is judged in one ` +
+      `go; at most ${limits.exportBaseBytes}. Nothing is lost: this agent keeps its state, read-only. Read from it what is ` +
+      "wanted (muster vars, nodes, jobs with -o json), write it to the other side, then start this agent on an empty " +
+      "data directory",
+    { size, limit: limits.exportBaseBytes },
   );
 }

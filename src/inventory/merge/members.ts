@@ -86,6 +86,10 @@ function nameNodes(merging: Merging): void {
   const taken = new Set([...names.values()]);
   for (const [name, id] of other.nodes) {
     if (names.has(name)) continue;
+    if (other.continues) {
+      names.set(name, null); // it was here when the first part came, and is gone
+      continue;
+    }
     const admitted = other.records.member.get(id);
     if (admitted?.status !== "admitted" || other.records.node.get(name)?.id !== id) {
       throw invalid(`node "${name}" belongs to no member`);

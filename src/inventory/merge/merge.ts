@@ -1,5 +1,5 @@
 /**
- * Two histories become one, in one entry: nobody ever sees half a merge. Pure and deterministic; a refusal or a
+ * Two histories become one, in one entry: nobody ever sees half a merge, but of one that is too large for that. Pure and deterministic; a refusal or a
  * surprise leaves no trace (the caller rolls back).
  */
 import { type PeerId } from "../../base/ids.ts";
@@ -38,7 +38,7 @@ export interface MergeInput {
   readonly export: string;
 }
 
-const rememberedExports = 64;
+const rememberedExports = 1024;
 
 /** Null when all is merged. @throws InventoryError MERGE_INVALID. */
 export function merge(draft: Draft, input: MergeInput): Refusal | null {
@@ -73,13 +73,14 @@ function putMerge(merging: Merging, { other, before, export: name }: MergeInput)
   draft.put("merge", before.id, {
     ...before,
     forkIndex: Math.min(before.forkIndex, other.fork),
-    through: Math.max(before.through, other.index),
+    through: other.isLast ? Math.max(before.through, other.index) : before.through,
     exports: [...before.exports, name].slice(-rememberedExports),
     mergedAt: [...before.mergedAt, draft.index].slice(-rememberedExports),
     counts: { ...counts },
     keys: Object.fromEntries(merging.keys),
-    doneAt: draft.at,
+    doneAt: other.isLast ? draft.at : before.doneAt,
   });
+  if (!other.isLast) return;
   const { applied, pending, superseded, added, events } = counts;
   const look = pending === 0 ? "" : "; look at them: muster operator conflicts list";
   draft.emit(

@@ -23,6 +23,10 @@ export interface OtherSide {
   readonly nodes: ReadonlyMap<string, PeerId>;
   /** How many events it has since the fork; more than are in `records` when there are too many. */
   readonly events: number;
+  /** It comes in several parts, and this is not the first. */
+  readonly continues: boolean;
+  /** Nothing comes after it. */
+  readonly isLast: boolean;
   readonly records: Records;
 }
 
@@ -39,15 +43,18 @@ export function readOtherSide(bytes: Uint8Array): OtherSide {
   if (!isJsonObject(trailer) || trailer["end"] !== true || trailer["count"] !== rest.length) {
     throw invalid("it has no end");
   }
-  const { fork, index, cluster, events } = header;
+  const { fork, index, cluster, events, part = 0, parts = 1 } = header;
   if (!isCount(fork) || !isCount(index) || !isCount(events) || typeof cluster !== "string") {
     throw invalid("its header is incomplete");
   }
+  if (!isCount(part) || !isCount(parts) || part >= parts) throw invalid("it is no part of itself");
   return {
     cluster,
     fork,
     index,
     events,
+    continues: part > 0,
+    isLast: part === parts - 1,
     nodes: readNodes(nodes),
     records: readRecords(rest, fork),
   };

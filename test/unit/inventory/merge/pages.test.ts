@@ -4,10 +4,19 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import fc from "fast-check";
 import { newPackr } from "../../../../src/inventory/codec.ts";
+import { exportPages } from "../../../../src/inventory/merge/export.ts";
 import { limits } from "../../../../src/inventory/limits.ts";
 import { checkInvariants } from "../../../support/inventory-invariants.ts";
-import { cluster, type Inventory, peer } from "../../../support/inventory.ts";
-import { mergeInto, pageCommand, pagesOf, policyOf, split } from "../../../support/merge.ts";
+import { cluster, type Inventory, peer, tokenCreate } from "../../../support/inventory.ts";
+import {
+  loserGeneration,
+  mergeInto,
+  onLosingSide,
+  pageCommand,
+  pagesOf,
+  policyOf,
+  split,
+} from "../../../support/merge.ts";
 
 const it = suite("inventory merge: pages");
 
@@ -68,11 +77,58 @@ it("shows nothing of a merge before all of it is there, and keeps no page after"
   );
 });
 
-it("refuses an export that is too large, and says what to do", async () => {
-  const { loser, fork } = await split(cluster("n1"));
+it("cuts an export that is too large for one entry into parts, each merged by itself, in bounded memory", async () => {
+  const both = await split(cluster("n1", "n2", "n3"));
+  const { winner, loser, fork } = both;
   big(loser, 140, 250_000);
+  winner.ok({ type: "var.put", key: "v7", value: "here" });
+  const pages = pagesOf(loser, fork);
+  assert.ok(pages.length > 200, `${pages.length} pages`);
+  let most = 0;
+  for (const bytes of pages) {
+    winner.ok(pageCommand(bytes, fork));
+    const waiting = winner.machine.image().filter(({ key }) => key.startsWith("page/"));
+    most = Math.max(most, waiting.length);
+    if (winner.view.merges()[0]?.doneAt !== null) assert.is(bytes, pages.at(-1));
+  }
+  assert.ok(most * limits.pageBytes < 2 * limits.exportPartBytes, `${most} pages waited`);
+  assert.is(winner.view.variables().length, 140);
+  assert.equal(
+    winner.view.journal().map(({ key }) => key),
+    ["var/v7"],
+  );
+  const done = winner.view.events(0, 10_000).filter(({ type }) => type === "merge.done");
+  assert.is(done.length, 1);
+});
+
+it("takes what is merged already without another entry, when an exporter begins again", async () => {
+  const { winner, loser, fork } = await split(cluster("n1", "n2", "n3"));
+  big(loser, 90, 250_000);
+  const policy = policyOf(winner);
+  const send = async (pages: readonly Uint8Array[]): Promise<number> => {
+    const before = winner.view.appliedIndex;
+    const rest = { generation: loserGeneration, forkIndex: fork, members: onLosingSide };
+    for (const [sequence, bytes] of pages.entries()) {
+      await policy.merge({ ...rest, sequence, bytes, pages: null });
+    }
+    return winner.view.appliedIndex - before;
+  };
+  const pages = pagesOf(loser, fork);
+  const half = pages.slice(0, Math.floor(pages.length / 2));
+  assert.is(await send(half), half.length);
+  const entries = await send(pages);
+  assert.ok(entries < pages.length - half.length + 30, `${entries} for ${pages.length} pages`);
+  assert.is(winner.view.variables().length, 90);
+  assert.is(await send(pages), 0);
+});
+
+it("refuses an export whose first part is too large, and says what to do", async () => {
+  const { loser, fork } = await split(cluster("n1"));
+  loser.ok(tokenCreate());
+  const sizes = { exportBytes: 0, exportBaseBytes: 10, exportPartBytes: 10 };
+  const source = { index: loser.view.appliedIndex, cluster: "cluster-1" };
   assert.throws(
-    () => pagesOf(loser, fork),
+    () => [...exportPages({ ...source, image: loser.machine.image() }, fork, sizes)],
     (error: Error & { code: string }) => {
       assert.is(error.code, "MERGE_TOO_LARGE");
       return /Nothing is lost/.test(error.message);

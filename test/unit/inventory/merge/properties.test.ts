@@ -12,7 +12,14 @@ import { encodeEnvelope } from "../../../../src/inventory/codec.ts";
 import { checkInvariants } from "../../../support/inventory-invariants.ts";
 import { envelope } from "../../../support/inventory-commands.ts";
 import { cluster, type Inventory, peer } from "../../../support/inventory.ts";
-import { copyOf, mergeInto, pageCommand, pagesOf, type Split } from "../../../support/merge.ts";
+import {
+  copyOf,
+  mergeInto,
+  pageCommand,
+  pagesOf,
+  pagesOfParts,
+  type Split,
+} from "../../../support/merge.ts";
 import { missingAfterMerge } from "./oracle.ts";
 
 const it = suite("inventory merge: properties");
@@ -57,6 +64,26 @@ it("keeps every acknowledged write of both sides, in force or in the journal", a
       const sides = { ours, theirs: image(both.loser), fork: both.fork };
       assert.equal(missingAfterMerge(both.winner.view, both.loser.view, sides), []);
       checkInvariants(both.winner.view);
+    }),
+    runs,
+  );
+});
+
+it("keeps them too when the export is merged part by part, begun again somewhere in the middle", async () => {
+  await fc.assert(
+    fc.asyncProperty(world, fc.nat(), async (given, cut) => {
+      const both = await splitOf(given);
+      const ours = image(both.winner);
+      const pages = pagesOfParts(both.loser, both.fork);
+      const again = [...pages.slice(0, cut % pages.length), ...pages];
+      mergeInto(both, given.members, again);
+      const sides = { ours, theirs: image(both.loser), fork: both.fork };
+      assert.equal(missingAfterMerge(both.winner.view, both.loser.view, sides), []);
+      checkInvariants(both.winner.view);
+      assert.equal(
+        image(both.winner).filter(({ key }) => key.startsWith("page/")),
+        [],
+      );
     }),
     runs,
   );
