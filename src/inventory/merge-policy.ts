@@ -26,8 +26,10 @@ export class InventoryMerge implements MergePolicy {
   /** Of the state at the call. @throws InventoryError MERGE_TOO_LARGE, when the first page is asked for. */
   pages(fork: number): Iterable<Uint8Array> {
     const { view, image } = this.#deps;
-    const cluster = view.cluster()?.id ?? "";
-    return exportPages({ image: image(), index: view.appliedIndex, cluster }, fork);
+    const cluster = view.cluster();
+    // Who started over and came back before it had caught up has nothing, and belongs nowhere yet.
+    if (cluster === null) return [];
+    return exportPages({ image: image(), index: view.appliedIndex, cluster: cluster.id }, fork);
   }
 
   /** @throws AgentError with the code of the refusal (LIMIT: an operator must act first), or of `submit`. */

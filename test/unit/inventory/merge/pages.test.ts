@@ -7,7 +7,7 @@ import { newPackr } from "../../../../src/inventory/codec.ts";
 import { exportPages } from "../../../../src/inventory/merge/export.ts";
 import { limits } from "../../../../src/inventory/limits.ts";
 import { checkInvariants } from "../../../support/inventory-invariants.ts";
-import { cluster, type Inventory, peer, tokenCreate } from "../../../support/inventory.ts";
+import { cluster, Inventory, peer, tokenCreate } from "../../../support/inventory.ts";
 import {
   loserGeneration,
   mergeInto,
@@ -55,6 +55,10 @@ it("cuts what is large into pages of a bounded size, each of which fits an entry
   mergeInto(both);
   assert.is(both.winner.view.variables().length, 5);
   assert.equal(both.winner.view.merges()[0]?.exports.length, 1);
+});
+
+it("has nothing to give while it belongs to no cluster, as after starting over", () => {
+  assert.equal(pagesOf(new Inventory(), 0), []);
 });
 
 it("shows nothing of a merge before all of it is there, and keeps no page after", async () => {
