@@ -189,6 +189,7 @@ export class ClusterServices {
       submit: (command, by) => this.writer.submit(command, { by }),
       witness: createExitWitness({ ...mesh, clusterId, clock }),
       fencer: createFencer({ options: fenceOf, describe, searchPath, clock, logger }),
+      random: systemRandom,
     });
   }
 

@@ -6,7 +6,7 @@ import { AgentError } from "../base/errors.ts";
 import { type Clock, delay } from "../base/clock.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
-import { systemRandom } from "../base/random.ts";
+import { type Random } from "../base/random.ts";
 import { type Service } from "../base/service.ts";
 import { type LineageOutlook, type LineagePort } from "../api/context.ts";
 import { type MeasuredConsensusNode } from "../consensus/driver/driver.ts";
@@ -19,6 +19,9 @@ import { currentGeneration, isProvisional } from "../consensus/lineage/generatio
 import { type Demotion, type ExitWitness, type Fencer } from "../consensus/lineage/ports.ts";
 import { type Generation, type SurvivorPlan } from "../consensus/lineage/types.ts";
 import { type GossipNode } from "../gossip/ports.ts";
+import { type MeshHost } from "../p2p/host.ts";
+import { type Identity } from "../p2p/identity.ts";
+import { type Rpc } from "../p2p/ports.ts";
 import { type Command, type CommandResult } from "../inventory/commands.ts";
 import { InventoryMerge } from "../inventory/merge-policy.ts";
 import { defaultSurvivorSettings } from "../inventory/survivor-settings.ts";
@@ -26,24 +29,28 @@ import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { LineageKeeper } from "./lineage-keeper.ts";
 import { lineagePeers, otherLeader, serveLineage } from "./lineage-rpc.ts";
 import { leads } from "./leadership.ts";
-import { type Mesh } from "./mesh.ts";
 import { PartnerFence } from "./partner-fence.ts";
 import { type ExitHold } from "./supervisor/exit-hold.ts";
 import { HoldKeeper } from "./supervisor/hold-keeper.ts";
 import { SurroundingsWatch } from "./surroundings.ts";
 
 export interface LineageDeps {
-  readonly mesh: Pick<Mesh, "rpc" | "host" | "identity">;
+  readonly mesh: {
+    readonly rpc: Rpc;
+    readonly host: Pick<MeshHost, "addresses">;
+    readonly identity: Pick<Identity, "peer">;
+  };
   readonly clusterId: string;
   readonly node: MeasuredConsensusNode<CommandResult>;
-  readonly gossip: () => GossipNode;
+  readonly gossip: () => Pick<GossipNode, "members">;
   readonly stateMachine: InventoryStateMachine;
   readonly submit: (command: Command, by: string) => Promise<CommandResult>;
   readonly witness: ExitWitness;
   /** To whom the end of this agent's last life was attested. */
-  readonly hold: ExitHold;
+  readonly hold: Pick<ExitHold, "statements" | "settle" | "clear">;
   readonly fencer: Fencer;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
 }
 
@@ -84,7 +91,7 @@ export class AgentLineage implements LineagePort {
     this.#driver = new LineageDriver(
       { self, clusterId, timings: defaultTimings },
       {
-        ...{ ...deps, logger, engine: node, policy, random: systemRandom },
+        ...{ ...deps, logger, engine: node, policy },
         ...{ peers: this.#peers, surroundings: surroundings.now },
       },
     );

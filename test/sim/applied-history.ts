@@ -6,6 +6,9 @@ import { type Entry, EntryType, type Index, type NodeId } from "../../src/consen
 import { type StateMachine } from "../../src/consensus/driver/ports.ts";
 import { decodeEnvelope } from "../../src/inventory/codec.ts";
 import { type Command, type CommandResult, type Envelope } from "../../src/inventory/commands.ts";
+import { type InventoryView } from "../../src/inventory/view.ts";
+import { type History } from "./chronicle.ts";
+import { type Ledger } from "./ledger.ts";
 import { require } from "./violation.ts";
 
 interface Applied {
@@ -16,22 +19,53 @@ interface Applied {
 /** States are compared at every such index, and wherever a snapshot was taken. */
 const hashEvery = 128;
 
+/** The entries of one generation, as they were applied. */
+class Chapter {
+  readonly applied: (Applied | undefined)[] = [];
+  readonly carriedOut = new Map<string, Index>();
+  readonly hashes = new Map<Index, string>();
+}
+
+type Machine = StateMachine<CommandResult> & { readonly view: InventoryView };
+
+/** Where a replica is. Not `confirmed`: it is frozen, and applies what may never be committed. */
+export interface Standing {
+  readonly history: History;
+  readonly confirmed: boolean;
+}
+
+export interface Replica {
+  readonly id: NodeId;
+  readonly standing: () => Standing;
+}
+
 export class AppliedHistory {
-  readonly #applied: (Applied | undefined)[] = [];
-  readonly #carriedOut = new Map<string, Index>();
-  readonly #hashes = new Map<Index, string>();
+  readonly #chapters = new Map<History, Chapter>();
+  readonly #ledger: Ledger;
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger;
+  }
 
   /** A state machine of production that is watched. */
-  watch(id: NodeId, machine: StateMachine<CommandResult>): StateMachine<CommandResult> {
-    const check = (): void => this.#onState(id, machine.appliedIndex, machine.hash());
+  watch({ id, standing }: Replica, machine: Machine): StateMachine<CommandResult> {
+    const check = (): void => {
+      const { history: path, confirmed } = standing();
+      if (confirmed) this.#onState({ id, path }, machine.appliedIndex, machine.hash());
+    };
     const watched: StateMachine<CommandResult> = {
       apply: (entries) => {
+        const { history: path, confirmed } = standing();
+        if (!confirmed) return this.#applyLast(entries, path, machine);
         const results: (CommandResult | null)[] = [];
         for (const part of partsOf(entries)) {
-          results.push(...machine.apply(part));
+          const some = machine.apply(part);
+          part.forEach((entry, i) =>
+            this.#onApplied({ id, path, machine }, entry, some[i] ?? null),
+          );
+          results.push(...some);
           if (machine.appliedIndex % hashEvery === 0) check();
         }
-        entries.forEach((entry, i) => this.#onApplied(id, entry, results[i] ?? null));
         return results;
       },
       get appliedIndex() {
@@ -50,44 +84,102 @@ export class AppliedHistory {
     return watched;
   }
 
-  /** The command that was applied at `index`. */
-  commandAt(index: Index): Command | null {
-    return this.#applied[index]?.command ?? null;
+  /** The command that was applied at `index` on this path. */
+  commandAt(path: History, index: Index): Command | null {
+    return this.#chapter(path.ownerOf(index)).applied[index]?.command ?? null;
   }
 
-  #onApplied(id: NodeId, entry: Entry, result: CommandResult | null): void {
+  #applyLast(
+    entries: readonly Entry[],
+    history: History,
+    machine: Machine,
+  ): readonly (CommandResult | null)[] {
+    const results = machine.apply(entries);
+    entries.forEach((entry, i) => {
+      const command = entry.type === EntryType.command ? envelopeOf(entry)?.command : undefined;
+      if (command?.type !== "var.put" || results[i]?.ok !== true) return;
+      const at = { history, index: entry.index };
+      this.#ledger.appliedLast(command.key, String(command.value), at);
+    });
+    return results;
+  }
+
+  #chapter(history: History): Chapter {
+    const known = this.#chapters.get(history) ?? new Chapter();
+    this.#chapters.set(history, known);
+    return known;
+  }
+
+  #onApplied(
+    {
+      id,
+      path,
+      machine,
+    }: { readonly id: NodeId; readonly path: History; readonly machine: Machine },
+    entry: Entry,
+    result: CommandResult | null,
+  ): void {
     const { index } = entry;
     const text = result === null ? "" : JSON.stringify(result);
-    const known = this.#applied[index];
+    const history = path.ownerOf(index);
+    const { applied, carriedOut } = this.#chapter(history);
+    const known = applied[index];
     if (known !== undefined) {
       require(known.result === text, () =>
         `${id} answers entry ${index} with ${text}, others with ${known.result}`);
       return;
     }
     const envelope = entry.type === EntryType.command ? envelopeOf(entry) : null;
-    this.#applied[index] = { result: text, command: envelope?.command ?? null };
-    if (envelope === null || envelope.origin === null || result?.ok !== true) return;
+    applied[index] = { result: text, command: envelope?.command ?? null };
+    if (envelope === null || result?.ok !== true) return;
+    const { command } = envelope;
+    const at = { history, index };
+    if (command.type === "merge.page") this.#ledger.merged(machine.view, at);
+    if (command.type === "var.put" && result.index === index) {
+      this.#ledger.applied(command.key, String(command.value), at);
+    }
+    if (envelope.origin === null) return;
     const { agent, boot, seq } = envelope.origin;
     const origin = `${agent}/${boot}/${seq}`;
-    const before = this.#carriedOut.get(origin);
+    const before = this.#carriedOut(path, origin);
     require(before === undefined || result.index === before, () =>
       `exactly once: request ${origin} was carried out at ${before ?? 0} and at ${result.index}`);
-    this.#carriedOut.set(origin, result.index);
+    carriedOut.set(origin, result.index);
   }
 
-  #onState(id: NodeId, index: Index, hash: string): void {
-    const known = this.#hashes.get(index);
+  /** Where it was carried out on this path. */
+  #carriedOut(path: History, origin: string): Index | undefined {
+    for (let one: History | null = path; one !== null; one = one.parent) {
+      const index = this.#chapters.get(one)?.carriedOut.get(origin);
+      if (index !== undefined && path.holds(one, index)) return index;
+    }
+    return undefined;
+  }
+
+  #onState(
+    { id, path }: { readonly id: NodeId; readonly path: History },
+    index: Index,
+    hash: string,
+  ): void {
+    const { hashes } = this.#chapter(path.ownerOf(index));
+    const known = hashes.get(index);
     require(known === undefined || known === hash, () => `${id}: another state at ${index}`);
-    this.#hashes.set(index, hash);
+    hashes.set(index, hash);
   }
 }
+
+/** What no other command says: it is looked at alone, as the state behind it tells what it did. */
+const mergePage = Buffer.from("merge.page");
 
 /** The entries, cut where states are compared. */
 function partsOf(entries: readonly Entry[]): readonly (readonly Entry[])[] {
   const parts: (readonly Entry[])[] = [];
   let begin = 0;
-  for (const [i, { index }] of entries.entries()) {
-    if (index % hashEvery !== 0) continue;
+  for (const [i, { index, data }] of entries.entries()) {
+    const cut =
+      index % hashEvery === 0 ||
+      Buffer.from(data.buffer, data.byteOffset, data.byteLength).includes(mergePage);
+    if (!cut) continue;
     parts.push(entries.slice(begin, i + 1));
     begin = i + 1;
   }

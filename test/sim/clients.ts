@@ -7,6 +7,7 @@ import { isJsonObject } from "../../src/base/json.ts";
 import { type Random } from "../../src/base/random.ts";
 import { type Command, type CommandResult } from "../../src/inventory/commands.ts";
 import { ClientHistory, type VariableOp } from "./client-history.ts";
+import { type History } from "./chronicle.ts";
 import { type SimCluster } from "./cluster.ts";
 import { type SimProcess } from "./process.ts";
 import { concerns, stream } from "./streams.ts";
@@ -26,6 +27,8 @@ interface Write {
   readonly from: string | null | undefined;
   readonly idempotency: { readonly key: string; readonly digest: string } | null;
   readonly called: number;
+  /** Where it was asked for last. */
+  history: History;
   attempts: number;
   /** An attempt may have been carried out. */
   maybe: boolean;
@@ -42,7 +45,7 @@ export class Clients {
   readonly history = new ClientHistory();
   readonly #cluster: SimCluster;
   readonly #random: Random;
-  /** What each client saw last of each variable. */
+  /** What each client saw last of each variable in each generation. */
   readonly #known = new Map<string, Known>();
   #active = true;
   #writes = 0;
@@ -84,7 +87,12 @@ export class Clients {
       this.#later(client);
       return;
     }
-    const key = `v${this.#random.below(this.#cluster.profile.workload.keys)}`;
+    const { keys, alone } = this.#cluster.profile.workload;
+    const key = `v${this.#random.below(keys)}`;
+    if (alone > 0 && this.#random.float() < alone) {
+      this.#write(client, `alone${this.#writes}`, false, process);
+      return;
+    }
     const kind = this.#random.below(10);
     if (kind < 4) this.#read(client, key, process);
     else this.#write(client, key, kind < 7, process);
@@ -98,13 +106,15 @@ export class Clients {
   #read(client: number, key: string, process: SimProcess): void {
     const called = this.#cluster.clock.events;
     const end = this.#once(client, () => {});
+    const { path } = process;
     process.consensus.readBarrier(timeoutMs).then(
       () => {
         const record = process.machine.view.variable(key);
         const value = record === null ? null : String(record.value);
         end(() => {
-          this.#known.set(`${client}/${key}`, { value, version: record?.version ?? 0 });
-          this.#answer(client, { f: "read", key, value }, called);
+          if (process.path !== path) return; // it belongs to neither
+          this.#know(client, key, path, { value, version: record?.version ?? 0 });
+          this.#answer(client, { f: "read", key, value }, called, path);
         });
       },
       () => end(() => {}),
@@ -114,7 +124,8 @@ export class Clients {
   #write(client: number, key: string, conditional: boolean, process: SimProcess): void {
     this.#writes += 1;
     const value = `${client}.${this.#writes}`;
-    const known = this.#known.get(`${client}/${key}`);
+    const { path } = process;
+    const known = this.#known.get(`${client}/${key}/${path.id}`);
     const when = conditional && known !== undefined ? { ifVersion: known.version } : {};
     const write: Write = {
       client,
@@ -123,6 +134,7 @@ export class Clients {
       // Only a request with a key may be repeated by its client; agents repeat the others.
       idempotency: this.#random.below(3) > 0 ? { key: value, digest: value } : null,
       called: this.#cluster.clock.events,
+      history: path,
       attempts: 0,
       maybe: false,
     };
@@ -131,10 +143,11 @@ export class Clients {
 
   #attempt(write: Write, process: SimProcess): void {
     write.attempts += 1;
+    write.history = process.path;
     const end = this.#once(write.client, () => this.#unknown(write), true);
     const options = { by: "operator", idempotency: write.idempotency, timeoutMs };
     process.writer.submit(write.command, options).then(
-      (result) => end(() => this.#finished(write, result)),
+      (result) => end(() => this.#finished(write, result, process.path)),
       (error: unknown) => end(() => this.#failed(write, error)),
     );
   }
@@ -157,16 +170,22 @@ export class Clients {
     return end;
   }
 
-  #finished(write: Write, result: CommandResult): void {
+  #finished(write: Write, result: CommandResult, path: History): void {
     const { command, from } = write;
     const { key } = command;
     const value = String(command.value);
     if (result.ok) {
-      this.#isInHistory(write, result.index);
+      this.#isInHistory(write, result.index, path);
+      this.#cluster.ledger.acknowledged({ key, value });
+      if (path !== write.history) {
+        // Written here or there: each must have it or be told of it, but neither says when.
+        this.#giveUp(write);
+        return;
+      }
       const version = versionIn(result) ?? result.index;
-      this.#known.set(`${write.client}/${key}`, { value, version });
+      this.#know(write.client, key, path, { value, version });
       this.#done(write, opOf(key, value, from, true));
-    } else if (result.code === "VERSION_MISMATCH" && from !== undefined) {
+    } else if (result.code === "VERSION_MISMATCH" && from !== undefined && path === write.history) {
       this.#done(write, { f: "swap", key, from, value, swapped: false });
     } else if (write.maybe || result.code !== "MEMBER_EVICTED") {
       this.#unknown(write);
@@ -176,11 +195,13 @@ export class Clients {
   }
 
   /** I14: what was acknowledged is in the history. */
-  #isInHistory({ command }: Write, index: number): void {
-    const applied = this.#cluster.history.commandAt(index);
+  #isInHistory({ command }: Write, index: number, path: History): void {
+    const applied = this.#cluster.history.commandAt(path, index);
     const there =
       applied?.type === "var.put" && applied.key === command.key && applied.value === command.value;
-    require(there, () =>
+    // An answer that came with a merge says where that was.
+    const merged = this.#cluster.ledger.isIn(String(command.value), path);
+    require(there || (this.#cluster.profile.survivor !== null && merged), () =>
       `the write of "${String(command.value)}" was acknowledged, but entry ${index} is not it`);
   }
 
@@ -198,21 +219,29 @@ export class Clients {
       this.#attempt(write, process);
       return;
     }
-    const { command, from, client, called } = write;
+    this.#giveUp(write);
+  }
+
+  /** Nobody knows, or cares, when it happened. */
+  #giveUp({ command, from, client, called }: Write): void {
     const op = opOf(command.key, String(command.value), from, true);
-    this.history.add(client, op, called, null);
+    this.history.add(client, op, { called, returned: null, where: "" });
     this.#later(client);
   }
 
   #done(write: Write, op: VariableOp): void {
-    this.#answer(write.client, op, write.called);
+    this.#answer(write.client, op, write.called, write.history);
     this.#later(write.client);
   }
 
-  #answer(client: number, op: VariableOp, called: number): void {
+  #answer(client: number, op: VariableOp, called: number, path: History): void {
     const { clock, trace } = this.#cluster;
     trace.add(() => `client ${client} ${JSON.stringify(op)}`);
-    this.history.add(client, op, called, clock.events);
+    this.history.add(client, op, { called, returned: clock.events, where: path.id });
+  }
+
+  #know(client: number, key: string, path: History, known: Known): void {
+    this.#known.set(`${client}/${key}/${path.id}`, known);
   }
 }
 

@@ -6,12 +6,15 @@ import {
   type NodeId,
 } from "../../src/consensus/core/types.ts";
 import { AppliedHistory } from "./applied-history.ts";
+import { Chronicles } from "./chronicle.ts";
 import { SimClock } from "./clock.ts";
 import { drainMicrotasks } from "./drain.ts";
+import { GenerationInvariants } from "./generation-invariants.ts";
 import { Invariants } from "./invariants.ts";
+import { Ledger } from "./ledger.ts";
 import { SimNetwork } from "./net.ts";
 import { SimNode } from "./node.ts";
-import { type NodeView } from "./node-view.ts";
+import { type NodeView, termIn } from "./node-view.ts";
 import { type SimProcess } from "./process.ts";
 import type * as Production from "./production.ts";
 import { type Profile } from "./profile.ts";
@@ -34,7 +37,10 @@ export class SimCluster implements Switchboard {
   readonly network: SimNetwork;
   readonly nodes: readonly SimNode[];
   readonly invariants: Invariants;
-  readonly history = new AppliedHistory();
+  readonly chronicles: Chronicles;
+  readonly generations: GenerationInvariants;
+  readonly ledger = new Ledger();
+  readonly history = new AppliedHistory(this.ledger);
   readonly encoded: boolean;
   readonly profile: Profile;
   readonly #views = new Map<NodeId, NodeView>();
@@ -42,6 +48,8 @@ export class SimCluster implements Switchboard {
   #violation: Error | null = null;
   /** Told when a node wins an election. */
   onLeader: (node: SimNode) => void = () => {};
+  /** Told when a node changes its generation, or is given a page of a merge. */
+  onChange: (node: SimNode) => void = () => {};
   onNewcomer: (node: SimNode, replaces: NodeId) => void = () => {};
   /** Told when the core of a leader gives payloads their places. */
   onProposed: (data: readonly Uint8Array[], first: Index) => void = () => {};
@@ -59,17 +67,28 @@ export class SimCluster implements Switchboard {
       random: stream(seed, concerns.network),
     });
     this.network.onReset = (from, to) => this.#connectionLost(from, to);
-    this.invariants = new Invariants(this.#views, { direct: options.direct });
+    const { direct } = options;
+    this.chronicles = new Chronicles((coordinator) => (index) => {
+      const view = this.#views.get(coordinator);
+      return view === undefined ? null : termIn(view, index);
+    });
+    const { chronicles, ledger } = this;
+    const nowMs = (): number => this.clock.nowMs;
+    this.generations = new GenerationInvariants({ chronicles, ledger, nowMs }, { direct });
+    const { generations } = this;
+    this.invariants = new Invariants({ views: this.#views, chronicles, generations }, { direct });
     const ids = Array.from({ length: profile.nodes }, (_, i) => `n${i + 1}`);
     this.nodes = ids.map(
       (_, slot) =>
         new SimNode(
           {
             ...{ production, profile, board: this, clock: this.clock, trace: this.trace },
-            ...{ invariants: this.invariants, history: this.history },
+            ...{ invariants: this.invariants, history: this.history, chronicles, generations },
             random: stream(seed, 100 + slot),
             voters: ids.slice(0, profile.voters),
             isAlive: (id) => this.#isAlive(slot, id),
+            reachable: () => this.#reachable(slot),
+            onChange: () => this.onChange(this.nodes[slot] as SimNode),
             onLeader: () => this.onLeader(this.nodes[slot] as SimNode),
             onProposed: (data, first) => this.onProposed(data, first),
             addView: (view) => {
@@ -184,10 +203,21 @@ export class SimCluster implements Switchboard {
     }
   }
 
+  /** Who answers a probe of this machine right now. */
+  #reachable(viewer: number): readonly NodeId[] {
+    const answers = ({ slot, up }: SimNode): boolean =>
+      up && !this.network.isCut(viewer, slot) && !this.network.isCut(slot, viewer);
+    return this.nodes.filter((node) => node.slot !== viewer && answers(node)).map(({ id }) => id);
+  }
+
   #isAlive(viewer: number, id: NodeId): boolean {
     const slot = this.#slots.get(id);
     const node = slot === undefined ? undefined : this.nodes[slot];
     if (node === undefined || node.id !== id || slot === undefined) return false;
+    // Who is alive for one side of a partition is not for the other.
+    if (this.profile.survivor !== null) {
+      return slot === viewer || this.#reachable(viewer).includes(id);
+    }
     const cut = this.network.isCut(viewer, slot) || this.network.isCut(slot, viewer);
     if (node.process !== null && !node.process.life.paused && !cut) {
       node.lastAliveMs = this.clock.nowMs;
@@ -206,7 +236,10 @@ function describeNode({ id, process, view, damaged, disk }: SimNode): string {
   const others = `standbys ${standbys.join(" ")} observers ${observers.join(" ")} lost ${lost.join(" ")}`;
   const position = `term ${term} last ${last} commit ${commit} applied ${applied}`;
   const seen = `leader ${leader ?? "-"}, voters@${index} ${voters}, ${others}`;
-  return `${id}: ${state} ${position}, ${seen}; ${durable}; seen commit ${view.commit}`;
+  const path = process.consensus.lineage().generations.map((one) => one.id.slice(0, 4));
+  const { state: where = "", plan = null } = process.survivor?.lineage.status() ?? {};
+  const lineage = `${process.consensus.status().engine} in ${path.join(">")} ${where} ${plan?.why ?? ""}`;
+  return `${id}: ${state} ${position}, ${seen}; ${lineage}; ${durable}; seen commit ${view.commit}`;
 }
 
 /** Far more than the busiest run has. */

@@ -4,12 +4,15 @@
  */
 import { type HardState, type Index, type Term } from "../../src/consensus/core/types.ts";
 import { entryHeaderBytes } from "../../src/consensus/storage/entry-body.ts";
+import { type Lineage } from "../../src/consensus/lineage/types.ts";
 import { type BatchItem } from "../../src/consensus/storage/log-database.ts";
 import {
   baseKey,
   decodeBase,
   decodeHead,
+  decodeLineage,
   headKey,
+  lineageKey,
 } from "../../src/consensus/storage/log-records.ts";
 
 interface Run {
@@ -25,6 +28,7 @@ const nothing: HardState = { term: 0, vote: null, commit: 0 };
 
 export class DurableLog {
   hardState: HardState = nothing;
+  lineage: Lineage | null = null;
   #runs: Run[] = [];
   #first: Index = 1;
   #anchor: { readonly index: Index; readonly term: Term } = { index: 0, term: 0 };
@@ -50,6 +54,7 @@ export class DurableLog {
     this.#first = 1;
     this.#anchor = { index: 0, term: 0 };
     this.hardState = nothing;
+    this.lineage = null;
     for (const [key, value] of items) this.#put(key, value);
   }
 
@@ -64,6 +69,7 @@ export class DurableLog {
     if (key.byteLength === frameKeyBytes) this.#insert(readRun(value));
     else if (key.equals(headKey)) this.hardState = decodeHead(value)?.hardState ?? this.hardState;
     else if (key.equals(baseKey)) this.#rebase(value);
+    else if (key.equals(lineageKey)) this.lineage = decodeLineage(value)?.lineage ?? null;
   }
 
   #rebase(value: Buffer): void {

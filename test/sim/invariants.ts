@@ -8,6 +8,7 @@ import {
   type Entry,
   type HardState,
   type Index,
+  type LogPosition,
   type Message,
   type NodeId,
   type ReadResult,
@@ -16,64 +17,66 @@ import {
   type Term,
 } from "../../src/consensus/core/types.ts";
 import { hasQuorum, type VoterSets } from "../../src/consensus/core/quorum.ts";
+import { type Lineage } from "../../src/consensus/lineage/types.ts";
+import { type Chronicles } from "./chronicle.ts";
+import { type GenerationInvariants } from "./generation-invariants.ts";
 import { type NodeView, termIn } from "./node-view.ts";
 import { require } from "./violation.ts";
-
-interface Ghost {
-  readonly entry: Entry;
-  readonly previousTerm: Term;
-}
-
-interface Committed {
-  readonly entry: Entry;
-  /** Term of the leader that committed it. */
-  readonly inTerm: Term;
-}
 
 export interface InvariantOptions {
   /** False: only consequences are checked, not how they come about (for broken twins). */
   readonly direct: boolean;
 }
 
-/** Terms of a run stay far below. */
-const maxTerm = 1 << 20;
+export interface Watched {
+  readonly views: ReadonlyMap<NodeId, NodeView>;
+  readonly chronicles: Chronicles;
+  readonly generations: GenerationInvariants;
+}
 
 export class Invariants {
   readonly #options: InvariantOptions;
-  readonly #leaders = new Map<Term, NodeId>();
-  readonly #votes = new Map<string, NodeId>();
-  readonly #entries = new Map<number, Ghost>();
-  readonly #committed: Committed[] = [];
   readonly #reads = new Map<string, Index>();
   readonly #views: ReadonlyMap<NodeId, NodeView>;
+  readonly #chronicles: Chronicles;
+  readonly #generations: GenerationInvariants;
+  #commit = 0;
 
-  constructor(views: ReadonlyMap<NodeId, NodeView>, options: InvariantOptions) {
-    this.#views = views;
+  constructor(watched: Watched, options: InvariantOptions) {
+    this.#views = watched.views;
+    this.#chronicles = watched.chronicles;
+    this.#generations = watched.generations;
     this.#options = options;
   }
 
-  /** The highest index that any node ever showed as committed. */
+  /** How many entries nodes showed as committed: the highest index, as long as there is one generation. */
   get commit(): Index {
-    return this.#committed.length;
+    return this.#commit;
   }
 
+  /** In the first generation. */
   committedEntry(index: Index): Entry | null {
-    return this.#committed[index - 1]?.entry ?? null;
+    return this.#chronicles.root.committed[index - 1]?.entry ?? null;
   }
 
   /** A process starts with what its storage found: everything it ever vouched for must be there. */
-  onStart(view: NodeView, recovered: RecoveredLog): void {
+  onStart(view: NodeView, recovered: RecoveredLog, lineage: Lineage): void {
     const { hardState, firstIndex, lastIndex, snapshot, termRuns } = recovered;
+    this.#generations.onFound(view, lineage);
+    const { history } = view;
     this.#remembers(view, recovered);
     const base = firstIndex - 1;
     const baseTerm = snapshot?.index === base ? snapshot.term : view.durable.termAt(base);
     view.image.length = 0;
-    view.imageBase = { index: base, term: baseTerm ?? this.#committed[base - 1]?.entry.term ?? 0 };
+    view.imageBase = {
+      index: base,
+      term: baseTerm ?? history.committed[base - 1]?.entry.term ?? 0,
+    };
     let run = 0;
     for (let index = firstIndex; index <= lastIndex; index += 1) {
       while ((termRuns[run + 1]?.first ?? Infinity) <= index) run += 1;
       const term = termRuns[run]?.term ?? -1;
-      const known = this.#entries.get(index * maxTerm + term);
+      const known = history.ghost(index, term);
       require(known !== undefined, () =>
         `${view.id} finds an entry ${index}/${term} that nobody wrote`);
       view.image.push(known.entry);
@@ -104,9 +107,9 @@ export class Invariants {
 
   /** What is committed and was acknowledged here is here. */
   #agreesWithCommitted(view: NodeView): void {
-    const end = Math.min(view.acknowledged, this.#committed.length, view.commit);
+    const end = Math.min(view.acknowledged, view.history.committed.length, view.commit);
     for (let index = view.imageBase.index + 1; index <= end; index += 1) {
-      this.#matchesCommitted(view.id, index, termIn(view, index));
+      this.#matchesCommitted(view, index, termIn(view, index));
     }
   }
 
@@ -127,7 +130,7 @@ export class Invariants {
     if (snapshot !== null) {
       view.image.length = 0;
       view.imageBase = { index: snapshot.index, term: snapshot.term };
-      this.#matchesCommitted(view.id, snapshot.index, snapshot.term);
+      this.#matchesCommitted(view, snapshot.index, snapshot.term);
     }
     if (truncateFrom !== null) {
       require(truncateFrom > view.commit, () => `${view.id} truncates committed ${truncateFrom}`);
@@ -140,7 +143,7 @@ export class Invariants {
       const last = view.image.at(-1) ?? view.imageBase;
       require(entry.index === last.index + 1, () =>
         `${view.id} leaves a gap before ${entry.index}`);
-      this.#logMatching(view.id, entry, last.term);
+      this.#logMatching(view, entry, last.term);
       if (this.#options.direct && isConfig(entry)) {
         this.#oneChangeAtATime(view, entry, append.hardState?.commit ?? 0);
       }
@@ -152,21 +155,20 @@ export class Invariants {
   #oneChangeAtATime(view: NodeView, entry: Entry, commit: Index): void {
     if (view.leads !== entry.term) return;
     const before = view.image.findLast(isConfig);
-    const known = Math.max(commit, this.#committed.length);
+    const known = Math.max(commit, view.history.committed.length);
     require(before === undefined || before.index <= known, () =>
       `${view.id} appends configuration ${entry.index} before ${before?.index ?? 0} is committed`);
   }
 
   /** Log matching: index and term identify an entry and everything before it. */
-  #logMatching(id: NodeId, entry: Entry, previousTerm: Term): void {
-    const key = entry.index * maxTerm + entry.term;
-    const known = this.#entries.get(key);
+  #logMatching(view: NodeView, entry: Entry, previousTerm: Term): void {
+    const known = view.history.see(entry, previousTerm);
     if (known === undefined) {
-      this.#entries.set(key, { entry, previousTerm });
+      this.#generations.onNewEntry(view, entry);
       return;
     }
     const same = known.previousTerm === previousTerm && sameEntry(known.entry, entry);
-    require(same, () => `log matching: ${id} has another entry ${entry.index}/${entry.term}`);
+    require(same, () => `log matching: ${view.id} has another entry ${entry.index}/${entry.term}`);
   }
 
   #onHardState(view: NodeView, { term, commit }: HardState, sets: () => VoterSets): void {
@@ -174,9 +176,9 @@ export class Invariants {
     require(commit >= view.commit, () =>
       `${view.id} goes back from commit ${view.commit} to ${commit}`);
     view.term = term;
-    if (commit > this.#committed.length) this.#newlyCommitted(view, commit, sets());
+    if (commit > view.history.committed.length) this.#newlyCommitted(view, commit, sets());
     else if (commit > 0 && commit > view.imageBase.index) {
-      this.#matchesCommitted(view.id, commit, termIn(view, commit));
+      this.#matchesCommitted(view, commit, termIn(view, commit));
     }
     view.commit = commit;
   }
@@ -190,20 +192,32 @@ export class Invariants {
       require(term === inTerm, () =>
         `${view.id} commits ${commit}/${term} of another term by counting, in term ${inTerm}`);
     }
-    const durable = (id: NodeId): boolean =>
-      this.#views.get(id)?.durable.holds(commit, term) ?? false;
+    this.#generations.onActs(view, "commits");
+    const durable = (id: NodeId): boolean => this.#holds(id, view, { index: commit, term });
     // A change may have been appended in the same turn: the one before it counted.
     require(hasQuorum(sets, durable) || hasQuorum(view.sets, durable), () =>
       `${view.id} commits ${commit}/${term}, which is not durable on a quorum`);
-    for (let index = this.#committed.length + 1; index <= commit; index += 1) {
+    const { committed } = view.history;
+    for (let index = committed.length + 1; index <= commit; index += 1) {
       const entry = view.image[index - view.imageBase.index - 1];
       require(entry !== undefined, () => `${view.id} commits ${index}, which it does not hold`);
-      this.#committed.push({ entry, inTerm });
+      committed.push({ entry, inTerm });
+      this.#commit += 1;
+      this.#generations.onCommitted(view, index);
     }
   }
 
-  #matchesCommitted(id: NodeId, index: Index, term: Term | null): void {
-    const known = this.#committed[index - 1];
+  /** On its disk, or given to the history for which it left this one. */
+  #holds(id: NodeId, { history }: NodeView, { index, term }: LogPosition): boolean {
+    const other = this.#views.get(id);
+    if (other === undefined) return false;
+    const sameLog = other.history.writerOf(index) === history.writerOf(index);
+    if (sameLog && other.durable.holds(index, term)) return true;
+    return other.left.some((one) => one.history === history && one.end >= index);
+  }
+
+  #matchesCommitted({ id, history }: NodeView, index: Index, term: Term | null): void {
+    const known = history.committed[index - 1];
     require(known === undefined || known.entry.term === term, () =>
       `${id} holds ${index}/${term ?? "-"} as committed, others ${index}/${known?.entry.term ?? "-"}`);
   }
@@ -215,11 +229,13 @@ export class Invariants {
 
   /** Election safety, and leader completeness. */
   #onLeader(view: NodeView, term: Term): void {
-    const known = this.#leaders.get(term) ?? view.id;
+    const { leaders, committed } = view.history;
+    const known = leaders.get(term) ?? view.id;
     require(known === view.id, () => `election safety: ${known} and ${view.id} lead term ${term}`);
-    if (this.#leaders.has(term)) return;
-    this.#leaders.set(term, view.id);
-    const last = this.#committed.findLast(({ inTerm }) => inTerm < term);
+    if (leaders.has(term)) return;
+    leaders.set(term, view.id);
+    this.#generations.onActs(view, "leads");
+    const last = committed.findLast(({ inTerm }) => inTerm < term);
     if (last === undefined || last.entry.index <= view.imageBase.index) return;
     const { index, term: entryTerm } = last.entry;
     require(termIn(view, index) === entryTerm, () =>
@@ -227,7 +243,7 @@ export class Invariants {
   }
 
   #onCommitted(view: NodeView, entry: Entry): void {
-    const known = this.#committed[entry.index - 1];
+    const known = view.history.committed[entry.index - 1];
     require(known !== undefined && sameEntry(known.entry, entry), () =>
       `state machine safety: ${view.id} applies another entry ${entry.index}/${entry.term}`);
     if (!this.#options.direct) return;
@@ -242,9 +258,11 @@ export class Invariants {
   }
 
   #onVote(view: NodeView, { from, to, term }: Message): void {
-    const known = this.#votes.get(`${from}/${term}`) ?? to;
+    const { votes } = view.history;
+    const known = votes.get(`${from}/${term}`) ?? to;
     require(known === to, () => `${from} votes for ${known} and ${to} in term ${term}`);
-    this.#votes.set(`${from}/${term}`, to);
+    votes.set(`${from}/${term}`, to);
+    this.#generations.onActs(view, "votes");
     if (term >= view.promise.term) view.promise = { term, vote: to };
     if (!this.#options.direct) return;
     const { hardState } = view.durable;
@@ -254,6 +272,7 @@ export class Invariants {
 
   #onAcknowledged(view: NodeView, message: Message & { readonly type: "AppendResp" }): void {
     const { term, index } = message;
+    this.#generations.onActs(view, "acknowledges");
     if (term > view.promise.term) view.promise = { term, vote: null };
     // An acknowledgement of an earlier term speaks of a log that was durable before the newer one.
     const old = term < view.durable.hardState.term;
@@ -265,7 +284,7 @@ export class Invariants {
   }
 
   onRead(view: NodeView, life: number, context: number): void {
-    this.#reads.set(`${view.id}/${life}/${context}`, this.commit);
+    this.#reads.set(`${view.id}/${life}/${context}`, view.history.committed.length);
   }
 
   onReadResult(view: NodeView, life: number, { context, index, ok }: ReadResult): void {
@@ -273,6 +292,7 @@ export class Invariants {
     const atLeast = this.#reads.get(key);
     require(atLeast !== undefined, () => `${view.id} answers a read twice, or one nobody asked`);
     this.#reads.delete(key);
+    if (ok) this.#generations.onActs(view, "answers a read");
     require(!ok || index >= atLeast, () =>
       `stale read: ${view.id} answers ${index}, committed was ${atLeast}`);
   }

@@ -47,7 +47,7 @@ export class Nemesis {
   }
 
   start(): void {
-    const { faults, haste, killAtIo } = this.#cluster.profile;
+    const { faults, haste, killAtIo, killAtChange } = this.#cluster.profile;
     const actions: { readonly [F in keyof FaultRates]: () => void } = {
       kill: () => this.#crash(false),
       power: () => this.#crash(true),
@@ -69,6 +69,7 @@ export class Nemesis {
       this.#repeat(name, faults[name as keyof FaultRates], action);
     }
     if (haste > 0) this.#cluster.onLeader = (node) => this.#strike(node);
+    if (killAtChange > 0) this.#cluster.onChange = (node) => this.#dieAt(node, killAtChange);
     if (killAtIo > 0) for (const node of this.#cluster.nodes) this.#watchIo(node, killAtIo);
   }
 
@@ -140,6 +141,18 @@ export class Nemesis {
     node.watchOperations((life) => {
       if (this.#over || this.#random.float() >= chance || life !== node.process?.life) return;
       this.#note("killAtIo");
+      node.kill(this.#random.below(2) === 0);
+      this.#cluster.clock.after(this.#duration(this.#cluster.profile.downMs), () => node.start());
+    });
+  }
+
+  /** While a promise, the entry into a generation or a page of a merge is under way. */
+  #dieAt(node: SimNode, chance: number): void {
+    if (this.#over || this.#random.float() >= chance) return;
+    const { process } = node;
+    this.#later(this.#random.float() * 30, () => {
+      if (node.process !== process || process === null) return;
+      this.#note("killAtChange");
       node.kill(this.#random.below(2) === 0);
       this.#cluster.clock.after(this.#duration(this.#cluster.profile.downMs), () => node.start());
     });
@@ -244,6 +257,7 @@ export class Nemesis {
     const others = nodes.filter((other) => other !== node);
     if (network.isCutAnywhere || clock.nowMs - this.#lastStrikeMs < quietMs) return false;
     if (others.some(({ damaged }) => damaged)) return false;
+    if (this.#cluster.profile.survivor !== null) return others.some((one) => hasAll(one, nodes));
     const sound = new Set<NodeId>(others.filter(({ up }) => up).map(({ id }) => id));
     return nodes.every(({ view }) => hasQuorum(view.sets, (id) => sound.has(id)));
   }
@@ -304,6 +318,17 @@ export class Nemesis {
     const ops = changesOf[roleOf(configuration, node) ?? "stranger"];
     return { op: ops[this.#random.below(ops.length)] ?? "addStandby", node };
   }
+}
+
+/** There is one history, and `node` alone could go on with all of it. */
+function hasAll(node: SimNode, nodes: readonly SimNode[]): boolean {
+  const { history } = node.view;
+  const { length } = history.committed;
+  const last = history.committed.at(-1)?.entry.term ?? 0;
+  const isOne = nodes.every(({ view }) => view.history === history && view.writes.length === 0);
+  const { up, id } = node;
+  const isMember = node.process?.consensus.status().effective.sets.flat().includes(id) === true;
+  return isOne && up && isMember && node.disk.durable.holds(length, last);
 }
 
 const changesOf = {

@@ -1,7 +1,18 @@
 /** What the observer knows of one agent, across its lives. */
 import { type Entry, type Index, type NodeId, type Term } from "../../src/consensus/core/types.ts";
+import { type Lineage } from "../../src/consensus/lineage/types.ts";
+import { type History } from "./chronicle.ts";
 import { type DurableLog } from "./durable-log.ts";
 import { type VoterSets } from "../../src/consensus/core/quorum.ts";
+
+/** A change of its lineage that it asked its disk for. */
+export interface LineageWrite {
+  readonly lineage: Lineage;
+  /** The log starts over. */
+  readonly clears: boolean;
+  /** The disk said so. */
+  done: boolean;
+}
 
 export interface NodeView {
   readonly id: NodeId;
@@ -19,13 +30,27 @@ export interface NodeView {
   promise: { readonly term: Term; readonly vote: NodeId | null };
   /** The last entry it vouched for and was not told to drop since. */
   acknowledged: Index;
+  /** The generation it acts in. */
+  history: History;
+  lineage: Lineage | null;
+  /** Since `lineage`, in order. */
+  readonly writes: LineageWrite[];
+  /** It told others that it acts in this generation no more. */
+  fenced: History | null;
+  /** The last leader it told others of, and the generation that is about. */
+  told: { readonly history: History; readonly leader: NodeId } | null;
+  /** It gave its generation up with a leader in sight. */
+  gaveUp: { readonly history: History; readonly leader: NodeId; readonly atMs: number } | null;
+  /** How far its log reached in generations that it left for another history. */
+  readonly left: { readonly history: History; readonly end: Index }[];
 }
 
-export function newView(id: NodeId, durable: DurableLog): NodeView {
+export function newView(id: NodeId, durable: DurableLog, history: History): NodeView {
   return {
     ...{ id, durable, image: [], imageBase: { index: 0, term: 0 } },
     ...{ term: 0, commit: 0, leads: null, sets: [] },
     ...{ promise: { term: 0, vote: null }, acknowledged: 0 },
+    ...{ history, lineage: null, writes: [], fenced: null, told: null, gaveUp: null, left: [] },
   };
 }
 

@@ -59,7 +59,7 @@ export class SimNode {
     this.#id = `n${slot + 1}`;
     this.#bootstrap = shared.voters.includes(this.#id) ? shared.voters : null;
     this.#disk = this.#newDisk();
-    this.#view = newView(this.#id, this.#disk.durable);
+    this.#view = newView(this.#id, this.#disk.durable, shared.chronicles.root);
     shared.addView(this.#view);
     const { clockDrift } = shared.profile;
     this.#rate = 1 + clockDrift * (2 * shared.random.float() - 1);
@@ -177,7 +177,7 @@ export class SimNode {
     this.#generation += 1;
     this.#id = `n${this.slot + 1}x${this.#generation}`;
     this.#disk = this.#newDisk();
-    this.#view = newView(this.#id, this.#disk.durable);
+    this.#view = newView(this.#id, this.#disk.durable, this.#shared.chronicles.root);
     this.#disk.medium.onOperation = this.#onOperation;
     this.#hadErrors = false;
     this.#damagedIn = null;

@@ -5,7 +5,9 @@
 import { asPeerId } from "../../src/base/ids.ts";
 import { type NodeId } from "../../src/consensus/core/types.ts";
 import { type Command, type CommandResult } from "../../src/inventory/commands.ts";
+import { defaultSettings } from "../../src/inventory/records.ts";
 import { type SimCluster } from "./cluster.ts";
+import { type SurvivorTimes } from "./profile.ts";
 import { concerns, stream } from "./streams.ts";
 
 const token = "join";
@@ -38,6 +40,8 @@ export class Operator {
       ...{ type: "token.create", id: token, kind: "join", verifier },
       ...{ role: null, name: null, uses: null, ttlMs: null },
     });
+    const { survivor } = this.#cluster.profile;
+    if (survivor !== null) this.#do(survivorSettings(survivor));
     for (const id of others) this.#do(admission(id));
   }
 
@@ -89,6 +93,11 @@ export class Operator {
 
 function admission(id: NodeId): Command {
   return { type: "member.admit", id: asPeerId(id), name: id, address: id, token };
+}
+
+function survivorSettings({ silenceMs, coldMs }: SurvivorTimes): Command {
+  const survivor = { auto: "silence" as const, silenceMs, coldMs, hold: false, fence: null };
+  return { type: "settings.put", settings: { ...defaultSettings, survivor } };
 }
 
 /** Carried out, now or before. */

@@ -1,7 +1,9 @@
 /**
  * One process of an agent: production's core, driver, storage, state machine, submitter, writer and autopilot, put
- * together as src/agent/replica.ts does, over simulated ports. Lives until it is killed, stops, or fails.
+ * together as src/agent/replica.ts does, over simulated ports; with survivor mode too, where the profile has it. Lives
+ * until it is killed, stops, or fails.
  */
+import { AgentError } from "../../src/base/errors.ts";
 import { silentLogger } from "../../src/base/logger.ts";
 import { asPeerId } from "../../src/base/ids.ts";
 import { type Random } from "../../src/base/random.ts";
@@ -10,20 +12,25 @@ import { type Index, type NodeId } from "../../src/consensus/core/types.ts";
 import { type Autopilot, type ClusterMembers } from "../../src/consensus/driver/autopilot.ts";
 import { type MeasuredConsensusNode } from "../../src/consensus/driver/driver.ts";
 import { defaultDriverOptions } from "../../src/consensus/driver/options.ts";
+import { type LogWrite } from "../../src/consensus/driver/ports.ts";
 import { type Position, type Submitter } from "../../src/consensus/driver/submitter.ts";
-import { bootstrapLineage } from "../../src/consensus/lineage/generation.ts";
+import { bootstrapLineage, currentGeneration } from "../../src/consensus/lineage/generation.ts";
 import { defaultLevelLogOptions } from "../../src/consensus/storage/level-log.ts";
 import { type InventoryWriter } from "../../src/agent/writer.ts";
 import { type CommandResult } from "../../src/inventory/commands.ts";
 import { type InventoryStateMachine } from "../../src/inventory/state-machine.ts";
-import { type AppliedHistory } from "./applied-history.ts";
+import { type AppliedHistory, type Standing } from "./applied-history.ts";
+import { type Chronicles, type History, simulatedCluster } from "./chronicle.ts";
 import { type SimDisk } from "./disk.ts";
+import { type GenerationInvariants } from "./generation-invariants.ts";
 import { type Invariants } from "./invariants.ts";
 import { type Life } from "./life.ts";
-import { type NodeView } from "./node-view.ts";
+import { type LineageWrite, type NodeView } from "./node-view.ts";
 import { ObservedCore } from "./observed-core.ts";
+import { ObservedLog } from "./observed-log.ts";
 import type * as Production from "./production.ts";
 import { type Profile } from "./profile.ts";
+import { Survivor } from "./survivor.ts";
 import { type Trace } from "./trace.ts";
 import { type Endpoint, SimTransport, type Switchboard } from "./transport.ts";
 
@@ -36,12 +43,18 @@ export interface ProcessParts {
   readonly disk: SimDisk;
   readonly view: NodeView;
   readonly invariants: Invariants;
+  readonly chronicles: Chronicles;
+  readonly generations: GenerationInvariants;
   readonly history: AppliedHistory;
   readonly trace: Trace;
   readonly board: Switchboard;
   /** Voters of the first configuration; null for an agent that joins. */
   readonly bootstrap: readonly NodeId[] | null;
   readonly isAlive: (id: NodeId) => boolean;
+  /** Peers that answer its probes now. */
+  readonly reachable: () => readonly NodeId[];
+  /** A change of generation begins, or a page of a merge arrives: an interesting moment. */
+  readonly onChange: (id: NodeId) => void;
   readonly onLeader: (id: NodeId) => void;
   readonly onProposed: (data: readonly Uint8Array[], first: Index) => void;
   readonly onExit: (error: Error) => void;
@@ -59,6 +72,8 @@ export class SimProcess implements Endpoint {
   readonly consensus: MeasuredConsensusNode<CommandResult>;
   readonly submitter: Submitter<CommandResult>;
   readonly writer: InventoryWriter;
+  /** Null in profiles without survivor mode. */
+  readonly survivor: Survivor | null;
   readonly #autopilot: Autopilot;
   readonly #parts: ProcessParts;
   /** Start is over: everything known to be committed was applied. */
@@ -80,10 +95,16 @@ export class SimProcess implements Endpoint {
       { agent: asPeerId(this.id), starts: disk.starts },
       { clock: life, submit: (request, timeoutMs) => submitter.submit(request, timeoutMs) },
     );
+    this.survivor = parts.profile.survivor === null ? null : new Survivor(this, parts);
     this.#autopilot = new production.Autopilot(
       { self: this.id, limits: parts.profile.autopilot },
       { node: this.consensus, members: this.#members(), clock: life, logger: silentLogger },
     );
+  }
+
+  /** The history it is in. */
+  get path(): History {
+    return this.#parts.chronicles.of(this.consensus.lineage().generations);
   }
 
   start(): void {
@@ -92,6 +113,7 @@ export class SimProcess implements Endpoint {
     this.consensus.start(new AbortController().signal).then(
       () => {
         this.started = true;
+        void this.survivor?.start();
         return this.#autopilot.start();
       },
       (error: unknown) => onExit(error as Error),
@@ -103,12 +125,20 @@ export class SimProcess implements Endpoint {
     this.submitter.close();
     this.#autopilot
       .stop()
+      .then(() => this.survivor?.stop())
       .then(() => this.consensus.stop())
       .then(stopped, stopped);
   }
 
   handleForward(request: Uint8Array): Promise<Position> {
     return this.submitter.handleForward(request);
+  }
+
+  handleCall(method: string, payload: unknown, from: NodeId): Promise<unknown> {
+    if (this.survivor === null || !this.started) {
+      return Promise.reject(new AgentError("PEER_UNREACHABLE", "simulated"));
+    }
+    return this.survivor.serve(method, payload, from);
   }
 
   #createConsensus(): MeasuredConsensusNode<CommandResult> {
@@ -120,25 +150,31 @@ export class SimProcess implements Endpoint {
         ...profile.driver,
         core: profile.core,
         self: view.id,
-        lineage: bootstrapLineage("simulated"),
+        lineage: bootstrapLineage(simulatedCluster),
         bootstrap: bootstrap === null ? null : simpleConfiguration(bootstrap),
       },
       {
         createCore: (options, recovered) => {
           const { invariants, trace, onLeader, onProposed } = this.#parts;
-          invariants.onStart(view, recovered);
+          invariants.onStart(view, recovered, this.consensus.lineage());
           const observer = { view, life: disk.starts, invariants, trace, onLeader, onProposed };
           return new ObservedCore(production.createCore(options, recovered), observer);
         },
-        log: new production.LevelLogStore(
-          { ...defaultLevelLogOptions, directory: "/raft", maxTailBytes: profile.tailBytes },
-          { clock: life, storage },
+        log: new ObservedLog(
+          new production.LevelLogStore(
+            { ...defaultLevelLogOptions, directory: "/raft", maxTailBytes: profile.tailBytes },
+            { clock: life, storage },
+          ),
+          (write) => this.#onLineage(write),
         ),
         snapshots: new production.SnapshotFiles(
           { directory: "/raft/snapshots", maxBytes: 1 << 30 },
           { logger: silentLogger, files: storage.files },
         ),
-        stateMachine: history.watch(view.id, this.machine),
+        stateMachine: history.watch(
+          { id: view.id, standing: () => this.#standing() },
+          this.machine,
+        ),
         transport: this.transport,
         clock: life,
         random,
@@ -146,6 +182,21 @@ export class SimProcess implements Endpoint {
         logger: silentLogger,
       },
     );
+  }
+
+  /** Where its state belongs, by its disk, as it is read back before anything runs. */
+  #standing(): Standing {
+    const { view, chronicles } = this.#parts;
+    const lineage = view.durable.lineage ?? this.consensus.lineage();
+    const confirmed = lineage.promise?.parent !== currentGeneration(lineage).id;
+    return { history: chronicles.of(lineage.generations), confirmed };
+  }
+
+  #onLineage(write: LogWrite): LineageWrite | null {
+    const { generations, view, onChange } = this.#parts;
+    const made = generations.onWrite(view, write, this.consensus.hasQuorum);
+    if (made !== null) onChange(this.id);
+    return made;
   }
 
   #createSubmitter(): Submitter<CommandResult> {

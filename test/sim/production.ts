@@ -8,4 +8,5 @@ export { SnapshotFiles } from "../../src/consensus/storage/snapshot-files.ts";
 export { InventoryStateMachine } from "../../src/inventory/state-machine.ts";
 export { admitEnvelope, stampEnvelope } from "../../src/inventory/codec.ts";
 export { InventoryWriter } from "../../src/agent/writer.ts";
+export { AgentLineage } from "../../src/agent/lineage.ts";
 export { handingOver } from "../../src/agent/handing-over.ts";

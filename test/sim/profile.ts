@@ -33,11 +33,19 @@ export interface FaultRates {
   readonly transfer: number;
 }
 
+/** Survivor mode, with the operator's settings. */
+export interface SurvivorTimes {
+  readonly silenceMs: number;
+  readonly coldMs: number;
+}
+
 export interface Workload {
   readonly clients: number;
   /** Mean pause of a client between two requests. */
   readonly thinkMs: number;
   readonly keys: number;
+  /** Probability that a write is one of a variable of its own, which nothing overwrites. */
+  readonly alone: number;
 }
 
 export interface Profile {
@@ -51,6 +59,8 @@ export interface Profile {
   readonly haste: number;
   /** Probability per disk operation that the process dies right then. */
   readonly killAtIo: number;
+  /** Probability that a process dies while it changes its generation, or takes a page of a merge. */
+  readonly killAtChange: number;
   readonly downMs: number;
   readonly partitionMs: number;
   readonly pauseMs: number;
@@ -63,6 +73,8 @@ export interface Profile {
   readonly core: Omit<CoreOptions, "self" | "random">;
   readonly driver: Partial<Omit<DriverOptions, "self" | "bootstrap" | "core">>;
   readonly autopilot: AutopilotLimits;
+  /** Null: an agent without a quorum waits for it. */
+  readonly survivor: SurvivorTimes | null;
   /** Newest entries that storage gives back at open. */
   readonly tailBytes: number;
 }
@@ -113,7 +125,10 @@ export function drawProfile(random: Random, chaosMs: number): Profile {
       clients: 1 + dice.below(4),
       thinkMs: dice.between(100, 600),
       keys: 1 + dice.below(4),
+      alone: 0,
     },
+    survivor: null,
+    killAtChange: 0,
     encoded: dice.chance(0.2),
     ...drawOptions(dice),
   };

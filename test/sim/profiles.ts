@@ -7,6 +7,7 @@ import { hasQuorum } from "../../src/consensus/core/quorum.ts";
 import { defaultAutopilotLimits } from "../../src/consensus/driver/autopilot-plan.ts";
 import { type SimCluster } from "./cluster.ts";
 import { type SimNode } from "./node.ts";
+import { mergeProfile, partitionMerge, roomy, surviving } from "./partition-merge.ts";
 import { calm, type FaultRates, type Profile } from "./profile.ts";
 import { type Stage } from "./scenario.ts";
 import { concerns, stream } from "./streams.ts";
@@ -19,6 +20,7 @@ export const profileNames = [
   "sequential-death",
   "two-node",
   "bit-rot",
+  "partition-merge",
 ] as const;
 export type ProfileName = (typeof profileNames)[number];
 
@@ -51,12 +53,13 @@ const changes: { readonly [N in ProfileName]: (drawn: Profile, random: Random) =
     core: { ...drawn.core, electionTicks: 10, evictTicks: 30 },
     autopilot: { ...defaultAutopilotLimits, demoteAfterMs: 2500, stableMs: 2000 },
   }),
-  "two-node": (drawn) => ({
+  "two-node": (drawn, random) => ({
     ...drawn,
-    ...{ nodes: 2, voters: 2 },
-    faults: { ...drawn.faults, damage: 0, wipe: 0, change: 0 },
-    core: { ...drawn.core, evictTicks: 3 * drawn.core.electionTicks },
+    ...{ nodes: 2, voters: 2, ...surviving(random) },
+    faults: { ...drawn.faults, damage: 0, change: 0 },
+    core: { ...drawn.core, ...roomy, evictTicks: 3 * drawn.core.electionTicks },
   }),
+  "partition-merge": mergeProfile,
   "bit-rot": (drawn) => ({
     ...drawn,
     ...{ voters: 3, nodes: 5 },
@@ -155,6 +158,7 @@ export const courses: { readonly [N in ProfileName]: Course } = {
   "sequential-death": oneByOne,
   "two-node": chaos,
   "bit-rot": chaos,
+  "partition-merge": partitionMerge,
 };
 
 const quick = { ...defaultCoreOptions, electionTicks: 4, heartbeatTicks: 2, evictTicks: 0 };
@@ -177,7 +181,7 @@ export const leadersDieYoung: Aim = (drawn) => ({
   net: { ...plainNet, spikeChance: 0.1 },
   disk: plainDisk,
   faults: { ...calm, kill: 360, power: 360 },
-  workload: { clients: 4, thinkMs: 40, keys: 2 },
+  workload: { clients: 4, thinkMs: 40, keys: 2, alone: 0 },
   core: { ...quick, heartbeatTicks: 1, maxAppendBytes: 1, maxInflightMessages: 1 },
 });
 
@@ -198,7 +202,7 @@ export const sleepyLeaders: Aim = (drawn) => ({
   net: plainNet,
   disk: plainDisk,
   faults: { ...calm, pause: 500 },
-  workload: { clients: 8, thinkMs: 30, keys: 1 },
+  workload: { clients: 8, thinkMs: 30, keys: 1, alone: 0 },
   core: quick,
 });
 
@@ -208,7 +212,7 @@ export const slowDisks: Aim = (drawn) => ({
   net: { ...plainNet, duplicateChance: 0.1 },
   disk: { syncMs: 20, spikeMs: 800, spikeChance: 0.1 },
   faults: { ...calm, kill: 1800, power: 1800, partition: 400 },
-  workload: { clients: 4, thinkMs: 40, keys: 2 },
+  workload: { clients: 4, thinkMs: 40, keys: 2, alone: 0 },
   driver: { ...drawn.driver, snapshotEntries: 20, trailingEntries: 5 },
   core: { ...quick, maxAppendBytes: 400, maxInflightMessages: 4 },
 });
@@ -219,7 +223,7 @@ export const powerCuts: Aim = (drawn) => ({
   net: plainNet,
   disk: { syncMs: 15, spikeMs: 100, spikeChance: 0.1 },
   faults: { ...calm, power: 500, stop: 5000 },
-  workload: { clients: 4, thinkMs: 40, keys: 2 },
+  workload: { clients: 4, thinkMs: 40, keys: 2, alone: 0 },
   driver: { ...drawn.driver, snapshotEntries: 20, trailingEntries: 3, transferOnStopMs: 500 },
   core: quick,
 });
@@ -230,7 +234,7 @@ export const damagedDisks: Aim = (drawn) => ({
   net: plainNet,
   disk: plainDisk,
   faults: { ...calm, damage: 400, kill: 4000 },
-  workload: { clients: 4, thinkMs: 60, keys: 2 },
+  workload: { clients: 4, thinkMs: 60, keys: 2, alone: 0 },
   driver: { ...drawn.driver, snapshotEntries: 60, trailingEntries: 50 },
   core: quick,
   autopilot: { ...drawn.autopilot, demoteAfterMs: 1000, stableMs: 300 },
@@ -242,6 +246,6 @@ export const lostAnswers: Aim = (drawn) => ({
   net: { ...plainNet, lossChance: 0.3 },
   disk: plainDisk,
   faults: { ...calm, kill: 1500, transfer: 700, partition: 1500, pause: 2000 },
-  workload: { clients: 6, thinkMs: 50, keys: 1 },
+  workload: { clients: 6, thinkMs: 50, keys: 1, alone: 0 },
   core: quick,
 });

@@ -8,6 +8,7 @@ const it = suite("sim: raft, profiles");
 /** With those of raft.test.ts a thousand runs of about 60 virtual seconds. */
 const seedsOf: { readonly [N in Exclude<ProfileName, "safety">]: number } = {
   ...{ liveness: 130, swarm: 130, "sequential-death": 40, "two-node": 80, "bit-rot": 100 },
+  "partition-merge": 100,
 };
 
 for (const name of profileNames) {

@@ -116,8 +116,10 @@ async function replay(seed: number): Promise<void> {
   const result = await play(options);
   if (result.violation === null) {
     print(JSON.stringify(result.profile, null, 1));
+    const { forced, adopted, reset } = result.generations;
     print(
-      `seed ${seed}, profile ${options.name}: ok, ${result.commit} entries, hash ${result.hash}`,
+      `seed ${seed}, profile ${options.name}: ok, ${result.commit} entries, ` +
+        `generations: ${forced} begun, ${adopted} followed, ${reset} given up, hash ${result.hash}`,
     );
     return;
   }

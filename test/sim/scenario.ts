@@ -8,7 +8,9 @@ import { AssertionError } from "../../src/base/assert.ts";
 import { replicationTargets } from "../../src/consensus/core/configuration.ts";
 import { Clients } from "./clients.ts";
 import { SimCluster } from "./cluster.ts";
+import { valueIn } from "./ledger.ts";
 import { Nemesis } from "./nemesis.ts";
+import { type SimNode } from "./node.ts";
 import { Operator } from "./operator.ts";
 import * as production from "./production.ts";
 import { drawProfile, type Profile } from "./profile.ts";
@@ -44,6 +46,8 @@ export interface RunResult {
   readonly unknown: number;
   /** False when the histories of clients were too hard to judge. */
   readonly judged: boolean;
+  /** How often a node began, followed into and started over in a generation. */
+  readonly generations: Readonly<Record<"forced" | "adopted" | "reset", number>>;
   readonly struck: ReadonlyMap<string, number>;
   readonly profile: Profile;
 }
@@ -92,6 +96,7 @@ export function run(options: RunOptions): RunResult {
   return {
     ...{ seed, violation, judged, profile },
     ...{ events: clock.events, virtualMs: clock.nowMs, hash: clock.hash },
+    generations: cluster.generations.counts,
     ...{ commit: invariants.commit, changes: stage.nemesis.changes, struck: stage.nemesis.struck },
     ...{ answered: stage.clients.history.answered, unknown: stage.clients.history.unknown },
     trace: violation === null ? "" : `${trace.render()}\n${cluster.describe()}`,
@@ -110,6 +115,7 @@ function play(stage: Stage, course: Course): boolean {
   cluster.runFor(3000);
   clients.readAll();
   cluster.runFor(3000);
+  if (cluster.profile.survivor !== null) nothingIsLost(cluster);
   return clients.history.judge();
 }
 
@@ -134,10 +140,44 @@ function recover({ cluster, operator }: Stage): void {
     node.start();
   }
   const before = cluster.invariants.commit;
-  const led = cluster.runUntil(() => cluster.invariants.commit > before + 1, 25_000);
+  const patienceMs = cluster.profile.survivor === null ? 25_000 : 90_000;
+  const led = cluster.runUntil(() => cluster.invariants.commit > before + 1, patienceMs);
   require(led, () => "liveness: nothing is committed after everything healed");
-  const settled = cluster.runUntil(() => operator.idle && hasSettled(cluster), 60_000);
+  const { survivor } = cluster.profile;
+  // Histories meet every few seconds, and each loser gives what it has and starts over.
+  const withinMs = survivor === null ? 60_000 : 180_000;
+  const whole = (): boolean => survivor === null || isOneHistory(cluster);
+  const settled = cluster.runUntil(() => operator.idle && hasSettled(cluster) && whole(), withinMs);
   require(settled, () => "liveness: the nodes do not reach the same state");
+}
+
+/** Everybody is in the same generation and has a place in it. */
+function isOneHistory(cluster: SimCluster): boolean {
+  const status = cluster.leader()?.process?.consensus.status();
+  const path = cluster.leader()?.process?.path;
+  if (status === undefined || path === undefined) return false;
+  const members = replicationTargets(status.effective);
+  const isThere = ({ id, process }: SimNode): boolean =>
+    members.includes(id) &&
+    process?.path === path &&
+    process.consensus.status().engine === "running";
+  return cluster.nodes.every(isThere);
+}
+
+/** I14: everything that was acknowledged, anywhere and at any time. */
+function nothingIsLost(cluster: SimCluster): void {
+  const process = cluster.leader()?.process ?? null;
+  require(process !== null, () => "liveness: there is no leader at the end");
+  const { path, machine } = process;
+  const { view } = machine;
+  const journal = new Set(view.journal().map(({ loserValue }) => valueIn(loserValue)));
+  for (const receipt of cluster.ledger.receipts) {
+    const { key, value } = receipt;
+    const alone = key.startsWith("alone");
+    const there = alone && (view.variable(key)?.value === value || journal.has(value));
+    require(there || (!alone && cluster.ledger.isKept(receipt, path)), () =>
+      `I14: "${value}" of ${key} was acknowledged, and is neither in the state nor in the journal`);
+  }
 }
 
 function hasSettled(cluster: SimCluster): boolean {

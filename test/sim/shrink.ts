@@ -22,6 +22,7 @@ const settings: readonly (readonly [name: string, change: Change])[] = [
   ["slow disks", (profile) => ({ ...profile, disk: { ...profile.disk, spikeChance: 0 } })],
   ["haste", (profile) => ({ ...profile, haste: 0 })],
   ["death at disk operations", (profile) => ({ ...profile, killAtIo: 0 })],
+  ["death at changes of generation", (profile) => ({ ...profile, killAtChange: 0 })],
   ["clock drift", (profile) => ({ ...profile, clockDrift: 0 })],
 ];
 

@@ -18,6 +18,8 @@ export interface Endpoint {
   readonly life: Life;
   readonly transport: SimTransport;
   handleForward(request: Uint8Array): Promise<Position>;
+  /** Requests of survivor mode; rejects while nobody listens yet. */
+  handleCall(method: string, payload: unknown, from: NodeId): Promise<unknown>;
 }
 
 export interface Switchboard {
@@ -138,7 +140,12 @@ export class SimTransport implements RaftTransport {
 
   /** Production's way to the leader: rejects with the codes of the RPC layer, or what the leader said. */
   forward(leader: NodeId, request: Uint8Array, timeoutMs: number): Promise<Position> {
-    const { promise, resolve, reject } = Promise.withResolvers<Position>();
+    return this.ask(leader, timeoutMs, (peer) => peer.handleForward(request));
+  }
+
+  /** A request to another process, and its answer. */
+  ask<T>(to: NodeId, timeoutMs: number, serve: (peer: Endpoint) => Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
     const { life, slot } = this.#self;
     let over = false;
     const end = (settle: () => void): void => {
@@ -149,25 +156,25 @@ export class SimTransport implements RaftTransport {
       settle();
     };
     const fail = (code: string): void => end(() => reject(new AgentError(code, "simulated")));
-    const call: Call = { to: leader, fail };
+    const call: Call = { to, fail };
     const cancel = life.setTimer(timeoutMs, () => fail("RPC_TIMEOUT"));
     this.#calls.add(call);
-    const to = this.#board.slotOf(leader);
+    const there = this.#board.slotOf(to);
     const back = (settle: () => void): void => {
-      if (to === null) return;
-      this.#board.network.send(to, slot, lanes.requests, () => life.run(() => end(settle)));
+      if (there === null) return;
+      this.#board.network.send(there, slot, lanes.requests, () => life.run(() => end(settle)));
     };
     const sent =
-      to !== null &&
-      this.#board.network.send(slot, to, lanes.requests, () => {
-        const peer = this.#board.find(leader);
+      there !== null &&
+      this.#board.network.send(slot, there, lanes.requests, () => {
+        const peer = this.#board.find(to);
         if (peer === null) {
           back(() => reject(new AgentError("PEER_UNREACHABLE", "simulated")));
           return;
         }
         peer.life.run(() => {
-          peer.handleForward(request).then(
-            (position) => back(() => resolve(position)),
+          serve(peer).then(
+            (answer) => back(() => resolve(answer)),
             (error: unknown) => back(() => reject(error)),
           );
         });

@@ -16,7 +16,7 @@ import { type LineagePeers, type SettledExit } from "../../consensus/lineage/por
 import { type ExitHold } from "./exit-hold.ts";
 
 export interface HoldKeeperDeps {
-  readonly hold: ExitHold;
+  readonly hold: Pick<ExitHold, "statements" | "settle" | "clear">;
   readonly node: Pick<ConsensusNode<unknown>, "lineage" | "release">;
   readonly settleExit: LineagePeers["settleExit"];
   /** How long an agent waits that comes back alone, ms. */
