@@ -70,6 +70,7 @@ export class Agent {
     const authority = createJoinAuthority({
       view: stateMachine.view,
       clusterId: () => (this.#cluster === null ? null : clusterId()),
+      generation: () => this.#joined().consensus.generation(),
       submit: (command) => this.#joined().writer.submit(command, { by: "join" }),
     });
     const mesh = createMesh(options, { identity, admission, authority, clock, logger, clusterId });

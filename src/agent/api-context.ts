@@ -44,6 +44,7 @@ export function createApiContext(deps: ApiContextDeps): ApiContext {
     mode: () => modeOf(deps.cluster()),
     generation: () => deps.cluster()?.consensus.generation().n ?? 1,
     lineage: () => deps.cluster()?.lineage ?? null,
+    removal: () => deps.cluster()?.removal() ?? null,
     consensus: () => deps.cluster()?.consensus.status() ?? null,
     leaderContactMs: () => deps.cluster()?.consensus.leaderContactMs ?? null,
     members: () => deps.cluster()?.gossip.members() ?? [],

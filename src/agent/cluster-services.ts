@@ -4,7 +4,7 @@
  */
 import { type TranscriptRequest } from "../api/context.ts";
 import { type Clock, unlessAborted } from "../base/clock.ts";
-import { AgentError } from "../base/errors.ts";
+import { AgentError, errorMessage } from "../base/errors.ts";
 import { asPeerId, type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { systemRandom } from "../base/random.ts";
@@ -18,9 +18,12 @@ import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type InventoryView } from "../inventory/view.ts";
 import { type Admission } from "../p2p/ports.ts";
 import { dialSeed } from "../p2p/seed-dial.ts";
+import { askStanding } from "../p2p/standing-client.ts";
 import { systemResolver } from "../p2p/seeds.ts";
 import { type AgentState } from "./agent-state.ts";
 import { AgentLineage } from "./lineage.ts";
+import { type EvictionVerdict } from "./eviction-claims.ts";
+import { EvictionInquiry } from "./eviction-inquiry.ts";
 import { createExitWitness } from "./exit-witness.ts";
 import { createFencer } from "./fence-command.ts";
 import { createEngine, type Engine } from "./engine.ts";
@@ -34,6 +37,7 @@ import { createMembership } from "./membership.ts";
 import { type Mesh } from "./mesh.ts";
 import { type AgentOptions } from "./options.ts";
 import { PeerSearch } from "./peer-search.ts";
+import { evictedError, keepNotice, noticeOf } from "./removal-notice.ts";
 import { createReplica, type Replica } from "./replica.ts";
 import { SolitudeWatch } from "./solitude-watch.ts";
 import { type ExitHold } from "./supervisor/exit-hold.ts";
@@ -67,6 +71,7 @@ export class ClusterServices {
   readonly gossip: GossipNode;
   readonly lineage: AgentLineage;
   readonly writer: InventoryWriter;
+  readonly #inquiry: EvictionInquiry;
   readonly #deps: ClusterServicesDeps;
   readonly #replica: Replica;
   readonly #engine: Engine;
@@ -102,6 +107,7 @@ export class ClusterServices {
     );
     this.gossip = membership.gossip;
     logMembers(this.gossip, deps.logger.child({ module: "gossip" }));
+    this.#inquiry = this.#createInquiry(options);
     this.lineage = this.#createLineage(options);
     this.#engine = createEngine(options, { ...deps, view: this.view, gossip: this.gossip });
     this.#services = [
@@ -110,6 +116,7 @@ export class ClusterServices {
       ...membership.services,
       ...this.lineage.services,
       this.#memberWatch(),
+      this.#inquiry,
       this.#solitudeWatch(options),
       this.#peerSearch(options),
       ...this.#engine.services,
@@ -151,6 +158,11 @@ export class ClusterServices {
     return this.consensus.hasQuorum;
   }
 
+  /** What members say about this agent's own eviction; null when nobody says that it was evicted. */
+  removal(): EvictionVerdict | null {
+    return this.#inquiry.verdict();
+  }
+
   /** Resolves when this replica has all that was committed. @throws AgentError NO_LEADER, STOPPED. */
   async readBarrier(timeoutMs: number): Promise<void> {
     await unlessAborted(this.consensus.readBarrier(timeoutMs), this.#stopping.signal);
@@ -186,10 +198,32 @@ export class ClusterServices {
       clusterId,
       node: this.consensus,
       gossip: () => this.gossip,
+      isDoubted: () => this.removal() !== null,
       submit: (command, by) => this.writer.submit(command, { by }),
       witness: createExitWitness({ ...mesh, clusterId, clock }),
       fencer: createFencer({ options: fenceOf, describe, searchPath, clock, logger }),
       random: systemRandom,
+    });
+  }
+
+  #createInquiry({ dataDir }: AgentOptions): EvictionInquiry {
+    const { mesh, clock, logger, fail } = this.#deps;
+    const { clusterId, view } = this;
+    const nameOf = ({ by }: { readonly by: PeerId }) => view.member(by)?.node ?? by;
+    return new EvictionInquiry({
+      ...{ self: mesh.identity.peer, view, gossip: this.gossip, clock, logger },
+      random: systemRandom,
+      lineage: () => this.consensus.lineage(),
+      hasQuorum: () => this.isWritable(),
+      ask: (peer, signal) => askStanding(peer, mesh.context, signal),
+      onEvicted: ({ claims }) => {
+        const notice = noticeOf(clusterId, claims, nameOf);
+        const end = (): void => fail(evictedError(dataDir, notice));
+        keepNotice(dataDir, notice).then(end, (error: unknown) => {
+          logger.error({ error: errorMessage(error) }, "could not write down that it was evicted");
+          end();
+        });
+      },
     });
   }
 

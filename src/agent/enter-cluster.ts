@@ -12,6 +12,7 @@ import { type AgentState, readAgentState, writeAgentState } from "./agent-state.
 import { type AgentCode } from "./errors.ts";
 import { type Mesh } from "./mesh.ts";
 import { type AgentOptions } from "./options.ts";
+import { refuseWhereRemoved } from "./removal-notice.ts";
 
 export interface EntranceInput {
   readonly mode: "agent" | "bootstrap";
@@ -22,12 +23,15 @@ export interface EntranceInput {
 /**
  * What can be said without the network: the state of an agent that belongs to a cluster, or null when it still
  * has to enter one and knows how.
- * @throws AgentError NO_CLUSTER.
+ * @throws AgentError NO_CLUSTER, MEMBER_EVICTED.
  */
 export async function recallCluster(input: EntranceInput): Promise<AgentState | null> {
   const { options, mode, joinToken } = input;
   const state = await readAgentState(options.dataDir);
-  if (state !== null) return state;
+  if (state !== null) {
+    await refuseWhereRemoved(options.dataDir);
+    return state;
+  }
   if (mode === "bootstrap") return null;
   if (options.join.length === 0 && options.discover === null) {
     throw new AgentError<AgentCode>(

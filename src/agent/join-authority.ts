@@ -1,15 +1,20 @@
 /** Lets agents in on behalf of the cluster: any agent can, as the admission itself is a replicated command. */
 import { AgentError } from "../base/errors.ts";
+import { type PeerId } from "../base/ids.ts";
 import { isJsonObject } from "../base/json.ts";
+import { type GenerationRef } from "../consensus/lineage/types.ts";
 import { type Command, type CommandResult } from "../inventory/commands.ts";
 import { type InventoryView } from "../inventory/view.ts";
 import { type JoinAuthority } from "../p2p/join-server.ts";
 import { type JoinAnswer, maxMembersInAnswer } from "../p2p/join-wire.ts";
+import { type Standing } from "../p2p/standing-wire.ts";
 
 export interface JoinAuthorityDeps {
   readonly view: InventoryView;
   /** Null before this agent has joined itself. */
   readonly clusterId: () => string | null;
+  /** In which the replica is now. */
+  readonly generation: () => GenerationRef;
   /** @throws AgentError NO_LEADER before this agent runs its cluster's services. */
   readonly submit: (command: Command) => Promise<CommandResult>;
 }
@@ -19,12 +24,22 @@ type JoinRequest = Parameters<JoinAuthority["admit"]>[0];
 export function createJoinAuthority(deps: JoinAuthorityDeps): JoinAuthority {
   return {
     clusterId: deps.clusterId,
+    standingOf: (peer) => standingOf(deps, peer),
     verifierOf: (tokenId) => {
       const token = deps.view.token(tokenId);
       return token?.kind === "join" ? { verifier: token.verifier } : null;
     },
     admit: (request) => admit(deps, request),
   };
+}
+
+function standingOf({ view, generation }: JoinAuthorityDeps, peer: PeerId): Standing {
+  const member = view.member(peer);
+  if (member === null) return { standing: "unknown" };
+  const { n, id } = generation();
+  const isEvicted = member.status === "evicted";
+  const index = isEvicted ? member.version : view.appliedIndex;
+  return { standing: isEvicted ? "evicted" : "admitted", generation: { n, id }, index };
 }
 
 async function admit(

@@ -43,6 +43,8 @@ export interface LineageDeps {
   readonly clusterId: string;
   readonly node: MeasuredConsensusNode<CommandResult>;
   readonly gossip: () => Pick<GossipNode, "members">;
+  /** A member says that this agent was evicted: until that is settled it goes nowhere by itself. */
+  readonly isDoubted: () => boolean;
   readonly stateMachine: InventoryStateMachine;
   readonly submit: (command: Command, by: string) => Promise<CommandResult>;
   readonly witness: ExitWitness;
@@ -57,6 +59,7 @@ export interface LineageDeps {
 const demoteMs = 10_000;
 const recoverMs = 25_000;
 const pollMs = 50;
+const doubted = "a member says that this node was removed from the cluster (muster status)";
 
 export class AgentLineage implements LineagePort {
   readonly services: readonly Service[];
@@ -131,6 +134,7 @@ export class AgentLineage implements LineagePort {
   }
 
   outlook(): LineageOutlook | null {
+    if (this.#deps.isDoubted()) return { why: doubted, waitMs: null };
     const { plan } = this.#driver.status();
     return plan === null ? null : { why: plan.why, waitMs: plan.waitMs };
   }

@@ -1,7 +1,6 @@
 /**
- * Says in the log when this agent can reach no other member for a while. A cut network and an eviction look the same
- * from inside (an evicted agent is refused before a word is said), so the message names both. What is done about it
- * is peer-search.ts.
+ * Says in the log when this agent can reach no other member for a while. What is done about it is peer-search.ts;
+ * whether the others evicted it is asked by eviction-inquiry.ts.
  */
 import { Background } from "../base/background.ts";
 import { type Clock, delay } from "../base/clock.ts";
@@ -60,7 +59,7 @@ export class SolitudeWatch implements Service {
   #complain(): void {
     this.#deps.logger.warn(
       { members: this.#others(), seeds: this.#options.seeds },
-      "no other member can be reached: the network is cut, all of them are down or have new addresses (give one with --join HOST:PORT), or this node was forgotten (muster nodes, on another node, tells)",
+      "no other member can be reached: the network is cut, all of them are down, or they have new addresses (give one with --join HOST:PORT)",
     );
   }
 

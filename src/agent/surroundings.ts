@@ -23,6 +23,8 @@ export interface SurroundingsDeps {
   /** Where this agent tells others to reach it, `host:port`. */
   readonly address: () => string;
   readonly holdIsOver: () => boolean;
+  /** A member says that this agent was evicted. Whoever says so lives: this agent has outlived nobody. */
+  readonly isDoubted: () => boolean;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -84,7 +86,7 @@ export class SurroundingsWatch implements Service {
       settings: {
         policy: survivor.auto,
         timers: { silenceMs: survivor.silenceMs, coldMs: survivor.coldMs },
-        hold: survivor.hold,
+        hold: survivor.hold || this.#deps.isDoubted(),
         fence: survivor.fence !== null,
       },
     };

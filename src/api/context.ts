@@ -47,6 +47,12 @@ export interface LineageOutlook {
   readonly waitMs: number | null;
 }
 
+export interface RemovalClaims {
+  readonly claims: readonly { readonly by: PeerId; readonly index: number }[];
+  /** How many members must say so before it is believed. */
+  readonly needed: number;
+}
+
 /** The tree of generations as this agent knows it, and the operator's hand on it. */
 export interface LineagePort {
   /** From bootstrap to the current one (last); never empty. */
@@ -86,6 +92,8 @@ export interface ApiContext {
   generation(): number;
   /** Null before the agent has joined a cluster. */
   lineage(): LineagePort | null;
+  /** Members say that this agent was evicted, and they are too few or gainsaid; null when nobody says so. */
+  removal(): RemovalClaims | null;
   /** Null before the agent has joined a cluster. */
   consensus(): ConsensusStatus | null;
   /** As in `consensus`, for every answer's headers, where building a whole status would cost too much. */

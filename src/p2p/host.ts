@@ -223,7 +223,8 @@ export class MeshHost implements Service {
 
   /**
    * Applies a change of membership to the connections that are open: strangers and evicted peers go, but those that
-   * are spared yet. Streams that are open go on with these; no new ones are taken.
+   * are spared yet. Streams that are open go on with these; no new ones are taken. An evicted peer that came again to
+   * ask why has a stranger's time for that.
    */
   enforceAdmission(isSpared: (peer: PeerId) => boolean = () => false): void {
     for (const { peer, entry } of this.#table.list()) {
@@ -232,8 +233,10 @@ export class MeshHost implements Service {
         this.#strangers.watch(entry.connection);
         continue;
       }
-      this.disconnect(peer);
       this.#dialer.forget(peer);
+      if (!this.#strangers.isWatched(entry.connection)) {
+        this.#table.abort(entry.connection, hungUp());
+      }
     }
   }
 
@@ -248,7 +251,7 @@ export class MeshHost implements Service {
 
   /** Closes all connections to a peer at once. */
   disconnect(peer: PeerId): void {
-    this.#table.abortPeer(peer, new AgentError(P2pCode.notMember, "This agent hung up."));
+    this.#table.abortPeer(peer, hungUp());
   }
 
   #register(node: Libp2p, protocol: Protocol, handler: StreamHandler): Promise<void> {
@@ -273,7 +276,7 @@ export class MeshHost implements Service {
     const evicted = (peer: Libp2pPeer): boolean =>
       this.#deps.admission.isEvicted(asPeerId(peer.toString()));
     const refused = (peer: Libp2pPeer): boolean =>
-      evicted(peer) || this.#strangers.refuses(asPeerId(peer.toString()));
+      this.#strangers.refuses(asPeerId(peer.toString()));
     return {
       denyDialPeer: evicted,
       denyDialMultiaddr: () => false,
@@ -308,4 +311,8 @@ export class MeshHost implements Service {
 
 function notAdmitted(): AgentError {
   return new AgentError(P2pCode.notMember, "The peer was not admitted in time.");
+}
+
+function hungUp(): AgentError {
+  return new AgentError(P2pCode.notMember, "This agent hung up.");
 }

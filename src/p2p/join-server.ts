@@ -27,10 +27,13 @@ import {
 } from "./join-wire.ts";
 import { type MeshContext } from "./mesh-context.ts";
 import { Protocol } from "./protocols.ts";
+import { decodeStandingQuestion, encodeStanding, type Standing } from "./standing-wire.ts";
 
 /** What joins need from the replicated state. */
 export interface JoinAuthority {
   clusterId(): string | null;
+  /** What this replica says of a peer that asks about itself. */
+  standingOf(peer: PeerId): Standing;
   /** The verifier of a join token, also of one that is expired or used up: `admit` judges that. */
   verifierOf(tokenId: string): { readonly verifier: string } | null;
   /**
@@ -103,7 +106,10 @@ export class JoinServer {
 
   /** The last frame: the answer or a refusal. @throws when the stranger talks nonsense or goes away */
   async #dialogue(channel: FrameChannel, peer: PeerId, signal: AbortSignal): Promise<Uint8Array> {
-    const hello = decodeJoinHello(await channel.read(signal));
+    const opening = await channel.read(signal);
+    const asksAbout = decodeStandingQuestion(opening);
+    if (asksAbout !== null) return this.#tellStanding(peer, asksAbout);
+    const hello = decodeJoinHello(opening);
     const clusterId = this.#authority.clusterId();
     if (clusterId === null) {
       return encodeRefusal(P2pCode.noLeader, "This agent has not joined a cluster itself yet.");
@@ -134,6 +140,20 @@ export class JoinServer {
     }
     const { name, address } = request;
     return unlessAborted(this.#admit({ peer, name, address, tokenId: hello.tokenId }), signal);
+  }
+
+  /** A stranger is told that it is one, and nothing else. */
+  #tellStanding(peer: PeerId, asksAbout: string): Uint8Array {
+    const clusterId = this.#authority.clusterId();
+    if (clusterId === null) {
+      return encodeRefusal(P2pCode.noLeader, "This agent has not joined a cluster itself yet.");
+    }
+    if (asksAbout !== clusterId) {
+      return encodeRefusal(P2pCode.foreignCluster, "This agent is of another cluster.");
+    }
+    const standing = this.#authority.standingOf(peer);
+    this.#context.logger.info({ peer, ...standing }, "told a peer whether it is a member");
+    return encodeStanding(standing);
   }
 
   async #admit(request: Parameters<JoinAuthority["admit"]>[0]): Promise<Uint8Array> {

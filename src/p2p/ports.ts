@@ -4,7 +4,7 @@ import { type PeerId } from "../base/ids.ts";
 /** Decides who may speak. Asked for every inbound stream; must be cheap and current. */
 export interface Admission {
   isMember(peer: PeerId): boolean;
-  /** Evicted peers are refused at the connection, before any protocol. */
+  /** Evicted peers are not dialed, and may only ask, over the join protocol, what became of them. */
   isEvicted(peer: PeerId): boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
  * Inbound connections of peers that are no members: few, and only for as long as a join takes. A stranger that
- * was admitted in time stays; all others are closed.
+ * was admitted in time stays; all others are closed. An evicted peer is one of them: it may ask what became of it.
  */
 import { type Connection } from "@libp2p/interface";
 import { type Clock } from "../base/clock.ts";
@@ -53,6 +53,10 @@ export class Strangers {
     });
     this.#watched.set(connection, cancel);
     connection.addEventListener("close", () => this.#forget(connection));
+  }
+
+  isWatched(connection: Connection): boolean {
+    return this.#watched.has(connection);
   }
 
   stop(): void {

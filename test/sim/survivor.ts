@@ -38,6 +38,7 @@ export class Survivor {
       },
       clusterId: simulatedCluster,
       node: process.consensus,
+      isDoubted: () => false,
       gossip: () => ({ members: () => parts.reachable().map(memberView) }),
       stateMachine: process.machine,
       submit: (command, by) => process.writer.submit(command, { by }),

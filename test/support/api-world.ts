@@ -9,6 +9,7 @@ import {
   type ApiContext,
   type Caller,
   type LineagePort,
+  type RemovalClaims,
   type TranscriptRequest,
 } from "../../src/api/context.ts";
 import { type Member } from "../../src/api/contract/cluster.ts";
@@ -97,6 +98,7 @@ export class ApiWorld {
   barriers = 0;
   joined = true;
   lineage: LineagePort | null = null;
+  removal: RemovalClaims | null = null;
   members: readonly MemberView[] = [];
   /** What other agents' gossip sees. */
   readonly views = new Map<string, Member[]>();
@@ -183,6 +185,7 @@ export class ApiWorld {
       mode: () => "normal",
       generation: () => 1,
       lineage: () => this.lineage,
+      removal: () => this.removal,
       leaderContactMs: () => this.context.consensus()?.leaderContactMs ?? null,
       consensus: () => (this.joined ? consensusStatus(inventory.view.appliedIndex) : null),
       members: () => this.members,

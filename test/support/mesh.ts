@@ -91,7 +91,7 @@ async function createTestNode(options: TestNodeOptions): Promise<TestNode> {
     {
       ...shared,
       admission: {
-        isMember: (peer) => members.has(peer),
+        isMember: (peer) => members.has(peer) && !evicted.has(peer),
         isEvicted: (peer) => evicted.has(peer),
       },
     },

@@ -49,6 +49,10 @@ export const clusterHandlers: Handlers<ClusterRoutes> = {
     if (context.consensus() === null) {
       throw new ApiError("NOT_READY", "This agent has not joined a cluster yet");
     }
+    if (context.removal() !== null) {
+      const text = "A member says that this node was removed from the cluster: muster status";
+      throw new ApiError("NOT_READY", text);
+    }
     await context.readBarrier(readyTimeoutMs).catch((error: unknown) => {
       const message = "This agent cannot confirm its state with a leader now";
       throw new ApiError("NOT_READY", message, {}, { cause: error });

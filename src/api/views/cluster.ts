@@ -32,7 +32,7 @@ export function toStatus(context: ApiContext): Status {
     voters: consensus === null ? [] : votersOf(consensus.effective).map(voting).toSorted(byName),
     standbys: consensus === null ? [] : consensus.effective.standbys.map(voting).toSorted(byName),
     nodes: countNodes(view),
-    membership: { uncertain: uncertaintyOf(view) },
+    membership: { uncertain: uncertaintyOf(view), removal: removalOf(context) },
   };
 }
 
@@ -45,6 +45,14 @@ function uncertaintyOf(view: InventoryView): Status["membership"]["uncertain"] {
   if (doubt === null) return null;
   const { reason, message, since } = doubt.condition;
   return { node: doubt.node, reason, message, since: rfc3339(since) };
+}
+
+function removalOf(context: ApiContext): Status["membership"]["removal"] {
+  const removal = context.removal();
+  if (removal === null) return null;
+  const { claims, needed } = removal;
+  const by = claims.map((claim) => toPeer(context, claim.by).name).toSorted();
+  return { by, index: Math.max(...claims.map(({ index }) => index)), needed };
 }
 
 function generationOf(context: ApiContext) {

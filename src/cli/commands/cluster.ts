@@ -53,6 +53,7 @@ function statusLines(status: Status): string {
     ["nodes", `${status.nodes.total}: ${pairs(nonZero(status.nodes.byPhase))}`],
     ["reachability", pairs(nonZero(status.nodes.byReachability))],
     ...uncertainLine(status),
+    ...removalLine(status),
   ]);
 }
 
@@ -61,6 +62,14 @@ function uncertainLine({ membership }: Status): [string, string][] {
   if (doubt === null) return [];
   const text = `losses are not reported since ${doubt.since}: ${doubt.message} (${doubt.node})`;
   return [["uncertain", text]];
+}
+
+function removalLine({ membership }: Status): [string, string][] {
+  const { removal } = membership;
+  if (removal === null) return [];
+  const { by, index, needed } = removal;
+  const text = `${list(by)} ${by.length === 1 ? "says" : "say"} that this node was removed (entry ${index}); it does nothing by itself until ${needed} say so or that is gainsaid. If it is true, stop it, empty its data directory, and join again with a token`;
+  return [["removed?", text]];
 }
 
 function modeText({ cluster, mode }: Status): string {

@@ -2,7 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { AgentError, errorCode } from "../../../src/base/errors.ts";
-import { newUuid } from "../../../src/base/ids.ts";
+import { newUuid, type PeerId } from "../../../src/base/ids.ts";
 import { joinCluster, type JoinAttempt, type JoinOptions } from "../../../src/p2p/join-client.ts";
 import { type JoinAuthority } from "../../../src/p2p/join-server.ts";
 import { makeJoinToken } from "../../../src/p2p/join-token.ts";
@@ -10,6 +10,8 @@ import { encodeJoin, type JoinAnswer } from "../../../src/p2p/join-wire.ts";
 import { Protocol } from "../../../src/p2p/protocols.ts";
 import { type HostPort, parseHostPort } from "../../../src/p2p/address.ts";
 import { systemResolver } from "../../../src/p2p/seeds.ts";
+import { askStanding } from "../../../src/p2p/standing-client.ts";
+import { type Standing } from "../../../src/p2p/standing-wire.ts";
 import { introduce, withMesh, type TestMesh, type TestNode } from "../../support/mesh.ts";
 import { until } from "../../support/until.ts";
 
@@ -25,6 +27,7 @@ class FakeAuthority implements JoinAuthority {
   readonly admitted: AdmitRequest[] = [];
   refusal: AgentError | null = null;
   pending: Promise<void> = Promise.resolve();
+  readonly standings = new Map<PeerId, Standing>();
 
   constructor(cluster: string | null) {
     this.cluster = cluster;
@@ -39,6 +42,10 @@ class FakeAuthority implements JoinAuthority {
 
   clusterId(): string | null {
     return this.cluster;
+  }
+
+  standingOf(peer: PeerId): Standing {
+    return this.standings.get(peer) ?? { standing: "unknown" };
   }
 
   verifierOf(tokenId: string): { readonly verifier: string } | null {
@@ -371,6 +378,46 @@ it("says nothing to garbage, and lives on", () =>
       assert.is(heard, 0);
     }
     assert.is((await join(authority.token("t1"))).nodeName, "n2");
+  }));
+
+const evictedAt7: Standing = {
+  standing: "evicted",
+  ...{ generation: { n: 2, id: "0".repeat(32) }, index: 7 },
+};
+
+it("tells an evicted peer that it was evicted, which may do nothing else here", () =>
+  scene(async ({ authority, member, joiner, mesh }) => {
+    joiner.cluster = mesh.cluster;
+    joiner.members.add(member.id);
+    joiner.host.setAddress(member.id, member.host.listenAddress());
+    member.evicted.add(joiner.id);
+    authority.standings.set(joiner.id, evictedAt7);
+    assert.equal(await askStanding(member.id, joiner, silence), evictedAt7);
+    const opened = joiner.host.openStream(member.id, Protocol.rpc, AbortSignal.timeout(2000));
+    await opened.then(
+      (stream) => until({ what: "the stream is cut", everyMs: 5 }, () => stream.status !== "open"),
+      () => undefined,
+    );
+    assert.is(member.host.counters().refusedStreams, 1);
+  }));
+
+it("tells a peer of itself only, and one that it never saw that it does not know it", () =>
+  scene(async ({ authority, member, joiner, mesh }) => {
+    joiner.host.setAddress(member.id, member.host.listenAddress());
+    const other = await mesh.stranger();
+    authority.standings.set(other.id, evictedAt7);
+    joiner.cluster = mesh.cluster;
+    assert.equal(await askStanding(member.id, joiner, silence), { standing: "unknown" });
+  }));
+
+it("says nothing about membership for another cluster, nor before it has joined itself", () =>
+  scene(async ({ authority, member, joiner, mesh }) => {
+    joiner.host.setAddress(member.id, member.host.listenAddress());
+    joiner.cluster = newUuid();
+    assert.is(await codeOf(askStanding(member.id, joiner, silence)), "FOREIGN_CLUSTER");
+    joiner.cluster = mesh.cluster;
+    authority.cluster = null;
+    assert.is(await codeOf(askStanding(member.id, joiner, silence)), "NO_LEADER");
   }));
 
 it.run();

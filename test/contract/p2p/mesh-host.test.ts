@@ -79,15 +79,19 @@ it("limits how many strangers there are at once, but never members", () =>
     assert.is(member.host.counters().refusedStrangers, 2);
   }));
 
-it("refuses an evicted peer at the connection, and drops the one it has", () =>
+it("drops the connection of an evicted peer, opens none, and takes no stream over a new one", () =>
   withMesh(async (mesh) => {
     const [a, b] = await mesh.pair();
     await b.host.connect(a.id, silence);
+    await until({ what: "both know of it", everyMs }, () => a.host.isConnected(b.id));
     a.evicted.add(b.id);
     a.host.enforceAdmission();
     await until({ what: "the connection is gone", everyMs }, () => !b.host.isConnected(a.id));
-    const stream = b.host.openStream(a.id, Protocol.rpc, AbortSignal.timeout(timeoutMs));
-    assert.ok(await stream.then(() => false).catch(() => true));
+    const called: unknown = await b.rpc.call(a.id, "x", null, { timeoutMs }).catch((e) => e);
+    assert.is(errorCode(called), "PEER_UNREACHABLE");
+    a.host.enforceAdmission();
+    assert.ok(b.host.isConnected(a.id), "it has a stranger's time to ask what became of it");
+    a.host.disconnect(b.id);
     const back: unknown = await a.host.connect(b.id, silence).catch((e) => e);
     assert.is(errorCode(back), "PEER_UNREACHABLE");
   }));

@@ -45,7 +45,7 @@ it("says once in twenty checks that it is alone", async () => {
   const { clock, warnings, solitude } = await watch({});
   await clock.advance(periodMs * 20);
   assert.is(warnings.length, 1);
-  assert.match(warnings[0] ?? "", /cut.*new addresses.*forgotten/);
+  assert.match(warnings[0] ?? "", /cut.*down.*new addresses/);
   await clock.advance(periodMs);
   assert.is(warnings.length, 2);
   await solitude.stop();

@@ -119,12 +119,18 @@ it("puts cluster and id into a join token", () => {
   assert.is(parsed.tokenId, "tok");
 });
 
+const generation = () => ({ n: 1, id: "0".repeat(32) });
 const request = { peer: peer("n9"), name: "n9", address: "10.0.0.9:1", tokenId: "t" };
 
 it("proves join tokens only, and none before this agent has joined", () => {
   const { inventory } = withToken();
   const submit = () => Promise.reject(new Error("not asked"));
-  const authority = createJoinAuthority({ view: inventory.view, clusterId: () => null, submit });
+  const authority = createJoinAuthority({
+    view: inventory.view,
+    clusterId: () => null,
+    generation,
+    submit,
+  });
   assert.is(authority.clusterId(), null);
   assert.is(authority.verifierOf("tok"), null, "an API token");
   assert.is(authority.verifierOf("none"), null);
@@ -134,7 +140,12 @@ it("proves join tokens only, and none before this agent has joined", () => {
 it("admits through the inventory, and names the other members to the one who joined", async () => {
   const inventory = cluster("n1", "n2");
   const submit = async (command: Parameters<Inventory["send"]>[0]) => inventory.send(command);
-  const authority = createJoinAuthority({ view: inventory.view, clusterId: () => "c", submit });
+  const authority = createJoinAuthority({
+    view: inventory.view,
+    clusterId: () => "c",
+    generation,
+    submit,
+  });
   const answer = await authority.admit(request);
   assert.is(answer.clusterId, "cluster-1");
   assert.is(answer.nodeName, "n9");
@@ -147,7 +158,12 @@ it("refuses with the inventory's own code, and names no evicted member", async (
   const inventory = cluster("n1", "n2");
   inventory.ok({ type: "node.forget", node: "n2", force: true });
   const submit = async (command: Parameters<Inventory["send"]>[0]) => inventory.send(command);
-  const authority = createJoinAuthority({ view: inventory.view, clusterId: () => "c", submit });
+  const authority = createJoinAuthority({
+    view: inventory.view,
+    clusterId: () => "c",
+    generation,
+    submit,
+  });
   const evicted = authority.admit({ ...request, peer: peer("n2"), name: "n2" });
   assert.is(errorCode(await evicted.catch((error: unknown) => error)), "MEMBER_EVICTED");
   const unknown = authority.admit({ ...request, tokenId: "nope" });
@@ -156,6 +172,23 @@ it("refuses with the inventory's own code, and names no evicted member", async (
     (await authority.admit(request)).members.map(({ id }) => id),
     [peer("n1")],
   );
+});
+
+it("tells a member what its own replica says of it, and where in the history", () => {
+  const inventory = cluster("n1", "n2", "n3");
+  inventory.ok({ type: "node.forget", node: "n2", force: true });
+  const evictedAt = inventory.view.appliedIndex;
+  inventory.ok(tokenCreate({ id: "later" }));
+  const submit = () => Promise.reject(new Error("not asked"));
+  const authority = createJoinAuthority({
+    ...{ view: inventory.view, clusterId: () => "c", generation, submit },
+  });
+  const at = { generation: generation() };
+  const evicted = { standing: "evicted", ...at, index: evictedAt };
+  assert.equal(authority.standingOf(peer("n2")), evicted);
+  const admitted = { standing: "admitted", ...at, index: inventory.view.appliedIndex };
+  assert.equal(authority.standingOf(peer("n3")), admitted);
+  assert.equal(authority.standingOf(peer("n9")), { standing: "unknown" });
 });
 
 it.run();

@@ -118,7 +118,7 @@ it("shows the view of another agent, by name or id, and says why it cannot", asy
 it("says in status and why that the leader doubts its own view", async () => {
   const world = new ApiWorld();
   const status = async () => (await world.get("/v1/status")).json["membership"];
-  assert.equal(await status(), { uncertain: null });
+  assert.equal(await status(), { uncertain: null, removal: null });
   const cause = { reason: "MassLoss", message: "6 of 12 nodes failed together" };
   const doubt = { observer: peer("n1"), cause };
   world.inventory.ok({ type: "node.reachability", changes: [], doubt });
@@ -126,6 +126,16 @@ it("says in status and why that the leader doubts its own view", async () => {
   assert.equal({ ...uncertain, since: "" }, { ...cause, node: "n1", since: "" });
   const why = (await world.get("/v1/why/node/n2")).json["reasons"] as Json[];
   assert.match(JSON.stringify(why), /MEMBERSHIP_UNCERTAIN.*6 of 12/);
+});
+
+it("says in status who calls this node removed, and is not ready meanwhile", async () => {
+  const world = new ApiWorld();
+  world.removal = { claims: [{ by: peer("n2"), index: 812 }], needed: 2 };
+  const { removal } = (await world.get("/v1/status")).json["membership"] as { removal: unknown };
+  assert.equal(removal, { by: ["n2"], index: 812, needed: 2 });
+  const ready = await world.get("/readyz");
+  assert.is(ready.status, 503);
+  assert.match(ready.text, /removed from the cluster/);
 });
 
 it("pages through nodes in name order without losing one that stays", async () => {

@@ -241,6 +241,7 @@ it(
         },
         membership: {
           uncertain: { node: "n1", reason: "MassLoss", message: "6 of 12 nodes", since: time },
+          removal: { by: ["n2"], index: 812, needed: 2 },
         },
       },
     };
@@ -251,6 +252,10 @@ it(
     assert.match(status.stdout, /n1,n2 \(unreachable\)/);
     assert.match(status.stdout, /2: discovered=2\n/);
     assert.match(status.stdout, /uncertain +losses are not reported since .*6 of 12 nodes \(n1\)/);
+    assert.match(
+      status.stdout,
+      /removed\? +n2 says that this node was removed \(entry 812\).*token/,
+    );
     const modeWithout = async (...names: string[]): Promise<string> => {
       const missing = names.map((name) => ({ id: `peer-${name}`, name }));
       const changed = { ...cluster, conflicts: 1, missing };

@@ -23,6 +23,13 @@ import {
   encodeAt,
   encodeChunk,
 } from "../../../src/p2p/snapshot-wire.ts";
+import {
+  decodeStanding,
+  decodeStandingQuestion,
+  encodeStanding,
+  encodeStandingQuestion,
+  type Standing,
+} from "../../../src/p2p/standing-wire.ts";
 import { asPeerId } from "../../../src/base/ids.ts";
 
 const it = suite("p2p codecs");
@@ -166,6 +173,48 @@ it("notices a chunk of a snapshot with one flipped bit", () => {
     assert.is(decodeSenderFrame(damaged), null);
   }
   assert.equal(decodeReceiverFrame(encodeAt(2 ** 40)), { kind: "at", offset: 2 ** 40 });
+});
+
+it("tells the question about membership from the hello of a join", () => {
+  const clusterId = newUuid();
+  assert.is(decodeStandingQuestion(encodeStandingQuestion(clusterId)), clusterId);
+  const hello = { clusterId, tokenId: "t", nonce: new Uint8Array(32) };
+  assert.is(decodeStandingQuestion(encodeJoin(hello)), null);
+  assert.throws(() => decodeStandingQuestion(packr.pack({ question: "standing" })));
+});
+
+it("reads every word about membership that it wrote, and none that is odd", () => {
+  const at = { generation: { n: 3, id: newUuid() }, index: 812 };
+  const words: readonly Standing[] = [
+    { standing: "unknown" },
+    { standing: "admitted", ...at },
+    { standing: "evicted", ...at },
+  ];
+  for (const word of words) assert.equal(decodeStanding(encodeStanding(word)), word);
+  const bad: readonly unknown[] = [
+    null,
+    {},
+    { standing: "gone", ...at },
+    { standing: "evicted" },
+    { standing: "evicted", ...at, index: -1 },
+    { standing: "evicted", ...at, index: 1.5 },
+    { standing: "evicted", ...at, generation: { n: 1, id: "x" } },
+    { standing: "evicted", ...at, generation: null },
+  ];
+  for (const word of bad) {
+    assert.throws(() => decodeStanding(packr.pack(word)), undefined, JSON.stringify(word));
+  }
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 1, maxLength: 200 }), (bytes) => {
+      for (const decode of [decodeStanding, decodeStandingQuestion]) {
+        try {
+          decode(bytes);
+        } catch (error) {
+          assert.ok(isAgentError(error, "FRAME_MALFORMED"));
+        }
+      }
+    }),
+  );
 });
 
 it.run();

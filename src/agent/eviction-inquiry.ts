@@ -1,0 +1,130 @@
+/**
+ * Asks other members whether this agent still is one, while it has no leader or no company. Who was forgotten while it
+ * was down is refused by all, and would take the cluster for dead: before it goes on alone in a generation of its own
+ * it must have asked. What is believed is eviction-claims.ts.
+ */
+import { Background } from "../base/background.ts";
+import { type Clock, delay } from "../base/clock.ts";
+import { errorMessage } from "../base/errors.ts";
+import { type PeerId } from "../base/ids.ts";
+import { type Logger } from "../base/logger.ts";
+import { type Random } from "../base/random.ts";
+import { type Service } from "../base/service.ts";
+import { type Lineage } from "../consensus/lineage/types.ts";
+import { type GossipNode } from "../gossip/ports.ts";
+import { type InventoryView } from "../inventory/view.ts";
+import { type Standing } from "../p2p/standing-wire.ts";
+import { EvictionClaims, type EvictionVerdict } from "./eviction-claims.ts";
+
+export interface EvictionInquiryDeps {
+  readonly self: PeerId;
+  readonly view: InventoryView;
+  readonly lineage: () => Lineage;
+  /** A leader with a quorum is in sight. */
+  readonly hasQuorum: () => boolean;
+  readonly gossip: Pick<GossipNode, "members">;
+  /** @throws when the peer is not reached, or refuses to say */
+  readonly ask: (peer: PeerId, signal: AbortSignal) => Promise<Standing>;
+  /** Enough members said that this agent was evicted. */
+  readonly onEvicted: (verdict: EvictionVerdict) => void;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+const periodMs = 1_000;
+/** A member is asked at most so often. */
+const againMs = 10_000;
+const askedAtOnce = 3;
+
+export class EvictionInquiry implements Service {
+  readonly name = "eviction-inquiry";
+  readonly #deps: EvictionInquiryDeps;
+  readonly #background: Background;
+  readonly #claims = new EvictionClaims();
+  readonly #askedAt = new Map<PeerId, number>();
+  #isDecided = false;
+
+  constructor(deps: EvictionInquiryDeps) {
+    this.#deps = deps;
+    this.#background = new Background(deps.logger);
+  }
+
+  start(): Promise<void> {
+    this.#background.run("eviction inquiry", async (signal) => {
+      for (;;) {
+        await delay(this.#deps.clock, periodMs, signal);
+        if (this.#isForsaken()) for (const peer of this.#next()) this.#ask(peer);
+      }
+    });
+    return Promise.resolve();
+  }
+
+  stop(): Promise<void> {
+    return this.#background.close();
+  }
+
+  /** What is said about this agent's eviction now; null when nobody says that it was. */
+  verdict(): EvictionVerdict | null {
+    const { view, lineage } = this.#deps;
+    const own = { lineage: lineage(), appliedIndex: view.appliedIndex, others: this.#others() };
+    return this.#claims.verdict(own);
+  }
+
+  #isForsaken(): boolean {
+    const { self, gossip, hasQuorum } = this.#deps;
+    if (this.#isDecided) return false;
+    if (!hasQuorum()) return true;
+    return !gossip.members().some(({ id, status }) => id !== self && status === "alive");
+  }
+
+  /** Some that were not asked for a while, drawn by lot. */
+  #next(): readonly PeerId[] {
+    const { clock, random } = this.#deps;
+    const now = clock.monotonicMs();
+    const due = this.#others().filter(
+      (id) => now - (this.#askedAt.get(id) ?? -Infinity) >= againMs,
+    );
+    const drawn = due.map((id) => ({ id, lot: random.float() })).sort((a, b) => a.lot - b.lot);
+    const chosen = drawn.slice(0, askedAtOnce).map(({ id }) => id);
+    for (const id of chosen) this.#askedAt.set(id, now);
+    return chosen;
+  }
+
+  #ask(peer: PeerId): void {
+    const { ask, logger } = this.#deps;
+    this.#background.run(`ask ${peer}`, async (signal) => {
+      try {
+        this.#hear(peer, await ask(peer, signal));
+      } catch (error) {
+        signal.throwIfAborted();
+        logger.debug(
+          { peer, error: errorMessage(error) },
+          "a member did not say whether we are one",
+        );
+      }
+    });
+  }
+
+  #hear(peer: PeerId, word: Standing): void {
+    const { logger, onEvicted } = this.#deps;
+    this.#claims.said(peer, word);
+    if (this.#isDecided || word.standing !== "evicted") return;
+    const verdict = this.verdict();
+    if (verdict === null) return;
+    logger.warn(
+      { peer, ...word, needed: verdict.needed, said: verdict.claims.length },
+      "a member says that this agent was evicted",
+    );
+    if (!verdict.believed) return;
+    this.#isDecided = true;
+    onEvicted(verdict);
+  }
+
+  /** Admitted members besides this one, by this replica. */
+  #others(): readonly PeerId[] {
+    const { self, view } = this.#deps;
+    const admitted = view.members().filter(({ status }) => status === "admitted");
+    return admitted.flatMap(({ id }) => (id === self ? [] : [id]));
+  }
+}

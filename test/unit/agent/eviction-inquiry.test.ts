@@ -1,0 +1,117 @@
+/** Whom an agent asks whether it is still a member, and when: on an inventory and virtual time. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { EvictionInquiry } from "../../../src/agent/eviction-inquiry.ts";
+import { type EvictionVerdict } from "../../../src/agent/eviction-claims.ts";
+import { AgentError } from "../../../src/base/errors.ts";
+import { type PeerId } from "../../../src/base/ids.ts";
+import { silentLogger } from "../../../src/base/logger.ts";
+import { seededRandom } from "../../../src/base/random.ts";
+import {
+  bootstrapGeneration,
+  bootstrapLineage,
+} from "../../../src/consensus/lineage/generation.ts";
+import { type Standing } from "../../../src/p2p/standing-wire.ts";
+import { cluster, peer } from "../../support/inventory.ts";
+import { memberView } from "../../support/member-view.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+
+const it = suite("agent/eviction-inquiry");
+const generation = bootstrapGeneration("c");
+
+class Bench {
+  readonly clock = new VirtualClock();
+  readonly asked: PeerId[] = [];
+  readonly ended: EvictionVerdict[] = [];
+  readonly words = new Map<PeerId, Standing>();
+  alive: string[] = ["n1"];
+  hasQuorum = false;
+  readonly inquiry: EvictionInquiry;
+
+  constructor(...nodes: readonly string[]) {
+    this.inquiry = new EvictionInquiry({
+      self: peer("n1"),
+      view: cluster(...nodes).view,
+      lineage: () => bootstrapLineage("c"),
+      hasQuorum: () => this.hasQuorum,
+      gossip: { members: () => this.alive.map((name) => memberView({ name })) },
+      ask: async (id) => {
+        this.asked.push(id);
+        const word = this.words.get(id);
+        if (word === undefined) throw new AgentError("PEER_UNREACHABLE", "no");
+        return word;
+      },
+      onEvicted: (verdict) => this.ended.push(verdict),
+      clock: this.clock,
+      random: seededRandom(1),
+      logger: silentLogger,
+    });
+  }
+
+  says(name: string, standing: "evicted" | "admitted", index = 1000): void {
+    this.words.set(peer(name), { standing, generation, index });
+  }
+
+  async run(ms: number): Promise<void> {
+    await this.inquiry.start();
+    await this.clock.advance(ms);
+    await this.inquiry.stop();
+  }
+}
+
+it("asks nobody while it has a leader and company", async () => {
+  const bench = new Bench("n1", "n2", "n3");
+  bench.hasQuorum = true;
+  bench.alive = ["n1", "n2"];
+  await bench.run(60_000);
+  assert.equal(bench.asked, []);
+});
+
+it("asks without a leader, and where it leads nobody but itself", async () => {
+  for (const hasQuorum of [false, true]) {
+    const bench = new Bench("n1", "n2");
+    bench.hasQuorum = hasQuorum;
+    await bench.run(5000);
+    assert.equal(bench.asked, [peer("n2")]);
+  }
+});
+
+it("asks three at once, and nobody twice within ten seconds", async () => {
+  const bench = new Bench("n1", "n2", "n3", "n4", "n5", "n6");
+  await bench.run(9000);
+  assert.is(bench.asked.length, 5);
+  assert.is(new Set(bench.asked).size, 5);
+});
+
+it("ends once when two members say so, and asks no more", async () => {
+  const bench = new Bench("n1", "n2", "n3");
+  bench.says("n2", "evicted");
+  bench.says("n3", "evicted");
+  await bench.run(60_000);
+  assert.is(bench.ended.length, 1);
+  assert.equal(bench.ended[0]?.claims.map(({ by }) => by).sort(), [peer("n2"), peer("n3")]);
+  assert.is(bench.asked.length, 2);
+});
+
+it("is doubted, and does not end, at the word of one of two", async () => {
+  const bench = new Bench("n1", "n2", "n3");
+  bench.says("n2", "evicted");
+  bench.says("n3", "admitted");
+  await bench.run(9000);
+  assert.is(bench.ended.length, 0);
+  assert.is(bench.inquiry.verdict()?.believed, false);
+});
+
+it("takes a word back when its member says otherwise later", async () => {
+  const bench = new Bench("n1", "n2", "n3");
+  bench.says("n2", "evicted");
+  await bench.inquiry.start();
+  await bench.clock.advance(5000);
+  assert.ok(bench.inquiry.verdict() !== null);
+  bench.says("n2", "admitted");
+  await bench.clock.advance(12_000);
+  assert.is(bench.inquiry.verdict(), null);
+  await bench.inquiry.stop();
+});
+
+it.run();
