@@ -30,15 +30,17 @@ export function createApiContext(deps: ApiContextDeps): ApiContext {
   const joined = (): ClusterServices => {
     const services = deps.cluster();
     if (services !== null) return services;
-    throw new AgentError("NO_CLUSTER", "This agent has not joined a cluster yet; it keeps trying");
+    throw notJoined();
   };
   return {
     view,
     clock,
     logger,
     onApplied: (listener) => stateMachine.onApplied(listener),
-    submit: async (command, options) => joined().writer.submit(command, options),
-    readBarrier: async (timeoutMs) => joined().consensus.readBarrier(timeoutMs),
+    submit: (command, options) =>
+      deps.cluster()?.writer.submit(command, options) ?? Promise.reject(notJoined()),
+    readBarrier: (timeoutMs) =>
+      deps.cluster()?.consensus.readBarrier(timeoutMs) ?? Promise.reject(notJoined()),
     stateHash: () => ({ index: stateMachine.appliedIndex, sha256: stateMachine.hash() }),
     identity: deps.identity,
     mode: () => modeOf(deps.cluster()),
@@ -60,6 +62,10 @@ export function createApiContext(deps: ApiContextDeps): ApiContext {
     authenticate: (token) => authenticate(token, clock.wallMs()),
     newId: () => newId(clock.wallMs()),
   };
+}
+
+function notJoined(): AgentError {
+  return new AgentError("NO_CLUSTER", "This agent has not joined a cluster yet; it keeps trying");
 }
 
 /** Before it has joined, an agent is no less than it can be. */
