@@ -89,7 +89,8 @@ export class Proposals<R> {
       const index = outcome.first + i;
       proposal.term = outcome.term;
       proposal.next = this.#placed.get(index) ?? null;
-      this.#placed.delete(index); // keeps the map in the order of age, which `expire` relies on
+      // Keeps the map in the order of age, which `expire` relies on.
+      if (proposal.next !== null) this.#placed.delete(index);
       this.#placed.set(index, proposal);
     }
   }
