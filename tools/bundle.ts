@@ -24,7 +24,7 @@ while [ -h "$self" ]; do
   case $target in /*) self=$target ;; *) self=$(dirname "$self")/$target ;; esac
 done
 here=$(CDPATH='' cd -- "$(dirname "$self")" && pwd -P)
-exec "$here/node_modules/node/bin/node" "$here/${programFiles.cli}.mjs" "$@"
+exec "$here/node_modules/node/bin/node" --max-semi-space-size=8 "$here/${programFiles.cli}.mjs" "$@"
 `;
 
 /** Writes the bundle to `folder`, which is replaced. */
