@@ -22,6 +22,7 @@ const slice = [
   "disk-full",
   "flip-byte",
   "rolling-restart",
+  "survivor-cut",
 ];
 const seed = Number(process.env["MUSTER_TEST_SEED"] ?? Date.now() % 1_000_000);
 
@@ -39,10 +40,13 @@ for (const name of slice) {
   it(`keeps every promise under ${name} (seed ${seed})`, async () => {
     const lines: string[] = [];
     const log = (line: string): number => lines.push(line);
-    const report = await runNemesis({ lab, nemesis: nemesisNamed(name), seconds: 0, seed, log });
+    const nemesis = nemesisNamed(name);
+    const report = await runNemesis({ lab, nemesis, seconds: 0, seed, log });
     const story = [...report.problems, `see ${String(report.folder)}`, ...lines].join("\n");
     assert.is(report.problems.length, 0, story);
-    assert.ok(report.acknowledged > 0 && report.reads > 0 && report.events > 0, story);
+    assert.ok(report.acknowledged > 0 && report.reads > 0, story);
+    // Streams of several histories are not compared.
+    assert.ok(nemesis.promise === "kept" || report.events > 0, story);
   });
 }
 

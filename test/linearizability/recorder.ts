@@ -22,6 +22,8 @@ export type Outcome =
 
 export class Recorder {
   readonly #lines: string[] = [];
+  /** Line → the generation that gave this reply. */
+  readonly #told = new Map<number, string>();
   #processes = 0;
 
   /** The number of a client that makes one call at a time. */
@@ -34,7 +36,9 @@ export class Recorder {
     this.#write(process, "invoke", call, call.f === "get" ? null : call.value);
   }
 
-  reply(process: number, call: Call, outcome: Outcome): void {
+  /** @param generation the history that the answer is of, where it says so. */
+  reply(process: number, call: Call, outcome: Outcome, generation: string | null = null): void {
+    if (generation !== null) this.#told.set(this.#lines.length + 1, generation);
     const asked = call.f === "get" ? null : call.value;
     switch (outcome.type) {
       case "ok":
@@ -46,6 +50,11 @@ export class Recorder {
       case "info":
         return this.#write(process, "info", call, null);
     }
+  }
+
+  /** Which generation gave the reply in this line (from 1). */
+  generationAt(line: number): string | null {
+    return this.#told.get(line) ?? null;
   }
 
   get size(): number {

@@ -51,6 +51,13 @@ function judge(what: string, answer: HttpAnswer): Reply {
 /** Fails the run: an internal error, or a request that the test got wrong. */
 export class UnexpectedAnswer extends Error {}
 
+/** Id of the generation that an answer is from: `2/1f0c55a1; provisional` without what is said of it. */
+export function generationOf(reply: Reply): string | null {
+  if (reply.kind !== "ok" && reply.kind !== "refused") return null;
+  const told = reply.answer.headers["muster-generation"];
+  return typeof told === "string" ? (told.split(";")[0] ?? null) : null;
+}
+
 export function codeOf({ json }: HttpAnswer): string {
   return isJsonObject(json) ? String(json["code"]) : "";
 }

@@ -6,7 +6,7 @@ import { type Random } from "../../src/base/random.ts";
 import { type Call, type Recorder } from "../linearizability/recorder.ts";
 import { type TestAgent } from "../support/agents.ts";
 import { type HttpAnswer } from "../support/http.ts";
-import { ask, type Reply } from "./client.ts";
+import { ask, generationOf, type Reply } from "./client.ts";
 import { type Client, type Field, type Workload } from "./workload.ts";
 
 const clientsPerAgent = 2;
@@ -68,6 +68,7 @@ async function readValue(
     process,
     call,
     seen === null ? { type: "fail" } : { type: "ok", value: seen.value },
+    generationOf(reply),
   );
   return seen;
 }
@@ -156,7 +157,7 @@ class RegisterClient implements Client {
     if (reply.kind === "refused") journal.refused += 1;
     if (reply.kind === "fail") journal.failed += 1;
     if (reply.kind === "unknown") journal.doubt(subject);
-    recorder.reply(this.#process, call, outcomeOf(call, reply));
+    recorder.reply(this.#process, call, outcomeOf(call, reply), generationOf(reply));
   }
 
   /** The answer to a write is about that write. */

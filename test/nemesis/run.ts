@@ -16,6 +16,7 @@ import { compareStates } from "./convergence.ts";
 import { EventFollower } from "./event-followers.ts";
 import { compareStreams, compareWithWrites } from "./event-streams.ts";
 import { Counter, Tokens } from "./exactly-once.ts";
+import { judgeGenerations } from "./generations.ts";
 import { Journal } from "./journal.ts";
 import { Kept } from "./kept.ts";
 import { Lists } from "./lists.ts";
@@ -75,7 +76,9 @@ export async function runNemesis(options: RunOptions): Promise<RunReport> {
   const scene: Scene = {
     ...options,
     field,
-    workloads: kept ? [new Kept()] : [new Registers(), new Lists(), new Counter(), new Tokens()],
+    workloads: kept
+      ? [new Kept(), new Registers()]
+      : [new Registers(), new Lists(), new Counter(), new Tokens()],
     followers: kept ? [] : lab.agents.map((agent) => new EventFollower(agent, since)),
   };
   const pauseMs = kept ? keptPauseMs : clientPauseMs;
@@ -131,15 +134,20 @@ async function peace({ lab, field }: Scene): Promise<void> {
 }
 
 async function judge(scene: Scene): Promise<void> {
-  const { field, workloads, followers, lab, nemesis } = scene;
+  const { field, workloads, followers, lab, nemesis, log } = scene;
   const { problems } = field.journal;
   if (nemesis.promise === "kept") await whole(lab);
   for (const workload of workloads) await workload.check(field);
-  const text = field.recorder.text();
   const end = performance.now() + judgeSeconds * 1000;
   const budget = { ...defaultBudget, isTimeUp: () => performance.now() > end };
-  const { verdict, reason } = judgeText("history", text, budget);
-  if (verdict !== "ok") problems.push(`The history is not linearizable (${verdict}): ${reason}`);
+  if (nemesis.promise === "kept") {
+    const { judged, problems: found } = judgeGenerations(field.recorder, budget);
+    log(`histories judged: ${judged.join(", ")}`);
+    problems.push(...found);
+  } else {
+    const { verdict, reason } = judgeText("history", field.recorder.text(), budget);
+    if (verdict !== "ok") problems.push(`The history is not linearizable (${verdict}): ${reason}`);
+  }
   const last = await markEnd(scene);
   for (const follower of followers) await follower.reached(last);
   problems.push(...compareStreams(followers, last));
