@@ -2,6 +2,7 @@
  * Everything an agent runs once it belongs to a cluster: replica, gossip, config engine, lifecycle. Built from the
  * agent's state, started bottom-up, stopped in reverse.
  */
+import path from "node:path";
 import { type TranscriptRequest } from "../api/context.ts";
 import { type Clock, unlessAborted } from "../base/clock.ts";
 import { AgentError, errorMessage } from "../base/errors.ts";
@@ -185,7 +186,7 @@ export class ClusterServices {
     return new Supervisor({ dataDir, listen, clusterId: this.clusterId }, { clock, logger });
   }
 
-  #createLineage({ searchPath }: AgentOptions): AgentLineage {
+  #createLineage({ dataDir, searchPath }: AgentOptions): AgentLineage {
     const { mesh, clock, logger } = this.#deps;
     const { clusterId, view } = this;
     const fenceOf = () => view.settings().settings.survivor?.fence ?? null;
@@ -201,6 +202,7 @@ export class ClusterServices {
       isDoubted: () => this.removal() !== null,
       submit: (command, by) => this.writer.submit(command, { by }),
       witness: createExitWitness({ ...mesh, clusterId, clock }),
+      archive: path.join(dataDir, "archive"),
       fencer: createFencer({ options: fenceOf, describe, searchPath, clock, logger }),
       random: systemRandom,
     });

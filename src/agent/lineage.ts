@@ -26,6 +26,7 @@ import { type Command, type CommandResult } from "../inventory/commands.ts";
 import { InventoryMerge } from "../inventory/merge-policy.ts";
 import { defaultSurvivorSettings } from "../inventory/survivor-settings.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
+import { HistoryArchive } from "./history-archive.ts";
 import { LineageKeeper } from "./lineage-keeper.ts";
 import { lineagePeers, otherLeader, serveLineage } from "./lineage-rpc.ts";
 import { leads } from "./leadership.ts";
@@ -51,6 +52,8 @@ export interface LineageDeps {
   /** To whom the end of this agent's last life was attested. */
   readonly hold: Pick<ExitHold, "statements" | "settle" | "clear">;
   readonly fencer: Fencer;
+  /** Folder for what this agent held in histories that lost. */
+  readonly archive: string;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -95,6 +98,10 @@ export class AgentLineage implements LineagePort {
       { self, clusterId, timings: defaultTimings },
       {
         ...{ ...deps, logger, engine: node, policy },
+        archive: new HistoryArchive({
+          ...{ ...deps, logger, directory: deps.archive },
+          image: () => stateMachine.image(),
+        }),
         ...{ peers: this.#peers, surroundings: surroundings.now },
       },
     );

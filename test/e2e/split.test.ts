@@ -2,6 +2,8 @@
  * Five agents on hosts of their own, three cut off from two for a minute and a half. Both sides take 200 writes in
  * every class of records; then they meet, and every one of them is looked for, key by key.
  */
+import { readdir } from "node:fs/promises";
+import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { delay, systemClock } from "../../src/base/clock.ts";
@@ -158,6 +160,10 @@ it("loses no write of either side: each is in the state or in the journal, and i
     assert.equal(forgotten, [], `history and ledger of side ${side.id}`);
   }
   await assertOnce(lab, [a, b]);
+  for (const { dataDir } of b.agents) {
+    const copies = await readdir(path.join(dataDir, "archive"));
+    assert.match(copies.join(), /^2-[0-9a-f]{32}\.jsonl\.gz$/);
+  }
   assert.equal(await compareStates(lab.agents, 0), []);
 });
 

@@ -9,7 +9,7 @@ import { type Logger } from "../../base/logger.ts";
 import { type Configuration, type NodeId } from "../core/types.ts";
 import { type Departure } from "../lineage/coordinator-types.ts";
 import { currentGeneration, refOf } from "../lineage/generation.ts";
-import { type LineagePeers, type MergePolicy } from "../lineage/ports.ts";
+import { type HistoryKeeper, type LineagePeers, type MergePolicy } from "../lineage/ports.ts";
 import { type LineageEngine } from "./ports.ts";
 
 export interface DepartureDependencies {
@@ -17,6 +17,7 @@ export interface DepartureDependencies {
   readonly engine: LineageEngine;
   readonly peers: Pick<LineagePeers, "merge" | "demote">;
   readonly policy: Pick<MergePolicy, "pages">;
+  readonly archive: HistoryKeeper;
   readonly clock: Clock;
   readonly logger: Logger;
   /** One change of the engine at a time. */
@@ -34,7 +35,7 @@ export async function depart(
   deps: DepartureDependencies,
   progress: { readonly at: (step: "exporting" | "resync") => void; readonly signal: AbortSignal },
 ): Promise<void> {
-  const { self, engine, peers, policy, exclusively, logger } = deps;
+  const { self, engine, peers, policy, archive, exclusively, logger } = deps;
   const { signal } = progress;
   await exclusively(() => engine.freeze());
   progress.at("exporting");
@@ -51,6 +52,9 @@ export async function depart(
       sequence += 1;
     }
     logger.info({ pages: sequence, after: exportAfter, via }, "gave the winner what it lacks");
+    const winner = refOf(currentGeneration({ generations }));
+    const { last: lastIndex } = engine.status();
+    await archive.keep({ generation, forkIndex: exportAfter, lastIndex, winner });
   }
   progress.at("resync");
   const { generations: path, commit } = await persistently(deps, signal, () =>

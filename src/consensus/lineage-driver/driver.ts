@@ -22,6 +22,7 @@ import { currentGeneration, refOf } from "../lineage/generation.ts";
 import {
   type ExitWitness,
   type Fencer,
+  type HistoryKeeper,
   type MergePolicy,
   type PromiseAnswer,
   type SettledExit,
@@ -45,6 +46,7 @@ export interface LineageDriverDependencies {
   readonly peers: AgentPeers;
   readonly surroundings: () => Surroundings;
   readonly policy: Pick<MergePolicy, "pages">;
+  readonly archive: HistoryKeeper;
   readonly witness: ExitWitness;
   readonly fencer: Fencer;
   readonly clock: Clock;

@@ -81,6 +81,21 @@ export interface MergePolicy {
   merge(page: MergePage): Promise<void>;
 }
 
+/** A history that lost, when all of it is merged into the winner's. */
+export interface DepartedHistory {
+  readonly generation: GenerationRef;
+  /** Last index that both histories share, and where this one ended here. */
+  readonly forkIndex: Index;
+  readonly lastIndex: Index;
+  /** The generation that won. */
+  readonly winner: GenerationRef;
+}
+
+/** Keeps a copy of what this agent held, before it starts over. Never rejects: it is for people, nothing hangs on it. */
+export interface HistoryKeeper {
+  keep(history: DepartedHistory): Promise<void>;
+}
+
 /** Proof that an agent's process ended. Null: no supervisor answered, or the agent runs. */
 export interface ExitWitness {
   ask(node: NodeId, signal: AbortSignal): Promise<ExitStatement | null>;
