@@ -32,6 +32,7 @@ import { gatherFacts } from "./facts.ts";
 import { FactsReporter } from "./facts-reporter.ts";
 import { createLifecycle } from "./lifecycle.ts";
 import { leads } from "./leadership.ts";
+import { LogReporter } from "./log-reporter.ts";
 import { logMembers } from "./member-log.ts";
 import { MemberWatch } from "./member-watch.ts";
 import { createMembership } from "./membership.ts";
@@ -123,6 +124,7 @@ export class ClusterServices {
       ...this.#engine.services,
       ...createLifecycle(options, this, { ...deps, engine: this.#engine }),
       this.#facts(options),
+      this.#logReporter(),
     ];
     this.gossip.contact(state.peers);
     for (const peer of state.peers) mesh.host.setAddress(peer.id, peer.address);
@@ -274,6 +276,16 @@ export class ClusterServices {
         random: systemRandom,
       },
     );
+  }
+
+  #logReporter(): Service {
+    return new LogReporter({
+      ...this.#deps,
+      self: asPeerId(this.#deps.mesh.identity.peer),
+      view: this.view,
+      status: () => this.consensus.status(),
+      submit: (command) => this.writer.submit(command, { by: "agent" }),
+    });
   }
 
   #facts(options: AgentOptions): Service {

@@ -59,8 +59,16 @@ function addRaft(metrics: Metrics, { cluster }: SourcesDeps): void {
     ["is_observer", "1 while it lives on neighbours", () => (status()?.relayed === true ? 1 : 0)],
     ["has_leader", "1 when a leader is known", () => ((status()?.leader ?? null) === null ? 0 : 1)],
     ["leader_contact_seconds", "Time since the leader was heard", contactSeconds],
+    ["log_salvaged", "1 when the log was damaged and started over at this start", salvaged],
+    ["log_trusted", "0 while the log lacks what this agent had acknowledged", trusted],
     ["pending_proposals", "Proposals under way", () => measured()?.pendingProposals ?? 0],
   ];
+  function salvaged(): number {
+    return (status()?.log.salvaged ?? null) === null ? 0 : 1;
+  }
+  function trusted(): number {
+    return status()?.log.trusted === false ? 0 : 1;
+  }
   function contactSeconds(): number {
     return (status()?.leaderContactMs ?? 0) / 1000;
   }

@@ -97,6 +97,7 @@ export const commandShapes: { readonly [T in CommandType]: Shape<Body<T>> } = {
     ),
   }),
   "node.facts": object<Body<"node.facts">>({ id: peerId, facts, address: text }),
+  "node.log": object<Body<"node.log">>({ id: peerId, damage: nullable(text) }),
   "node.patch": object<Body<"node.patch">>({
     node: text,
     labels: optional(dictionary(nullable(text))),

@@ -64,6 +64,8 @@ export type Command =
       readonly facts: Facts;
       readonly address: string;
     }
+  /** The agent's log was damaged in this way, and started over; null: it is whole again. */
+  | { readonly type: "node.log"; readonly id: PeerId; readonly damage: string | null }
   /** Merge patch of labels (null removes), roles (whole), vars (null removes a top-level key). */
   | ({
       readonly type: "node.patch";

@@ -1,6 +1,7 @@
 /** Conditions: what a node is in beside its phase, and since when. */
 export const conditionTypes = [
   "Configured",
+  "LogSalvaged",
   "MembershipUncertain",
   "NameConflict",
   "Quarantined",

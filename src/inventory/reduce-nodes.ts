@@ -37,10 +37,11 @@ import { setAddress } from "./reduce-members.ts";
 export const rolesChangedMeanwhile = "RolesChangedMeanwhile";
 
 export const nodeHandlers: Handlers<
-  Extract<CommandType, "node.reachability" | "node.facts" | "node.patch">
+  Extract<CommandType, "node.reachability" | "node.facts" | "node.log" | "node.patch">
 > = {
   "node.reachability": changeReachability,
   "node.facts": changeFacts,
+  "node.log": markLog,
   "node.patch": patchNode,
 };
 
@@ -106,6 +107,23 @@ function observe(draft: Draft, { id, reachability, address }: ReachabilityChange
     change,
   );
   return true;
+}
+
+function markLog(draft: Draft, { id, damage }: CommandOf<"node.log">): Outcome {
+  const node = draft.view.nodeById(id);
+  if (node === null) return notFound("member", id);
+  const problem = damage === null ? null : checkText("damage", damage, limits.textLength);
+  if (problem !== null) return invalid(`mark the log of node "${node.name}"`, problem);
+  const type = "LogSalvaged";
+  if (damage === null) {
+    setCondition(draft, node.name, { type, status: "False", reason: "CaughtUp", message: "" });
+    return done();
+  }
+  const message =
+    `The log of its agent was damaged (${damage}) and started over from the sound part; it votes again when it has ` +
+    "got from the others what is missing. Look at its disk";
+  setCondition(draft, node.name, { type, status: "True", reason: "Damaged", message });
+  return done();
 }
 
 function changeFacts(draft: Draft, { id, facts, address }: CommandOf<"node.facts">): Outcome {

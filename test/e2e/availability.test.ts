@@ -2,10 +2,13 @@
  * The rows of docs/availability.md that agents on one loopback address can show: agents die one after another until
  * one is left, and come back; writes go on, and none that was acknowledged is ever lost.
  */
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { type TestAgent, TestCluster } from "../support/agents.ts";
 import { compareStates } from "../nemesis/convergence.ts";
+import { filesIn } from "../support/lab/damage.ts";
 import { WriteLedger } from "../support/ledger.ts";
 import { until } from "../support/until.ts";
 
@@ -48,12 +51,10 @@ it("takes writes while five become four, three, two and one, and all are there w
     await votersFit(cluster);
   }
   const last = cluster.live();
-  const status = await statusOf(last);
-  assert.is(status.mode, "normal");
-  assert.equal(
-    status.voters.map(({ name }) => name),
-    [last.name],
-  );
+  await until({ what: "the last one is by itself what it takes" }, async () => {
+    const { mode, voters } = await statusOf(last);
+    return mode === "normal" && voters.map(({ name }) => name).join() === last.name;
+  });
   await ledger.write(last);
   await assertKept(cluster, ledger);
 
@@ -79,5 +80,35 @@ it("goes on with one of two when the other, the leader, is stopped in order", as
   await cluster.settled(2);
   await assertKept(cluster, ledger);
 });
+
+it("says of an agent whose log was damaged that it was, and when it is whole again", async () => {
+  await using cluster = await TestCluster.start({ size: 3 });
+  const ledger = new WriteLedger();
+  for (let i = 0; i < 20; i += 1) await ledger.write(cluster.first);
+  const victim = await cluster.follower();
+  await victim.kill("SIGKILL");
+  const [log = ""] = filesIn(path.join(victim.dataDir, "raft", "log"), /\.log$/);
+  damageMiddle(log);
+  cluster.restart(victim);
+  await cluster.ready(victim, 3);
+  await until({ what: "the cluster heard of it, and that it is over" }, async () => {
+    const { text } = await cluster.live(victim).api("GET", "/v1/events");
+    const marks = text.split("\n").filter((line) => line.includes("LogSalvaged"));
+    return marks.some((line) => line.includes("Damaged")) && marks.at(-1)?.includes("CaughtUp");
+  });
+  const { stdout } = await victim.cli(["status"]);
+  assert.match(stdout, /log +was damaged \(.*\) and started over; it is whole again/);
+  const metrics = await victim.api("GET", "/metrics");
+  assert.match(metrics.text, /muster_raft_log_salvaged 1\n/);
+  assert.match(metrics.text, /muster_raft_log_trusted 1\n/);
+  await assertKept(cluster, ledger);
+});
+
+/** What was written there and fsynced is gone, as when the disk lies. */
+function damageMiddle(file: string): void {
+  const bytes = readFileSync(file);
+  bytes.fill(0, Math.floor(bytes.length / 2), Math.floor(bytes.length / 2) + 64);
+  writeFileSync(file, bytes);
+}
 
 it.run();

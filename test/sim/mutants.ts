@@ -97,7 +97,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "swaps two voters in one step (C3 dropped)",
-    aim: reconfiguration(3, 5),
+    aim: reconfiguration(4, 6),
     edits: [
       {
         file: "consensus/core/config-change.ts",

@@ -270,5 +270,6 @@ function consensusStatus(applied: number): ConsensusStatus {
     leaderContactMs: 12.4,
     snapshotIndex: 0,
     health: "ok",
+    log: { salvaged: null, trusted: true },
   };
 }

@@ -63,6 +63,9 @@ const nodeCommand: fc.Arbitrary<Command> = fc.oneof(
     }),
   ),
   fc
+    .record({ id, damage: fc.constantFrom(null, "a hole") })
+    .map((log): Command => ({ type: "node.log", ...log })),
+  fc
     .record({ node: name, roles: rolesOf, label: fc.constantFrom(null, "r1"), version: ifVersion })
     .map(({ node, roles, label, version }) =>
       expecting({ type: "node.patch", node, roles, labels: { rack: label } }, version),

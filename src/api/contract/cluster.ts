@@ -42,6 +42,19 @@ export const statusSchema = Type.Object({
   voters: Type.Array(votingPeer),
   standbys: Type.Array(votingPeer),
   nodes: Type.Object({ total: Type.Integer(), byPhase: counts, byReachability: counts }),
+  log: Type.Optional(
+    Type.Object(
+      {
+        salvaged: Type.Union([Type.String(), Type.Null()], {
+          description: "what was wrong with this agent's log, when it was started over",
+        }),
+        trusted: Type.Boolean({
+          description: "false while it lacks what the agent had acknowledged: it does not vote",
+        }),
+      },
+      { description: "absent from agents of earlier versions" },
+    ),
+  ),
   membership: Type.Object({
     uncertain: Type.Union([
       Type.Object({

@@ -33,6 +33,7 @@ export function toStatus(context: ApiContext): Status {
     standbys: consensus === null ? [] : consensus.effective.standbys.map(voting).toSorted(byName),
     nodes: countNodes(view),
     membership: { uncertain: uncertaintyOf(view), removal: removalOf(context) },
+    log: consensus?.log ?? { salvaged: null, trusted: true },
   };
 }
 

@@ -52,9 +52,21 @@ function statusLines(status: Status): string {
     ["standbys", peers(status.standbys)],
     ["nodes", `${status.nodes.total}: ${pairs(nonZero(status.nodes.byPhase))}`],
     ["reachability", pairs(nonZero(status.nodes.byReachability))],
+    ...logLine(status),
     ...uncertainLine(status),
     ...removalLine(status),
   ]);
+}
+
+function logLine({ log }: Status): [string, string][] {
+  if (log === undefined) return [];
+  if (log.salvaged === null) {
+    return log.trusted ? [] : [["log", "catches up; this agent does not vote before"]];
+  }
+  const now = log.trusted
+    ? "it is whole again"
+    : "it votes again when the others have given it what is missing";
+  return [["log", `was damaged (${log.salvaged}) and started over; ${now}; look at the disk`]];
 }
 
 function uncertainLine({ membership }: Status): [string, string][] {

@@ -39,12 +39,20 @@ export type EnterStep =
       readonly voteFrom: LogPosition;
     };
 
+export interface LogStanding {
+  /** What was wrong with it, when it was damaged and started over at this start. */
+  readonly salvaged: string | null;
+  /** It holds all that this node had acknowledged, so the node may vote. */
+  readonly trusted: boolean;
+}
+
 export interface ConsensusStatus extends CoreStatus {
   readonly engine: EngineMode;
   /** Milliseconds since the leader was heard (0 on the leader while it has its quorum); null when never. */
   readonly leaderContactMs: number | null;
   readonly snapshotIndex: Index;
   readonly health: "ok" | "failed";
+  readonly log: LogStanding;
 }
 
 export interface ConsensusNode<R> extends Service {

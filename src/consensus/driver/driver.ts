@@ -16,7 +16,7 @@ import {
   type Term,
 } from "../core/types.ts";
 import { ConsensusError } from "../errors.ts";
-import { currentGeneration } from "../lineage/generation.ts";
+import { currentGeneration, mayVote } from "../lineage/generation.ts";
 import { type Generation, type Lineage, type LineagePromise } from "../lineage/types.ts";
 import { type Applied, type ConsensusNode, type ConsensusStatus, type EnterStep } from "./api.ts";
 import { type Engine } from "./engine.ts";
@@ -154,6 +154,10 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
       leaderContactMs: this.leaderContactMs,
       snapshotIndex: this.#keeper.engine?.snapshotIndex ?? 0,
       health: this.#failure === null ? "ok" : "failed",
+      log: {
+        salvaged: this.#keeper.salvaged,
+        trusted: mayVote(this.#keeper.lineage, { term: core.lastTerm, index: core.last }),
+      },
     };
   }
 

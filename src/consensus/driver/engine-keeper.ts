@@ -40,6 +40,7 @@ export class EngineKeeper<R> {
   /** The change under way; never rejects. */
   #changing: Promise<unknown> = Promise.resolve();
   #stopped = false;
+  #salvaged: string | null = null;
 
   constructor(options: DriverOptions, dependencies: KeeperDependencies<R>, events: EngineEvents) {
     this.#options = options;
@@ -63,6 +64,11 @@ export class EngineKeeper<R> {
     return this.#engine?.mode ?? "held";
   }
 
+  /** What was wrong with the log at the start, when it was started over. */
+  get salvaged(): string | null {
+    return this.#salvaged;
+  }
+
   get leaderLast(): Index {
     return Math.max(this.#leaderLast, this.#engine?.core.status().leaderLast ?? 0);
   }
@@ -75,6 +81,7 @@ export class EngineKeeper<R> {
       const { detail } = recovery;
       this.#deps.logger.warn({ detail }, "the log ended in an unfinished write, which was dropped");
     }
+    if (recovery.health === "salvaged") this.#salvaged = recovery.detail;
     signal.throwIfAborted();
     await unlessAborted(this.#begin(recovery), signal);
   }

@@ -24,7 +24,13 @@ it("waits for those with a place to catch up, and for the others to say that the
   const submitted: string[] = [];
   let looks = 0;
   const status = {
-    ...{ role: "leader", quorumLost: false, engine: "running", health: "ok" },
+    ...{
+      role: "leader",
+      quorumLost: false,
+      engine: "running",
+      health: "ok",
+      log: { salvaged: null, trusted: true },
+    },
     effective: { ...simpleConfiguration(["a"]), standbys: ["b"] },
     peers: new Map([["b", caughtUp]]),
   };

@@ -256,6 +256,11 @@ it(
       status.stdout,
       /removed\? +n2 says that this node was removed \(entry 812\).*token/,
     );
+    assert.not.match(status.stdout, /^ *log/m);
+    const log = { salvaged: "a hole behind 51", trusted: false };
+    cli.on("GET /v1/status", { body: { ...seen, log } });
+    const damaged = await cli.run(["status"]);
+    assert.match(damaged.stdout, /log +was damaged \(a hole behind 51\).*votes again when/);
     const modeWithout = async (...names: string[]): Promise<string> => {
       const missing = names.map((name) => ({ id: `peer-${name}`, name }));
       const changed = { ...cluster, conflicts: 1, missing };

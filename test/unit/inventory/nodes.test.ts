@@ -200,4 +200,17 @@ it("does not let a job call roles configured that changed while it was at work",
   assert.equal([found?.status, found?.reason], ["Unknown", "RolesChanged"]);
 });
 
+it("marks a node whose agent started its log over, until it is whole again", () => {
+  const inventory = cluster("n1");
+  const conditions = () => inventory.view.node("n1")?.conditions.map(({ type }) => type);
+  inventory.ok({ type: "node.log", id: peer("n1"), damage: "a hole behind entry 51" });
+  const [mark] = inventory.view.node("n1")?.conditions ?? [];
+  assert.is(`${mark?.type} ${mark?.status} ${mark?.reason}`, "LogSalvaged True Damaged");
+  assert.match(mark?.message ?? "", /a hole behind entry 51/);
+  inventory.ok({ type: "node.log", id: peer("n1"), damage: null });
+  assert.equal(conditions(), []);
+  inventory.refused({ type: "node.log", id: peer("n9"), damage: null }, "NOT_FOUND");
+  inventory.refused({ type: "node.log", id: peer("n1"), damage: "x".repeat(2000) }, "INVALID");
+});
+
 it.run();

@@ -67,7 +67,12 @@ class Bench {
       ...{ ...log, role, term: 1, vote: null, leader, relayed: false, persisted: applied },
       ...{ leaderLast: applied, effective: emptyConfiguration, committed: emptyConfiguration },
       ...{ quorumLost: false, transferee: null, peers: new Map(), engine: "running" },
-      ...{ leaderContactMs: 7, snapshotIndex: 0, health: "ok" },
+      ...{
+        leaderContactMs: 7,
+        snapshotIndex: 0,
+        health: "ok",
+        log: { salvaged: null, trusted: true },
+      },
     };
   }
 
