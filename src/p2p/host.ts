@@ -241,8 +241,8 @@ export class MeshHost implements Service {
   }
 
   /**
-   * A peer did not answer in time. If its connections are dead, they are closed within seconds: the kernel would try for
-   * minutes, more and more seldom, and when the network is whole again all would wait for its next attempt.
+   * A peer did not answer in time. If its connections are dead, they are closed within seconds: the kernel would
+   * try for minutes, more and more seldom, and when the network is whole again all would wait for its next attempt.
    */
   doubt(peer: PeerId): void {
     const mine = this.#table.list().filter((one) => one.peer === peer);

@@ -1,6 +1,6 @@
 /**
  * Histories of a cluster that split: inside one generation all of Raft holds, so what it answered is linearizable by
- * itself, whatever others did meanwhile. Between two of them nothing is promised but that no acknowledged write is lost.
+ * itself, whatever others did meanwhile. Between two nothing is promised but that no acknowledged write is lost.
  *
  * A generation begins with what its parent left, and a merge writes what another one wrote: so a value of another
  * generation may appear in it once, at any time after it was written there. What nobody has an answer to may have

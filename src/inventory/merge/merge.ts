@@ -1,6 +1,6 @@
 /**
- * Two histories become one, in one entry: nobody ever sees half a merge, but of one that is too large for that. Pure and deterministic; a refusal or a
- * surprise leaves no trace (the caller rolls back).
+ * Two histories become one, in one entry: nobody ever sees half a merge, but of one that is too large for that. Pure
+ * and deterministic; a refusal or a surprise leaves no trace (the caller rolls back).
  */
 import { type PeerId } from "../../base/ids.ts";
 import { type GenerationRef } from "../../consensus/lineage/types.ts";
