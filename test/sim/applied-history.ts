@@ -134,7 +134,7 @@ export class AppliedHistory {
     if (envelope === null || result?.ok !== true) return;
     const { command } = envelope;
     const at = { history, index };
-    if (command.type === "merge.page") this.#ledger.merged(machine.view, at);
+    if (command.type === "merge.page") this.#ledger.merged(machine.view, at, command.forkIndex);
     if (command.type === "var.put" && result.index === index) {
       this.#ledger.applied(command.key, String(command.value), at);
     }

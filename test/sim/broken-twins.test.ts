@@ -1,6 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { onMacrotask } from "./drain.ts";
+import { generationMutants } from "./generation-mutants.ts";
 import { loadTwin } from "./mutant-loader.ts";
 import { mutants } from "./mutants.ts";
 import { type RunOptions, type RunResult, run } from "./scenario.ts";
@@ -18,18 +19,21 @@ async function hunt(options: Omit<RunOptions, "seed">): Promise<RunResult | null
   return null;
 }
 
-for (const [slot, { name, edits, aim, direct = false }] of mutants.entries()) {
+const twins = [...mutants, ...generationMutants];
+
+for (const [slot, { name, edits, profile, aim, direct = false }] of twins.entries()) {
   it(`catches an agent that ${name}`, async () => {
     const production = await loadTwin(name, edits, slot);
-    const caught = await hunt({ production, profile: aim, direct });
+    const caught = await hunt({ production, name: profile ?? "safety", profile: aim, direct });
     assert.ok(caught !== null, `no violation in ${maxSeeds} runs`);
   });
 }
 
 it("finds nothing wrong with production in the same runs", async () => {
-  for (const aim of new Set(mutants.map((mutant) => mutant.aim))) {
+  for (const { aim, profile } of new Map(twins.map((twin) => [twin.aim, twin])).values()) {
     for (let seed = 1; seed <= 3; seed += 1) {
-      const { violation } = await onMacrotask(() => run({ seed, profile: aim }));
+      const options = { seed, name: profile ?? "safety", profile: aim } as const;
+      const { violation } = await onMacrotask(() => run(options));
       assert.is(violation, null, `seed ${seed}`);
     }
   }

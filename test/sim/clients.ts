@@ -29,6 +29,8 @@ interface Write {
   readonly called: number;
   /** Where it was asked for last. */
   history: History;
+  /** It was asked for in another generation before, and may have been carried out there. */
+  elsewhere: boolean;
   attempts: number;
   /** An attempt may have been carried out. */
   maybe: boolean;
@@ -135,6 +137,7 @@ export class Clients {
       idempotency: this.#random.below(3) > 0 ? { key: value, digest: value } : null,
       called: this.#cluster.clock.events,
       history: path,
+      elsewhere: false,
       attempts: 0,
       maybe: false,
     };
@@ -143,6 +146,7 @@ export class Clients {
 
   #attempt(write: Write, process: SimProcess): void {
     write.attempts += 1;
+    write.elsewhere ||= write.history !== process.path;
     write.history = process.path;
     const end = this.#once(write.client, () => this.#unknown(write), true);
     const options = { by: "operator", idempotency: write.idempotency, timeoutMs };
@@ -174,10 +178,11 @@ export class Clients {
     const { command, from } = write;
     const { key } = command;
     const value = String(command.value);
+    const moved = write.elsewhere || path !== write.history;
     if (result.ok) {
       this.#isInHistory(write, result.index, path);
       this.#cluster.ledger.acknowledged({ key, value });
-      if (path !== write.history) {
+      if (moved) {
         // Written here or there: each must have it or be told of it, but neither says when.
         this.#giveUp(write);
         return;
@@ -185,7 +190,7 @@ export class Clients {
       const version = versionIn(result) ?? result.index;
       this.#know(write.client, key, path, { value, version });
       this.#done(write, opOf(key, value, from, true));
-    } else if (result.code === "VERSION_MISMATCH" && from !== undefined && path === write.history) {
+    } else if (result.code === "VERSION_MISMATCH" && from !== undefined && !moved) {
       this.#done(write, { f: "swap", key, from, value, swapped: false });
     } else if (write.maybe || result.code !== "MEMBER_EVICTED") {
       this.#unknown(write);

@@ -2,7 +2,7 @@
  * What must hold where a history becomes several, and several become one (consensus.md, G1 to G5 and G7). The observer
  * sees every change of lineage as it is asked of a disk and as it is found again, and every answer that says so.
  */
-import { canonicalJson, type Json } from "../../src/base/json.ts";
+import { canonicalJson } from "../../src/base/json.ts";
 import { EntryType, type Entry, type Index, type NodeId } from "../../src/consensus/core/types.ts";
 import { type LogWrite } from "../../src/consensus/driver/ports.ts";
 import { currentGeneration } from "../../src/consensus/lineage/generation.ts";
@@ -175,5 +175,5 @@ function name({ generation: { n, id } }: History): string {
 }
 
 function same(a: Lineage, b: Lineage): boolean {
-  return a === b || canonicalJson(a as unknown as Json) === canonicalJson(b as unknown as Json);
+  return a === b || canonicalJson(a) === canonicalJson(b);
 }

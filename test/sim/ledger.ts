@@ -14,6 +14,7 @@ interface Place {
   readonly index: Index;
   /** A journal keeps what it has; what a frozen agent applied last may be in no other history. */
   readonly kind: "state" | "journal" | "tail";
+  readonly merged: boolean;
 }
 
 /** What was acknowledged. */
@@ -36,25 +37,43 @@ export class Ledger {
   }
 
   applied(key: string, value: string, at: Pick<Place, "history" | "index">): void {
-    this.#add(key, { value, ...at, kind: "state" });
+    this.#add(key, { value, ...at, kind: "state", merged: false });
   }
 
   /** By a frozen agent: it gives the winner this, committed or not. */
   appliedLast(key: string, value: string, at: Pick<Place, "history" | "index">): void {
-    this.#add(key, { value, ...at, kind: "tail" });
+    this.#add(key, { value, ...at, kind: "tail", merged: false });
   }
 
   /** A merge was applied at `index`: what it wrote has that index as its version. */
-  merged(view: InventoryView, { history, index }: Pick<Place, "history" | "index">): void {
+  merged(
+    view: InventoryView,
+    { history, index }: Pick<Place, "history" | "index">,
+    forkIndex: Index,
+  ): void {
+    requireOnce(view);
+    const journal = new Set(view.journal().map(({ winnerValue }) => valueIn(winnerValue)));
     for (const { key, value, version } of view.variables()) {
       if (version !== index) continue;
-      this.#add(key, { value: String(value), history, index, kind: "state" });
+      const before = this.#writtenBefore(key, { history, index });
+      require(before === null || before.index <= forkIndex || journal.has(before.value), () =>
+        `the merge at ${index} overwrites "${before?.value ?? ""}" of ${key}, which this history wrote`);
+      this.#add(key, { value: String(value), history, index, kind: "state", merged: true });
     }
     for (const { key, loserValue, version } of view.journal()) {
       const value = valueIn(loserValue);
       if (version !== index || value === null) continue;
-      this.#add(key.slice("var/".length), { value, history, index, kind: "journal" });
+      this.#add(key.slice("var/".length), { value, history, index, kind: "journal", merged: true });
     }
+  }
+
+  /** The last write of this path's own clients. */
+  #writtenBefore(key: string, { history, index }: Pick<Place, "history" | "index">): Place | null {
+    const places = this.#ofKey.get(key) ?? [];
+    const isBefore = (one: Place): boolean =>
+      one.kind === "state" && one.index < index && history.holds(one.history, one.index);
+    const last = places.filter(isBefore).sort((a, b) => b.index - a.index)[0];
+    return last === undefined || last.merged ? null : last;
   }
 
   /** Was it written on this path, or merged into it? */
@@ -103,6 +122,18 @@ export class Ledger {
     const all = this.#ofKey.get(key) ?? [];
     this.#ofKey.set(key, all);
     all.push(place);
+  }
+}
+
+/** What came from another history came once, whoever brought it. */
+function requireOnce(view: InventoryView): void {
+  const known = new Set<string>();
+  for (const { at, type, subject, message, data } of view.events(0, Infinity)) {
+    const { generation, originalIndex } = data;
+    if (originalIndex === undefined) continue;
+    const mark = JSON.stringify([generation, originalIndex, at, type, subject, message]);
+    require(!known.has(mark), () => `the event ${mark} was merged twice`);
+    known.add(mark);
   }
 }
 

@@ -9,6 +9,7 @@ import {
   leadersDieYoung,
   lostAnswers,
   powerCuts,
+  type ProfileName,
   reconfiguration,
   sleepyLeaders,
   slowDisks,
@@ -18,6 +19,7 @@ export interface Mutant {
   readonly name: string;
   readonly edits: readonly Edit[];
   /** The runs in which it shows. */
+  readonly profile?: ProfileName;
   readonly aim: Aim;
   /** False: the observer looks at consequences only, not at whether acknowledgements wait for the disk. */
   readonly direct?: boolean;

@@ -38,6 +38,28 @@ export function mergeProfile(drawn: Profile, random: Random): Profile {
   };
 }
 
+/** Changes to `mergeProfile` that aim at one part: a plain split, and deaths in the middle of what follows. */
+export function oneSplit(drawn: Profile): Profile {
+  return {
+    ...drawn,
+    net: { ...drawn.net, lossChance: 0.05, fifo: false },
+    faults: { ...calm, power: 6000, kill: 6000 },
+    killAtChange: 0.2,
+    workload: { clients: 4, thinkMs: 60, keys: 2, alone: 0.3 },
+  };
+}
+
+/** Of two machines one loses its disk while the other has just taken what it has not heard to be committed. */
+export function oneHostWiped(drawn: Profile): Profile {
+  return {
+    ...drawn,
+    chaosMs: 40_000,
+    faults: { ...calm, wipe: 6000 },
+    core: { ...drawn.core, heartbeatTicks: 3 },
+    workload: { clients: 6, thinkMs: 150, keys: 1, alone: 0.7 },
+  };
+}
+
 /** How so many machines fall apart. */
 const shapes: { readonly [nodes: number]: readonly (readonly number[])[] } = {
   2: [[1, 1]],

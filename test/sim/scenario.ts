@@ -140,7 +140,8 @@ function recover({ cluster, operator }: Stage): void {
     node.start();
   }
   const before = cluster.invariants.commit;
-  const patienceMs = cluster.profile.survivor === null ? 25_000 : 90_000;
+  // An agent that started into silence waits two minutes, before it knows other settings.
+  const patienceMs = cluster.profile.survivor === null ? 25_000 : 200_000;
   const led = cluster.runUntil(() => cluster.invariants.commit > before + 1, patienceMs);
   require(led, () => "liveness: nothing is committed after everything healed");
   const { survivor } = cluster.profile;
