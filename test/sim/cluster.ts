@@ -46,6 +46,7 @@ export class SimCluster implements Switchboard {
   readonly #views = new Map<NodeId, NodeView>();
   readonly #slots = new Map<NodeId, number>();
   #violation: Error | null = null;
+  #hasSurvivorMode: boolean;
   /** Told when a node wins an election. */
   onLeader: (node: SimNode) => void = () => {};
   /** Told when a node changes its generation, or is given a page of a merge. */
@@ -61,6 +62,7 @@ export class SimCluster implements Switchboard {
     const { seed, profile, production } = options;
     this.profile = profile;
     this.encoded = profile.encoded;
+    this.#hasSurvivorMode = profile.survivor !== null;
     this.trace = new Trace(this.clock, options.traceLines);
     this.network = new SimNetwork(profile.net, {
       clock: this.clock,
@@ -87,6 +89,7 @@ export class SimCluster implements Switchboard {
             random: stream(seed, 100 + slot),
             voters: ids.slice(0, profile.voters),
             isAlive: (id) => this.#isAlive(slot, id),
+            hasSurvivorMode: () => this.#hasSurvivorMode,
             reachable: () => this.#reachable(slot),
             onChange: () => this.onChange(this.nodes[slot] as SimNode),
             onLeader: () => this.onLeader(this.nodes[slot] as SimNode),
@@ -173,6 +176,13 @@ export class SimCluster implements Switchboard {
       if (this.clock.nowMs >= end) return false;
       this.runFor(50);
     }
+  }
+
+  /** From now on all agents have survivor mode, whatever the profile says. */
+  rescue(): void {
+    this.trace.add(() => "survivor mode is there");
+    this.#hasSurvivorMode = true;
+    for (const { process } of this.nodes) process?.gainSurvivorMode();
   }
 
   /** Where everybody stands: for the report of a failure. */

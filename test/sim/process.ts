@@ -51,6 +51,7 @@ export interface ProcessParts {
   /** Voters of the first configuration; null for an agent that joins. */
   readonly bootstrap: readonly NodeId[] | null;
   readonly isAlive: (id: NodeId) => boolean;
+  readonly hasSurvivorMode: () => boolean;
   /** Peers that answer its probes now. */
   readonly reachable: () => readonly NodeId[];
   /** A change of generation begins, or a page of a merge arrives: an interesting moment. */
@@ -72,8 +73,7 @@ export class SimProcess implements Endpoint {
   readonly consensus: MeasuredConsensusNode<CommandResult>;
   readonly submitter: Submitter<CommandResult>;
   readonly writer: InventoryWriter;
-  /** Null in profiles without survivor mode. */
-  readonly survivor: Survivor | null;
+  #survivor: Survivor | null;
   readonly #autopilot: Autopilot;
   readonly #parts: ProcessParts;
   /** Start is over: everything known to be committed was applied. */
@@ -95,11 +95,23 @@ export class SimProcess implements Endpoint {
       { agent: asPeerId(this.id), starts: disk.starts },
       { clock: life, submit: (request, timeoutMs) => submitter.submit(request, timeoutMs) },
     );
-    this.survivor = parts.profile.survivor === null ? null : new Survivor(this, parts);
+    this.#survivor = parts.hasSurvivorMode() ? new Survivor(this, parts) : null;
     this.#autopilot = new production.Autopilot(
       { self: this.id, limits: parts.profile.autopilot },
       { node: this.consensus, members: this.#members(), clock: life, logger: silentLogger },
     );
+  }
+
+  /** Null without survivor mode. */
+  get survivor(): Survivor | null {
+    return this.#survivor;
+  }
+
+  /** As a newer agent, which has survivor mode, would go on from here. */
+  gainSurvivorMode(): void {
+    if (this.#survivor !== null) return;
+    this.#survivor = new Survivor(this, this.#parts);
+    if (this.started) void this.#survivor.start();
   }
 
   /** The history it is in. */

@@ -128,7 +128,8 @@ export class SimTransport implements RaftTransport {
     for await (const chunk of read(accepted.offset)) {
       const arrived = !signal.aborted && (await this.#travel(to)) && peer.life.alive;
       if (!arrived || signal.aborted) {
-        void this.#at(peer, () => accepted.abort());
+        // A peer that died, too, is told nothing any more.
+        this.#at(peer, () => accepted.abort()).catch(() => undefined);
         return false;
       }
       await this.#at(peer, () => accepted.write(chunk));
