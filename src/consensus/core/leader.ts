@@ -109,6 +109,11 @@ function refused(state: CoreState, { progress, message }: Answer): void {
   const { from, index, hintIndex, hintTerm } = message;
   // Skip all of the leader's entries with a term the follower cannot have at its hint (§5.3, end).
   const hint = hintTerm > 0 ? state.log.possibleMatch(hintIndex, hintTerm).index : hintIndex;
+  if (progress.isDoubtful(index, hint)) {
+    progress.becomeProbe();
+    sendAppend(state, from, progress);
+    return;
+  }
   if (!progress.regress(index, hint) && !progress.backtrack(index, hint)) return;
   assert(progress.next <= index + 1, "a refusal never moves next forward");
   if (progress.state === "replicate") progress.becomeProbe();

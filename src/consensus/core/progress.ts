@@ -129,6 +129,14 @@ export class Progress {
     return true;
   }
 
+  /**
+   * In a pipeline, the follower refused what it had acknowledged. Most likely it started over with an empty log, over
+   * the same connection; if the refusal is only old, asking once more costs nothing but the pipeline.
+   */
+  isDoubtful(rejected: Index, hint: Index): boolean {
+    return this.state === "replicate" && rejected <= this.match && hint < this.match;
+  }
+
   isBlocked(): boolean {
     return this.state === "snapshot" || this.paused || this.loading !== null;
   }

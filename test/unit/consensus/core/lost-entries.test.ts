@@ -11,7 +11,10 @@ const it = suite("consensus: lost entries");
 const voters = ["a", "b", "c"];
 
 /** Leader a with four commands; then c comes back with an empty log. */
-function forgetful(): { readonly network: TestNetwork; readonly voteFrom: LogPosition } {
+function forgetful(connection: "closed" | "kept" = "closed"): {
+  readonly network: TestNetwork;
+  readonly voteFrom: LogPosition;
+} {
   const network = new TestNetwork({ voters });
   network.elect("a");
   network.core("a").propose(["1", "2", "3", "4"].map(text));
@@ -24,7 +27,7 @@ function forgetful(): { readonly network: TestNetwork; readonly voteFrom: LogPos
   };
   const options = { ...defaultCoreOptions, random: () => 0.5, self: "c", voteFrom };
   network.nodes.set("c", newTestNode(options, recovered));
-  network.core("a").unreachable("c", "closed");
+  if (connection === "closed") network.core("a").unreachable("c", "closed");
   return { network, voteFrom };
 }
 
@@ -35,6 +38,14 @@ it("is found by heartbeats alone, and gets everything again", () => {
   assert.is(c.core.status().last, 5);
   assert.equal(c.applied.map(textOf).filter(Boolean), ["1", "2", "3", "4"]);
   assert.is(network.core("a").status().peers.get("c")?.match, 5);
+});
+
+it("is found when its connection stayed too, as its process did", () => {
+  const { network } = forgetful("kept");
+  network.tick(defaultCoreOptions.heartbeatTicks * 4, "a");
+  const c = network.node("c");
+  assert.is(c.core.status().last, 5);
+  assert.equal(c.applied.map(textOf).filter(Boolean), ["1", "2", "3", "4"]);
 });
 
 it("counts for new entries as soon as it has them", () => {

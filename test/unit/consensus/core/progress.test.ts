@@ -82,12 +82,12 @@ it("next stays above match whatever the hint says", () => {
 
 it("a follower that lost what it had acknowledged is sent it again", () => {
   const progress = replicating(20);
-  assert.is(
-    progress.regress(20, 5),
-    false,
-    "a pipeline never lost anything: its connection would have closed",
-  );
+  assert.is(progress.regress(20, 5), false, "in a pipeline the refusal may be an old one");
+  assert.is(progress.isDoubtful(20, 20), false, "nothing is lost");
+  assert.is(progress.isDoubtful(21, 5), false, "not about what it had acknowledged");
+  assert.is(progress.isDoubtful(20, 5), true);
   progress.becomeProbe();
+  assert.is(progress.isDoubtful(20, 5), false, "it is asked already");
   assert.is(progress.regress(25, 5), false, "not about what it had acknowledged");
   assert.is(progress.regress(20, 20), false, "nothing is lost");
   assert.is(progress.regress(20, 5), true);
