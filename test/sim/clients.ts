@@ -205,7 +205,8 @@ export class Clients {
     const there =
       applied?.type === "var.put" && applied.key === command.key && applied.value === command.value;
     // An answer that came with a merge says where that was.
-    const merged = this.#cluster.ledger.isIn(String(command.value), path);
+    const receipt = { key: command.key, value: String(command.value) };
+    const merged = this.#cluster.ledger.isKept(receipt, path);
     require(there || (this.#cluster.profile.survivor !== null && merged), () =>
       `the write of "${String(command.value)}" was acknowledged, but entry ${index} is not it`);
   }

@@ -86,7 +86,7 @@ export class Ledger {
   /** As `isIn`, or something was that overwrote it where it was. */
   isKept({ key, value }: Receipt, path: History): boolean {
     if (this.isIn(value, path)) return true;
-    const places = (this.#places.get(value) ?? []).filter(({ kind }) => kind === "state");
+    const places = (this.#places.get(value) ?? []).filter(({ kind }) => kind !== "journal");
     const others = this.#ofKey.get(key) ?? [];
     return places.some((place) =>
       others.some(
