@@ -6,6 +6,7 @@ import { writeFile } from "node:fs/promises";
 import os from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { help, misused, understood, whole } from "../test/support/tool-options.ts";
 import { type Experiment, type Row, type Settings } from "./experiment.ts";
 import { failover } from "./experiments/failover.ts";
 import { reads, writes } from "./experiments/http-load.ts";
@@ -39,36 +40,46 @@ async function carryOut(experiment: Experiment, settings: Settings): Promise<Out
   return { experiment: name, about, load, rows, skipped };
 }
 
+/** @throws Error */
+function chosen(given: readonly string[]): readonly Experiment[] {
+  const strange = given.find(
+    (one) => one !== "all" && !experiments.some(({ name }) => name === one),
+  );
+  if (strange !== undefined) throw new Error(`There is no experiment "${strange}"`);
+  return experiments.filter(({ name }) => given.includes(name) || given.includes("all"));
+}
+
 function print(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: "string", default: "3" },
-    seconds: { type: "string", default: "5" },
-    clients: { type: "string", default: "1,16,128,1000" },
-    entries: { type: "string" },
-    json: { type: "string" },
-  },
-});
-const wanted = experiments.filter(
-  ({ name }) => positionals.includes(name) || positionals.includes("all"),
-);
-const settings: Settings = {
-  rounds: Number(values.rounds),
-  seconds: Number(values.seconds),
-  clients: values.clients.split(",").map(Number),
-  entries: values.entries === undefined ? null : Number(values.entries),
-  note: (text) => process.stderr.write(`  ${text}\n`),
-};
-if (wanted.length === 0) {
-  print(`usage: npm run bench -- EXPERIMENT… [--rounds N] [--seconds N] [--clients 1,16,128,1000]
+const usage = `usage: npm run bench -- EXPERIMENT… [--rounds N] [--seconds N] [--clients 1,16,128,1000]
                             [--entries N] [--json FILE]
-experiments: all, ${names}`);
-  process.exitCode = 2;
-}
+experiments: all, ${names}
+`;
+const { values, wanted, settings } = understood(usage, () => {
+  const parsed = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: "string", default: "3" },
+      seconds: { type: "string", default: "5" },
+      clients: { type: "string", default: "1,16,128,1000" },
+      entries: { type: "string" },
+      json: { type: "string" },
+      help,
+    },
+  });
+  const { rounds, seconds, clients, entries } = parsed.values;
+  const settings: Settings = {
+    rounds: whole("rounds", rounds, 1),
+    seconds: whole("seconds", seconds, 1),
+    clients: clients.split(",").map((count) => whole("clients", count, 1)),
+    entries: entries === undefined ? null : whole("entries", entries, 1),
+    note: (text) => process.stderr.write(`  ${text}\n`),
+  };
+  return { ...parsed, wanted: chosen(parsed.positionals), settings };
+});
+if (wanted.length === 0) misused(usage, "Which experiment?");
 const outcomes: Outcome[] = [];
 for (const experiment of wanted) outcomes.push(await carryOut(experiment, settings));
 if (values.json !== undefined) {

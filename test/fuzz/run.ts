@@ -1,17 +1,27 @@
 /** `npm run fuzz -- --inputs N --seed S`: prints how many inputs each decoder took. */
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { help, understood, whole } from "../support/tool-options.ts";
 import { fuzz } from "./fuzz.ts";
 
-const { values } = parseArgs({
-  options: {
-    inputs: { type: "string", default: "1000000" },
-    seed: { type: "string", default: "1" },
-  },
+const usage = `usage: npm run fuzz -- [--inputs N] [--seed S]
+
+Gives each decoder N inputs (default 1000000) drawn from seed S (default 1), and prints how many it took.
+`;
+const { values, inputs, seed } = understood(usage, () => {
+  const parsed = parseArgs({
+    options: {
+      inputs: { type: "string", default: "1000000" },
+      seed: { type: "string", default: "1" },
+      help,
+    },
+  });
+  const { inputs, seed } = parsed.values;
+  return { ...parsed, inputs: whole("inputs", inputs, 1), seed: whole("seed", seed) };
 });
 const begun = performance.now();
 const before = process.memoryUsage().heapUsed;
-const rows = fuzz({ inputs: Number(values.inputs), seed: Number(values.seed) });
+const rows = fuzz({ inputs, seed });
 const seconds = (performance.now() - begun) / 1000;
 for (const { target, inputs, taken } of rows) {
   process.stdout.write(`${target.padEnd(14)} ${inputs} inputs, ${taken} well-formed\n`);

@@ -1,44 +1,54 @@
-/**
- * Runs simulations from the command line:
- *   npm run sim -- --seed 17 [--profile swarm] [--lines 400]   replays one run and prints its end
- *   npm run sim -- --seed 17 --profile swarm --shrink          finds out which faults and how many events it takes
- *   npm run sim -- --from 1 --to 5000 [--profile swarm] [--state FILE]
- *                                                              searches; with FILE it goes on where it was stopped
- * Without --profile, seeds take turns through all of them.
- */
+/** Runs simulations from the command line: see `usage`. */
 import { execFileSync } from "node:child_process";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { help, misused, understood, whole } from "../support/tool-options.ts";
 import { onMacrotask } from "./drain.ts";
 import { isProfileName, type ProfileName, profileNames } from "./profiles.ts";
 import { type RunOptions, type RunResult, run } from "./scenario.ts";
 import { shrink } from "./shrink.ts";
 
-const { values } = parseArgs({
-  options: {
-    seed: { type: "string" },
-    from: { type: "string", default: "1" },
-    to: { type: "string" },
-    profile: { type: "string" },
-    ms: { type: "string" },
-    lines: { type: "string", default: "200" },
-    state: { type: "string" },
-    shrink: { type: "boolean", default: false },
-  },
-});
+const usage = `usage: npm run sim -- --seed N [--profile NAME] [--ms N] [--lines N] [--shrink]
+       npm run sim -- --from A --to B [--profile NAME] [--ms N] [--lines N] [--state FILE]
+
+The first replays one run and prints its end when something is wrong; the second searches, and exits with 1 when it
+found something.
+
+  --profile  ${profileNames.join(", ")}
+             (default: seeds take turns through all of them)
+  --ms       virtual milliseconds of chaos
+  --lines    so many of the last events are printed (default 200)
+  --shrink   find out which faults, and how many events, the failure takes
+  --state    what was done is written to FILE after each run, and a search goes on from there
+`;
+
+const { values } = understood(usage, () =>
+  parseArgs({
+    options: {
+      seed: { type: "string" },
+      from: { type: "string", default: "1" },
+      to: { type: "string" },
+      profile: { type: "string" },
+      ms: { type: "string" },
+      lines: { type: "string", default: "200" },
+      state: { type: "string" },
+      shrink: { type: "boolean", default: false },
+      help,
+    },
+  }),
+);
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
 
 function optionsOf(seed: number): RunOptions & { readonly name: ProfileName } {
   const { profile, ms, lines } = values;
   if (profile !== undefined && !isProfileName(profile)) {
-    print(`There is no profile "${profile}": take one of ${profileNames.join(", ")}.`);
-    process.exit(2);
+    misused(usage, `There is no profile "${profile}": take one of ${profileNames.join(", ")}`);
   }
   const turn = profileNames[seed % profileNames.length] ?? "safety";
-  const chaos = ms === undefined ? {} : { chaosMs: Number(ms) };
-  return { seed, name: profile ?? turn, traceLines: Math.max(1, Number(lines)), ...chaos };
+  const chaos = ms === undefined ? {} : { chaosMs: whole("ms", ms) };
+  return { seed, name: profile ?? turn, traceLines: whole("lines", lines, 1), ...chaos };
 }
 
 const play = (options: RunOptions): Promise<RunResult> => onMacrotask(() => run(options));
@@ -84,8 +94,8 @@ function save(file: string | undefined, progress: Progress): void {
   renameSync(`${file}.new`, file);
 }
 
-async function search(to: number): Promise<void> {
-  const progress = load(values.state, Number(values.from));
+async function search(from: number, to: number): Promise<void> {
+  const progress = load(values.state, from);
   const begun = performance.now();
   const before = progress.virtualMs;
   for (; progress.next <= to; progress.next += 1) {
@@ -128,5 +138,17 @@ async function replay(seed: number): Promise<void> {
   process.exitCode = 1;
 }
 
-if (values.seed === undefined) await search(Number(values.to ?? values.from));
-else await replay(Number(values.seed));
+const { from, to = from, seed: only } = values;
+const [first, last, seed] = bounds();
+if (only === undefined) await search(first, last);
+else await replay(seed);
+
+/** Also of the other numbers: nothing is begun with what is not understood. */
+function bounds(): readonly [first: number, last: number, seed: number] {
+  try {
+    optionsOf(0);
+    return [whole("from", from), whole("to", to), whole("seed", only ?? "0")];
+  } catch (error) {
+    return misused(usage, (error as Error).message);
+  }
+}

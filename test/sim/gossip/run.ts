@@ -1,9 +1,7 @@
-/**
- * Runs experiments and prints a table and JSON for each:
- *   node test/sim/gossip/run.ts --experiment S3 [--experiment S8 …] [--seeds 20] [--full]
- */
+/** Runs experiments and prints a table and JSON for each: see `usage`. */
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { help, misused, understood, whole } from "../../support/tool-options.ts";
 import { s1 } from "./experiments/convergence.ts";
 import { s3, s4, s6 } from "./experiments/detection.ts";
 import { s10, s12, s8, s9 } from "./experiments/faults.ts";
@@ -18,17 +16,27 @@ const experiments: Readonly<Record<string, Experiment>> = {
   ...{ S9: s9, S10: s10, S11: s11, S12: s12, S13: s13, S14: s14, S15: s15, S16: s16 },
 };
 
-const { values } = parseArgs({
-  options: {
-    experiment: { type: "string", multiple: true },
-    seeds: { type: "string", default: "3" },
-    full: { type: "boolean", default: false },
-  },
+const usage = `usage: npm run sim:gossip -- [--experiment NAME …] [--seeds N] [--full]
+
+  --experiment  of ${Object.keys(experiments).join(", ")} (default: all)
+  --seeds       how many runs of each (default 3)
+  --full        in the sizes of the design, which takes long
+`;
+const { values, count } = understood(usage, () => {
+  const parsed = parseArgs({
+    options: {
+      experiment: { type: "string", multiple: true },
+      seeds: { type: "string", default: "3" },
+      full: { type: "boolean", default: false },
+      help,
+    },
+  });
+  return { ...parsed, count: whole("seeds", parsed.values.seeds, 1) };
 });
-const seeds = Array.from({ length: Number(values.seeds) }, (_, at) => at + 1);
+const seeds = Array.from({ length: count }, (_, at) => at + 1);
 for (const id of values.experiment ?? Object.keys(experiments)) {
   const experiment = experiments[id];
-  if (experiment === undefined) throw new Error(`there is no experiment "${id}"`);
+  if (experiment === undefined) misused(usage, `There is no experiment "${id}"`);
   const begun = performance.now();
   const report = experiment({ seeds, full: values.full });
   const seconds = (performance.now() - begun) / 1000;
