@@ -144,7 +144,7 @@ class SimOpenFile implements OpenFile {
       const end = position + length;
       // Never in place: the old content may be what is durable.
       if (position === 0 && end >= node.content.byteLength) {
-        node.content = Buffer.from(bytes.subarray(offset, offset + length));
+        node.content = Buffer.copyBytesFrom(bytes, offset, length);
       } else {
         const content = Buffer.alloc(Math.max(end, node.content.byteLength));
         node.content.copy(content);

@@ -97,6 +97,7 @@ export function partitionMerge({ cluster, nemesis, seed }: Stage): void {
     // At times they fall apart again before they have become one.
     cluster.runFor(1000 + random.float() * 12_000);
   }
+  cluster.runFor(Math.max(0, cluster.profile.chaosMs - cluster.clock.nowMs));
 }
 
 function fallApart({ nodes }: SimCluster, random: Random): readonly (readonly SimNode[])[] {

@@ -5,10 +5,10 @@ import { type ProfileName, profileNames, reconfiguration } from "./profiles.ts";
 
 const it = suite("sim: raft, profiles");
 
-/** With those of raft.test.ts a thousand runs of about 60 virtual seconds. */
+/** With those of raft.test.ts a thousand runs of 60 virtual seconds. */
 const seedsOf: { readonly [N in Exclude<ProfileName, "safety">]: number } = {
-  ...{ liveness: 130, swarm: 130, "sequential-death": 40, "two-node": 80, "bit-rot": 100 },
-  "partition-merge": 100,
+  ...{ liveness: 140, swarm: 200, "sequential-death": 40, "two-node": 120, "bit-rot": 80 },
+  "partition-merge": 80,
 };
 
 for (const name of profileNames) {
@@ -16,8 +16,36 @@ for (const name of profileNames) {
   it(`keeps every promise in profile ${name}`, async () => {
     const results = await playAll(name, 1, seedsOf[name]);
     assert.ok(sum(results, ({ commit }) => commit) > 30 * results.length, "entries were committed");
+    if (name !== "partition-merge") return;
+    const { length } = results;
+    assert.ok(sum(results, ({ generations }) => generations.forced) > length, "histories parted");
+    assert.ok(sum(results, ({ generations }) => generations.reset) > length / 2, "and met again");
   });
 }
+
+/** What each of these found is mended; so are the simulator's own errors. */
+const once: readonly (readonly [seed: number, name: ProfileName])[] = [
+  // A wiped disk took a voter along, while the configuration changed: a forced generation goes on.
+  ...([
+    [1598, "swarm"],
+    [2030, "swarm"],
+    [6623, "bit-rot"],
+    [8658, "safety"],
+  ] as const),
+  ...([
+    [10_938, "safety"],
+    [10_976, "swarm"],
+    [2855, "bit-rot"],
+  ] as const),
+  // An export of nothing was refused for ever; a member that started over got no entry any more.
+  ...[26, 27, 309, 368].map((seed) => [seed, "partition-merge"] as const),
+  // An answer that came with a merge; a conditional write tried in two generations.
+  ...[53, 134, 402, 439].map((seed) => [seed, "partition-merge"] as const),
+];
+
+it("keeps them where they were broken once", async () => {
+  for (const [seed, name] of once) await play({ seed, name });
+});
 
 it("keeps them when configurations change all the time and the network breaks meanwhile", async () => {
   for (const [voters, nodes] of [

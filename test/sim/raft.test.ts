@@ -6,7 +6,7 @@ import { play, playAll, sum } from "./played.ts";
 const it = suite("sim: raft");
 
 it("keeps every promise under mixtures of all faults, and recovers", async () => {
-  const results = await playAll("safety", 1, 520);
+  const results = await playAll("safety", 1, 340);
   const struck = new Set(results.flatMap((result) => [...result.struck.keys()]));
   // A run that did nothing would prove nothing.
   assert.is(struck.size, 16, `every kind of fault happened: ${[...struck].join(" ")}`);

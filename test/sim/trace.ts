@@ -5,7 +5,9 @@ import { type SimClock } from "./clock.ts";
 export class Trace {
   readonly #clock: SimClock;
   readonly #limit: number;
+  /** A ring of the last ones; most are never rendered. */
   readonly #lines: (() => string)[] = [];
+  readonly #times: number[] = [];
   count = 0;
 
   constructor(clock: SimClock, limit: number) {
@@ -15,17 +17,20 @@ export class Trace {
 
   /** `line` is only rendered when a run fails: it must not read state that changes. */
   add(line: () => string): void {
-    const at = this.#clock.nowMs;
+    const at = this.count % this.#limit;
+    this.#lines[at] = line;
+    this.#times[at] = this.#clock.nowMs;
     this.count += 1;
-    this.#lines.push(() => `${at.toFixed(1).padStart(9)} ${line()}`);
-    if (this.#lines.length > 2 * this.#limit) this.#lines.splice(0, this.#limit);
   }
 
   render(): string {
-    return this.#lines
-      .slice(-this.#limit)
-      .map((line) => line())
-      .join("\n");
+    const oldest = this.count > this.#limit ? this.count % this.#limit : 0;
+    const order = [...this.#lines.keys()].map((i) => (oldest + i) % this.#lines.length);
+    return order.map((at) => `${this.#timeAt(at)} ${this.#lines[at]?.() ?? ""}`).join("\n");
+  }
+
+  #timeAt(at: number): string {
+    return (this.#times[at] ?? 0).toFixed(1).padStart(9);
   }
 }
 

@@ -63,6 +63,10 @@ export class SimTransport implements RaftTransport {
 
   send(to: NodeId, messages: readonly Message[]): boolean {
     for (const message of messages) this.#board.onSend(this.#self.id, message);
+    const [only] = messages;
+    if (messages.length === 1 && only !== undefined) {
+      return this.#transmit(to, only.type === "Append" ? lanes.appends : lanes.beats, messages);
+    }
     const bulky = messages.filter((message) => message.type === "Append");
     if (bulky.length === messages.length) return this.#transmit(to, lanes.appends, messages);
     if (bulky.length === 0) return this.#transmit(to, lanes.beats, messages);
