@@ -77,7 +77,8 @@ export class Nemesis {
     this.#active = false;
   }
 
-  get #over(): boolean {
+  /** Nothing goes wrong any more. */
+  get isOver(): boolean {
     return !this.#active || this.#cluster.clock.events > this.#maxEvents;
   }
 
@@ -92,7 +93,7 @@ export class Nemesis {
 
   #later(delayMs: number, action: () => void): void {
     this.#cluster.clock.after(delayMs, () => {
-      if (!this.#over) action();
+      if (!this.isOver) action();
     });
   }
 
@@ -139,7 +140,7 @@ export class Nemesis {
   /** A process dies between any two of its steps: at the end of some disk operation, before it is carried out. */
   #watchIo(node: SimNode, chance: number): void {
     node.watchOperations((life) => {
-      if (this.#over || this.#random.float() >= chance || life !== node.process?.life) return;
+      if (this.isOver || this.#random.float() >= chance || life !== node.process?.life) return;
       this.#note("killAtIo");
       node.kill(this.#random.below(2) === 0);
       this.#cluster.clock.after(this.#duration(this.#cluster.profile.downMs), () => node.start());
@@ -148,7 +149,7 @@ export class Nemesis {
 
   /** While a promise, the entry into a generation or a page of a merge is under way. */
   #dieAt(node: SimNode, chance: number): void {
-    if (this.#over || this.#random.float() >= chance) return;
+    if (this.isOver || this.#random.float() >= chance) return;
     const { process } = node;
     this.#later(this.#random.float() * 30, () => {
       if (node.process !== process || process === null) return;
@@ -281,7 +282,7 @@ export class Nemesis {
    */
   #strike(node: SimNode): void {
     const { haste, faults } = this.#cluster.profile;
-    if (this.#over) return;
+    if (this.isOver) return;
     const dice = this.#random;
     if (faults.change > 0 && dice.float() < haste) {
       this.#later(this.#soon(), () => this.#changeAt(node));

@@ -86,7 +86,7 @@ export function partitionMerge({ cluster, nemesis, seed }: Stage): void {
   cluster.runFor(5000 + random.float() * 3000);
   nemesis.start();
   const rounds = 1 + random.below(2);
-  for (let round = 0; round < rounds; round += 1) {
+  for (let round = 0; round < rounds && !nemesis.isOver; round += 1) {
     const groups = fallApart(cluster, random);
     const { silenceMs = 0 } = cluster.profile.survivor ?? {};
     const restore =
