@@ -55,7 +55,12 @@ const play = (options: RunOptions): Promise<RunResult> => onMacrotask(() => run(
 
 function commit(): string {
   try {
-    return execFileSync("git", ["rev-parse", "--short", "HEAD"], { encoding: "utf8" }).trim();
+    const args = ["rev-parse", "--short", "HEAD"];
+    // Outside of a repository git would complain.
+    return execFileSync("git", args, {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "ignore"],
+    }).trim();
   } catch {
     return "unknown";
   }
