@@ -33,6 +33,8 @@ export interface EvictionInquiryDeps {
 }
 
 const periodMs = 1_000;
+/** In company and with a leader. */
+const idleMs = 5_000;
 /** A member is asked at most so often. */
 const againMs = 10_000;
 const askedAtOnce = 3;
@@ -52,9 +54,11 @@ export class EvictionInquiry implements Service {
 
   start(): Promise<void> {
     this.#background.run("eviction inquiry", async (signal) => {
-      for (;;) {
-        await delay(this.#deps.clock, periodMs, signal);
-        if (this.#isForsaken()) for (const peer of this.#next()) this.#ask(peer);
+      for (let pauseMs = periodMs; ; ) {
+        await delay(this.#deps.clock, pauseMs, signal);
+        const isForsaken = this.#isForsaken();
+        if (isForsaken) for (const peer of this.#next()) this.#ask(peer);
+        pauseMs = isForsaken ? periodMs : idleMs;
       }
     });
     return Promise.resolve();

@@ -24,6 +24,8 @@ export interface KeyRotationDeps {
 }
 
 const periodMs = 500;
+/** Nobody takes datagrams, or another agent leads. */
+const idleMs = 2000;
 /** Nobody seals with the old key any more; what was sealed with it may still be on its way. */
 const drainMs = 2000;
 
@@ -40,7 +42,9 @@ export class KeyRotation implements Service {
   start(): Promise<void> {
     this.#background.run("key rotation", async (signal) => {
       for (;;) {
-        await delay(this.#deps.clock, periodMs, signal);
+        const { view, isLeader, clock } = this.#deps;
+        const isIdle = view.keyring() === null || !isLeader();
+        await delay(clock, isIdle ? idleMs : periodMs, signal);
         await this.#turn(signal);
       }
     });

@@ -7,6 +7,7 @@ import { type Clock, delay } from "../base/clock.ts";
 import { errorMessage } from "../base/errors.ts";
 import { asPeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
+import { Nap } from "../base/nap.ts";
 import { type Service } from "../base/service.ts";
 import { type ConsensusNode } from "../consensus/driver/api.ts";
 import { replicationTargets } from "../consensus/core/configuration.ts";
@@ -17,7 +18,7 @@ import { type InventoryView } from "../inventory/view.ts";
 import { leads } from "./leadership.ts";
 
 export interface LineageKeeperDeps {
-  readonly node: Pick<ConsensusNode<CommandResult>, "status" | "generation">;
+  readonly node: Pick<ConsensusNode<CommandResult>, "status" | "generation" | "onChange">;
   readonly view: InventoryView;
   readonly evidence: ReadonlyMap<string, SurvivorPlan["lost"]>;
   /** It said itself that it is in this generation. */
@@ -27,13 +28,17 @@ export interface LineageKeeperDeps {
   readonly logger: Logger;
 }
 
-/** The record of a generation should be among its first entries. */
-const periodMs = 100;
+/** The record of a generation should be among its first entries: while one is to be written or settled. */
+const busyMs = 100;
+/** Else; a change of leader or generation is heard of at once. */
+const idleMs = 2000;
 
 export class LineageKeeper implements Service {
   readonly name = "lineage-keeper";
   readonly #deps: LineageKeeperDeps;
   readonly #background: Background;
+  readonly #nap = new Nap();
+  #unsubscribe: () => void = () => undefined;
 
   constructor(deps: LineageKeeperDeps) {
     this.#deps = deps;
@@ -41,9 +46,10 @@ export class LineageKeeper implements Service {
   }
 
   start(): Promise<void> {
+    this.#unsubscribe = this.#deps.node.onChange(() => this.#nap.wake());
     this.#background.run("lineage keeper", async (signal) => {
       for (;;) {
-        await delay(this.#deps.clock, periodMs, signal);
+        await this.#pause(signal);
         try {
           await this.#look();
         } catch (error) {
@@ -55,7 +61,22 @@ export class LineageKeeper implements Service {
   }
 
   stop(): Promise<void> {
+    this.#unsubscribe();
     return this.#background.close();
+  }
+
+  #pause(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps;
+    if (this.#isBusy()) return delay(clock, busyMs, signal);
+    return this.#nap.take(clock, idleMs, signal);
+  }
+
+  /** This agent leads a generation whose story is not written to its end. */
+  #isBusy(): boolean {
+    const { node, view } = this.#deps;
+    const { id, parent } = node.generation();
+    if (parent === null || !leads(node.status())) return false;
+    return (view.generation(id)?.settledAt ?? null) === null;
   }
 
   async #look(): Promise<void> {

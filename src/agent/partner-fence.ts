@@ -22,6 +22,8 @@ export interface PartnerFenceDeps {
 }
 
 const periodMs = 250;
+/** No fence is configured: there is nothing to do until one is. */
+const idleMs = 2000;
 /** A fence that failed is tried again after this: a machine that answers no switch is not worth a storm. */
 const retryMs = 5000;
 
@@ -41,7 +43,8 @@ export class PartnerFence implements Service {
     this.#background.run("partner fence", async (signal) => {
       for (;;) {
         const failed = await this.#look(signal);
-        await delay(this.#deps.clock, failed ? retryMs : periodMs, signal);
+        const pauseMs = this.#deps.isConfigured() ? periodMs : idleMs;
+        await delay(this.#deps.clock, failed ? retryMs : pauseMs, signal);
       }
     });
     return Promise.resolve();

@@ -4,7 +4,7 @@
  */
 import { Background } from "../../base/background.ts";
 import { decodeConfiguration } from "../core/config-codec.ts";
-import { voterIds } from "../core/configuration.ts";
+import { isVoter, voterIds } from "../core/configuration.ts";
 import { hasQuorum } from "../core/quorum.ts";
 import {
   type Configuration,
@@ -56,6 +56,9 @@ export class Engine<R> {
   #peers = "";
   #tickDueMs = 0;
   #cancelTick: () => void = () => {};
+  #halted = false;
+  /** Whether this agent may have to stand for election. */
+  #votes = false;
   /** Something changed in this turn that listeners should hear of. */
   #changed = false;
   #diskStalled = false;
@@ -113,7 +116,9 @@ export class Engine<R> {
       this.loop.receive(messages);
     });
     transport.onPeer((id, up, evidence) => {
-      if (!up) this.loop.unreachable(id, evidence);
+      if (up) return;
+      this.loop.unreachable(id, evidence);
+      this.#tickSoon();
     });
     const voters = voterIds(this.core.status().effective);
     // Nobody else could win, so there is nothing to wait for.
@@ -123,6 +128,7 @@ export class Engine<R> {
 
   /** Falls silent at once: after this nothing is sent, applied or answered but `reasons`. */
   halt({ queued, placed, reads, waiting }: HaltReasons): void {
+    this.#halted = true;
     this.#cancelTick();
     this.loop.stop();
     this.#snapshots.cancelSending();
@@ -201,14 +207,35 @@ export class Engine<R> {
     );
   }
 
+  /** While nothing is about to happen the ticks between two heartbeats are handed over together. */
   #scheduleTick(): void {
     const { clock, metrics } = this.#deps;
-    this.#tickDueMs = clock.monotonicMs() + this.#options.tickMs;
-    this.#cancelTick = clock.setTimer(this.#options.tickMs, () => {
+    const nowMs = clock.monotonicMs();
+    const count = this.#isCalm(nowMs) ? this.#options.core.heartbeatTicks : 1;
+    const waitMs = count * this.#options.tickMs;
+    this.#tickDueMs = nowMs + waitMs;
+    this.#cancelTick = clock.setTimer(waitMs, () => {
       metrics.tickLateMs.observe(Math.max(0, clock.monotonicMs() - this.#tickDueMs));
       this.#scheduleTick();
-      this.loop.tick();
+      this.loop.tick(count);
     });
+  }
+
+  /** What was calm is not any more: from now on every tick counts. */
+  #tickSoon(): void {
+    if (this.#halted) return;
+    this.#cancelTick();
+    this.#scheduleTick();
+  }
+
+  /** This agent leads with a quorum, or it hears its leader, or nothing depends on when it misses it. */
+  #isCalm(nowMs: number): boolean {
+    const { soft } = this.contact;
+    if (soft === null || soft.leader === null || soft.quorumLost) return false;
+    const { core, tickMs } = this.#options;
+    return (
+      !this.#votes || (this.contact.ageMs(nowMs) ?? Infinity) < 2 * core.heartbeatTicks * tickMs
+    );
   }
 
   #ticked(nowMs: number): void {
@@ -250,11 +277,13 @@ export class Engine<R> {
     }
     if (before?.role === "leader" && soft.role !== "leader") this.#snapshots.cancelSending();
     this.#reconfigured();
+    this.#tickSoon();
   }
 
   #reconfigured(): void {
     this.#changed = true;
     const { effective, committed, relayed } = this.core.status();
+    this.#votes = isVoter(effective, this.#options.self);
     const leader = relayed ? null : this.contact.leader;
     const peers = peersToKeep(this.#options.self, [effective, committed], leader);
     const text = peers.join(" ");

@@ -10,6 +10,7 @@ import { Background } from "../../base/background.ts";
 import { type Clock, delay } from "../../base/clock.ts";
 import { errorMessage } from "../../base/errors.ts";
 import { type Logger } from "../../base/logger.ts";
+import { Nap } from "../../base/nap.ts";
 import { type Random } from "../../base/random.ts";
 import { type Service } from "../../base/service.ts";
 import { replicationTargets } from "../core/configuration.ts";
@@ -53,6 +54,8 @@ export interface RelayDependencies {
 type Told = Extract<PullAnswer, { readonly leaderAgeMs: number }>;
 
 const lookMs = 250;
+/** While the leader streams to this agent; that it lost it is heard of at once. */
+const fedLookMs = 2000;
 /** For how long a neighbour is left out, the first time and at most. */
 const useless: Pause = { firstMs: 100, longestMs: 4000 };
 const dead: Pause = { firstMs: 1000, longestMs: 16_000 };
@@ -75,6 +78,7 @@ export class Relay implements Service {
   readonly #choice: RelayChoice;
   readonly #background: Background;
   readonly #unsubscribe: (() => void)[] = [];
+  readonly #fed = new Nap();
   /** The neighbour that was of use last, and how it knows the leader. */
   #parent: NodeId | null = null;
   #path: Path | null = null;
@@ -96,6 +100,7 @@ export class Relay implements Service {
     this.#unsubscribe.push(
       node.onApplied(() => this.#server.wake()),
       node.onChange(() => this.#server.wake()),
+      node.onChange(() => this.#fed.wake()),
     );
     this.#background.run("pull entries", (signal) => this.#run(signal));
     return Promise.resolve();
@@ -133,7 +138,7 @@ export class Relay implements Service {
       if (isFed || engine !== "running") {
         aloneSince = null;
         this.#leave();
-        await delay(clock, lookMs, signal);
+        await this.#fed.take(clock, fedLookMs, signal);
         continue;
       }
       aloneSince ??= clock.monotonicMs();

@@ -45,7 +45,7 @@ export interface TurnParts<R> {
 }
 
 export interface TurnEvents {
-  /** Before the core's tick, once per tick. */
+  /** Before the core's ticks. */
   ticked(nowMs: number): void;
   soft(soft: NonNullable<Ready["soft"]>): void;
   config(config: NonNullable<Ready["config"]>): void;
@@ -79,7 +79,7 @@ export class TurnLoop<R> {
   #scheduled = false;
   #turning = false;
   #cancelNews: (() => void) | null = null;
-  #tickDue = false;
+  #ticksDue = 0;
   #stopped = false;
 
   constructor(parts: TurnParts<R>, events: TurnEvents, budget: TurnBudget) {
@@ -115,8 +115,9 @@ export class TurnLoop<R> {
     return taken;
   }
 
-  tick(): void {
-    this.#tickDue = true;
+  /** Time passed. A loop that could not run meanwhile does not make up for it. */
+  tick(count: number): void {
+    this.#ticksDue = Math.max(this.#ticksDue, count);
     this.wake();
   }
 
@@ -228,10 +229,9 @@ export class TurnLoop<R> {
     const { core, proposals, barriers, clock } = this.#parts;
     if (proposals.queued) proposals.flush((data) => core.propose(data));
     barriers.flush((context) => this.#events.read(context));
-    if (!this.#tickDue) return;
-    this.#tickDue = false;
+    if (this.#ticksDue === 0) return;
     this.#events.ticked(clock.monotonicMs());
-    if (!this.#parts.passive) core.tick();
+    for (; this.#ticksDue > 0; this.#ticksDue -= 1) if (!this.#parts.passive) core.tick();
   }
 
   #drain(): void {

@@ -6,6 +6,7 @@ import { Background } from "../../base/background.ts";
 import { type Clock, delay } from "../../base/clock.ts";
 import { AgentError, errorMessage } from "../../base/errors.ts";
 import { type Logger } from "../../base/logger.ts";
+import { Nap } from "../../base/nap.ts";
 import { type Random } from "../../base/random.ts";
 import { type Service } from "../../base/service.ts";
 import { type NodeId } from "../core/types.ts";
@@ -55,6 +56,8 @@ export interface LineageDriverDependencies {
 }
 
 const tickMs = 250;
+/** While a leader with a quorum is in sight and nothing is decided; that it is gone is heard of at once. */
+const calmTickMs = 1000;
 /** After a change that failed nothing is decided for a moment, or the same would be tried at once. */
 const afterFailureMs = 3000;
 /** A peer that talks of another generation is greeted at most so often. */
@@ -73,6 +76,7 @@ export class LineageDriver implements Service {
   readonly #hellos = new Map<NodeId, LineageHello>();
   /** Requests under way, `kind peer`. */
   readonly #asking = new Set<string>();
+  readonly #nap = new Nap();
   readonly #greetedAt = new Map<NodeId, number>();
   #lastChange: Promise<unknown> = Promise.resolve();
   #unsubscribe: () => void = () => undefined;
@@ -96,11 +100,17 @@ export class LineageDriver implements Service {
 
   start(): Promise<void> {
     const { engine, clock } = this.#deps;
-    this.#unsubscribe = engine.onForeignGeneration((from) => this.#meetForeign(from));
+    const ends = [
+      engine.onForeignGeneration((from) => this.#meetForeign(from)),
+      engine.onChange(() => this.#nap.wake()),
+    ];
+    this.#unsubscribe = () => ends.forEach((end) => end());
     this.#background.run("lineage", async (signal) => {
       for (;;) {
         await this.#tick();
         await delay(clock, tickMs, signal);
+        const isCalm = this.status().state === "normal" && this.facts.now().leader !== null;
+        if (isCalm) await this.#nap.take(clock, calmTickMs - tickMs, signal);
       }
     });
     return Promise.resolve();

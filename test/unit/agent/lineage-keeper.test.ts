@@ -35,7 +35,11 @@ it("waits for those with a place to catch up, and for the others to say that the
     peers: new Map([["b", caughtUp]]),
   };
   const keeper = new LineageKeeper({
-    node: { status: () => status as unknown as ConsensusStatus, generation: () => child },
+    node: {
+      status: () => status as unknown as ConsensusStatus,
+      generation: () => child,
+      onChange: () => () => undefined,
+    },
     view: {
       generation: () => ({ settledAt: null }),
       member: () => {

@@ -1,0 +1,43 @@
+/** A nap ends by time, by news, or by the end of the service. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { Nap } from "../../../src/base/nap.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+
+const it = suite("base/nap");
+const forever = new AbortController().signal;
+
+it("ends when its time is over, or when it is woken", async () => {
+  const clock = new VirtualClock();
+  const nap = new Nap();
+  const ends: number[] = [];
+  const first = nap.take(clock, 100, forever).then(() => ends.push(clock.monotonicMs()));
+  await clock.advance(100);
+  await first;
+  const second = nap.take(clock, 100, forever).then(() => ends.push(clock.monotonicMs()));
+  await clock.advance(30);
+  nap.wake();
+  await second;
+  assert.equal(ends, [100, 130]);
+});
+
+it("is not ended by news from before it", async () => {
+  const clock = new VirtualClock();
+  const nap = new Nap();
+  nap.wake();
+  let over = false;
+  const taken = nap.take(clock, 100, forever).then(() => (over = true));
+  await clock.advance(99);
+  assert.not(over);
+  await clock.advance(1);
+  await taken;
+});
+
+it("ends with the reason of its signal", async () => {
+  const stop = new AbortController();
+  const taken = new Nap().take(new VirtualClock(), 100, stop.signal).catch((e: unknown) => e);
+  stop.abort(new Error("stopped"));
+  assert.match(String(await taken), /stopped/);
+});
+
+it.run();
