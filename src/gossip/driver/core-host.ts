@@ -92,7 +92,9 @@ export class CoreHost {
     if (this.#isStopped || this.#isBusy || this.#isYielding || deadline >= this.#armedAt) return;
     this.#cancel();
     this.#armedAt = deadline;
-    const delay = Math.max(0, deadline - this.#deps.clock.monotonicMs());
+    const rest = deadline - this.#deps.clock.monotonicMs();
+    // Timers count whole milliseconds from when the loop last looked: a bare one fires before its time, in vain.
+    const delay = rest <= 0 ? 0 : Math.ceil(rest) + 1;
     this.#cancel = this.#deps.clock.setTimer(delay, () => this.#fire());
   }
 
