@@ -3,7 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { localOptions } from "../../src/gossip/options.ts";
 import { Status } from "../../src/gossip/core/types.ts";
-import { convergenceMs, serfFormulaMs } from "./gossip/experiments/convergence.ts";
+import { convergence, serfFormulaMs } from "./gossip/experiments/convergence.ts";
 import { detections, lossFaults } from "./gossip/experiments/detection.ts";
 import {
   deafNodes,
@@ -24,7 +24,7 @@ const it = suite("sim/gossip");
 for (const nodes of [100, 300]) {
   for (const loss of [0, 0.25]) {
     it(`S1 one change reaches ${nodes} members within Serf's formula at ${loss * 100} % loss`, () => {
-      const times = convergenceMs({ nodes, loss, seed: 1, selector: "ring" });
+      const { times } = convergence({ nodes, loss, seed: 1, selector: "ring" });
       assert.is(times.length, nodes - 1);
       const slowest = quantile(times, 0.9999);
       assert.ok(slowest <= serfFormulaMs(nodes, loss), `took ${slowest} ms`);

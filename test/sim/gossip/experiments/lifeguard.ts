@@ -57,6 +57,9 @@ export const lifeguardVariants = {
   Lifeguard: { probe: true, suspicion: true, buddy: true },
 } as const;
 
+/** From most to fewest false positives. */
+const papersOrder = ["SWIM", "Buddy", "LHA-Probe", "LHA-Suspicion", "Lifeguard"];
+
 export const s2: Experiment = ({ seeds, full }) => {
   const grid = {
     concurrent: full ? [1, 4, 8, 16, 32] : [8, 32],
@@ -94,6 +97,7 @@ export const s2: Experiment = ({ seeds, full }) => {
     share(total.bytes, swim.bytes),
   ]);
   const lifeguard = totals.get("Lifeguard") ?? swim;
+  const falsePositives = (name = ""): number => totals.get(name)?.falsePositives ?? 0;
   return {
     id: "S2",
     title: "false positives under anomalies, N=128, α=5 β=6 K=3, uniform",
@@ -107,6 +111,17 @@ export const s2: Experiment = ({ seeds, full }) => {
       {
         claim: "Lifeguard FP- ≤ 1.89 % of SWIM",
         holds: share(lifeguard.atHealthy, swim.atHealthy) <= 1.89,
+      },
+      {
+        claim: "messages ≤ 111 %, bytes ≤ 103 % of SWIM",
+        holds:
+          share(lifeguard.frames, swim.frames) <= 111 && share(lifeguard.bytes, swim.bytes) <= 103,
+      },
+      {
+        claim: "FP fall in the paper's order",
+        holds: papersOrder.every(
+          (name, at) => at === 0 || falsePositives(name) <= falsePositives(papersOrder[at - 1]),
+        ),
       },
     ],
   };
