@@ -14,7 +14,7 @@ import { type MeshContext } from "./mesh-context.ts";
 import { PeerStream } from "./peer-stream.ts";
 import { type Rpc } from "./ports.ts";
 import { Protocol } from "./protocols.ts";
-import { StreamServer } from "./serve-streams.ts";
+import { isMalformed, StreamServer } from "./serve-streams.ts";
 
 export const maxGossipFrame = 1350;
 const lane = {
@@ -47,7 +47,9 @@ export class MeshGossipTransport implements GossipTransport, Service {
         this.#meter.received(frame.byteLength);
         this.#receive(peer, frame, "stream");
       },
-      closed: () => {},
+      closed: (error) => {
+        if (isMalformed(error)) this.#meter.dropped("malformed");
+      },
     }));
     this.#unsubscribe = context.host.onConnection((peer, state) => this.#contact(peer, state));
   }

@@ -6,6 +6,7 @@ import { type Stream } from "@libp2p/interface";
 import { AssertionError } from "../base/assert.ts";
 import { AgentError, errorCode, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
+import { RateLimit } from "../gossip/driver/inbound-guard.ts";
 import { P2pCode } from "./errors.ts";
 import { FrameStream, type FrameStreamHandlers } from "./frame-stream.ts";
 import { type PrefixWidth } from "./framing.ts";
@@ -30,6 +31,7 @@ export class StreamServer {
   readonly #context: MeshContext;
   readonly #accept: AcceptStream;
   readonly #current = new Map<PeerId, FrameStream>();
+  readonly #badLog = new RateLimit({ periodMs: 10_000 });
 
   constructor(options: ServeOptions, context: MeshContext, accept: AcceptStream) {
     this.#options = options;
@@ -99,6 +101,18 @@ export class StreamServer {
     const data = { peer, protocol, error: errorMessage(error), code: errorCode(error) };
     const ours = error instanceof TypeError || error instanceof AssertionError;
     if (ours) this.#context.logger.error(data, "a receiver of messages failed");
+    else if (isMalformed(error)) this.#complain(data);
     else this.#context.logger.debug(data, "inbound stream broke");
   }
+
+  #complain(data: object): void {
+    const count = this.#badLog.take(this.#context.clock.monotonicMs());
+    if (count > 0) this.#context.logger.warn({ ...data, count }, "malformed frame, stream aborted");
+  }
+}
+
+/** The other side broke the framing: too long a frame, or none at all. */
+export function isMalformed(error: Error | null): boolean {
+  const code = errorCode(error);
+  return code === P2pCode.frameTooLarge || code === P2pCode.frameMalformed;
 }

@@ -2,7 +2,7 @@
 import { type PeerId } from "../../src/base/ids.ts";
 import { newUuid } from "../../src/base/ids.ts";
 import { systemClock } from "../../src/base/clock.ts";
-import { silentLogger } from "../../src/base/logger.ts";
+import { type Logger, silentLogger } from "../../src/base/logger.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { MeshHost, type MeshHostOptions } from "../../src/p2p/host.ts";
 import { ephemeralIdentity, type Identity } from "../../src/p2p/identity.ts";
@@ -27,6 +27,7 @@ export interface TestNode extends MeshContext {
 export interface TestNodeOptions extends Partial<MeshHostOptions> {
   readonly cluster?: string | null;
   readonly authority?: JoinAuthority;
+  readonly logger?: Logger;
   /** Called before the start, to register protocols by hand. */
   readonly prepare?: (context: MeshContext) => void;
 }
@@ -85,7 +86,8 @@ async function createTestNode(options: TestNodeOptions): Promise<TestNode> {
   const members = new Set<PeerId>();
   const evicted = new Set<PeerId>();
   const state = { cluster: options.cluster ?? null };
-  const shared = { clock: systemClock, random: systemRandom, logger: silentLogger };
+  const { logger = silentLogger } = options;
+  const shared = { clock: systemClock, random: systemRandom, logger };
   const host = new MeshHost(
     { listen: "127.0.0.1:0", advertise: [], ...options, identity },
     {

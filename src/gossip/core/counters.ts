@@ -1,4 +1,6 @@
 /** What happened since the start, and what was refused and why: for health, metrics and tests. */
+import { type Ix } from "./types.ts";
+
 export const counterNames = [
   /** Direct probes begun; each ends as acked or failed, or is given up because this host stood still. */
   "probesSent",
@@ -46,9 +48,23 @@ export type CounterName = (typeof counterNames)[number];
 
 export class Counters {
   readonly #values = new Map<CounterName, number>();
+  #forger: Ix | null = null;
 
   add(name: CounterName, count = 1): void {
     this.#values.set(name, this.get(name) + count);
+  }
+
+  /** `carrier` brought something that its author did not sign. */
+  forged(carrier: Ix): void {
+    this.add("badSignature");
+    this.#forger = carrier;
+  }
+
+  /** The last one who brought such a thing since this was asked. */
+  takeForger(): Ix | null {
+    const forger = this.#forger;
+    this.#forger = null;
+    return forger;
   }
 
   get(name: CounterName): number {

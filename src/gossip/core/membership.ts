@@ -66,7 +66,7 @@ export class Membership {
     const { directory, table, self, voice } = this.#deps;
     const { id, incarnation } = record.body;
     const ix = directory.find(id);
-    if (ix === self) return voice.hear(turn, record);
+    if (ix === self) return voice.hear(turn, record, carrier);
     if (ix >= 0 && this.#evicted.has(ix)) return false;
     const status = ix < 0 ? Status.none : table.status(ix);
     const known = { status, incarnation: ix < 0 ? 0 : table.incarnation(ix) };
@@ -177,7 +177,7 @@ export class Membership {
       return false;
     }
     if (authority.verify(record)) return true;
-    counters.add("badSignature");
+    counters.forged(carrier);
     return false;
   }
 

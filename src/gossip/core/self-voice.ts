@@ -77,13 +77,13 @@ export class SelfVoice {
    * A record of this agent that came back to it. One from an earlier life is outranked. When another of that life
    * turns up it is outranked by far; one that is higher even so was made in answer, by a process that runs now.
    */
-  hear(turn: Turn, record: SignedRecord): boolean {
+  hear(turn: Turn, record: SignedRecord, carrier: Ix): boolean {
     const { body } = record;
     const own = this.#record.body;
     if (body.incarnation < own.incarnation || body.bootId === own.bootId || own.leaving)
       return false;
     if (!this.#deps.authority.verify(record)) {
-      this.#deps.counters.add("badSignature");
+      this.#deps.counters.forged(carrier);
       return false;
     }
     if (turn.now < this.#silentUntil) return false;

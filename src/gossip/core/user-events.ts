@@ -110,7 +110,7 @@ export class UserEvents {
       return false;
     }
     if (!authority.verifyEvent(event)) {
-      counters.add("badSignature");
+      counters.forged(carrier);
       return false;
     }
     // Last, so that nobody uses up another one's allowance.

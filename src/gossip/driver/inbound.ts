@@ -26,6 +26,7 @@ export class Inbound {
   readonly #deps: InboundDependencies;
   readonly #guard = new InboundGuard();
   readonly #badLog = new RateLimit({ periodMs: 10_000 });
+  readonly #forgedLog = new RateLimit({ periodMs: 10_000 });
 
   constructor(options: { readonly frameBytes: number }, dependencies: InboundDependencies) {
     this.#frameBytes = options.frameBytes;
@@ -39,6 +40,7 @@ export class Inbound {
     const frame = bytes.length > this.#frameBytes ? null : decodeFrame(directory, bytes);
     if (frame === null) this.#bad(peer, bytes.length);
     else host.post({ kind: "frame", from, frame, lane });
+    this.#lookForForgery();
   }
 
   /** An empty answer refuses: the asker's decoder takes it as a failed sync. */
@@ -51,7 +53,9 @@ export class Inbound {
       this.#bad(peer, bytes.length);
       return nothing;
     }
-    return encodeSyncAnswer(directory, host.answer(from, request));
+    const answer = host.answer(from, request);
+    this.#lookForForgery();
+    return encodeSyncAnswer(directory, answer);
   }
 
   #admit(peer: PeerId): Ix {
@@ -76,5 +80,17 @@ export class Inbound {
     if (count > 0) {
       this.#deps.logger.warn({ peer, bytes, count }, "malformed gossip received, dropping it");
     }
+  }
+
+  /** An honest peer passes nothing on that it did not verify itself. */
+  #lookForForgery(): void {
+    const { core, clock, directory, logger } = this.#deps;
+    const forger = core.counters.takeForger();
+    if (forger === null) return;
+    const now = clock.monotonicMs();
+    const peer = directory.id(forger);
+    this.#guard.badFrame(peer, now);
+    const count = this.#forgedLog.take(now);
+    if (count > 0) logger.warn({ peer, count }, "gossip with a forged signature, dropping it");
   }
 }
