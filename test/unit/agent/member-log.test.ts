@@ -17,12 +17,15 @@ it("names the member and what became of it", () => {
   const tell: ((event: MemberEvent) => void)[] = [];
   logMembers({ onEvent: (listener) => (tell.push(listener), () => {}) }, logger);
   const member = { name: "n1", address: "10.0.0.1:1", incarnation: 3 } as MemberView;
-  for (const kind of ["join", "suspect", "failed", "alive", "left"] as const) {
+  const story = ["join", "suspect", "alive", "suspect", "failed", "alive", "left"] as const;
+  for (const kind of story) {
     tell[0]?.({ kind, member });
   }
   tell[0]?.({ kind: "reap", id: asPeerId("p") });
   assert.equal(lines, [
     "info member joined n1",
+    "debug member is suspected to have failed n1",
+    "debug member is alive again n1",
     "debug member is suspected to have failed n1",
     "info member failed n1",
     "info member is alive again n1",
