@@ -1,8 +1,12 @@
-/** Feeds every decoder of gossip and of the mesh's border in turn. A failure names target, seed and input. */
-import { seededRandom } from "../../src/base/random.ts";
+/** Feeds every decoder of bytes from outside in turn, but HTTP's. A failure names target, seed and input. */
+import { type Random, seededRandom } from "../../src/base/random.ts";
 import { borderTargets } from "./border-target.ts";
 import { coreTargets } from "./core-target.ts";
+import { doorstepTargets } from "./doorstep-target.ts";
 import { Corpus } from "./mutation.ts";
+import { raftTargets } from "./raft-target.ts";
+import { rpcTargets } from "./rpc-target.ts";
+import { type Target } from "./target.ts";
 
 export interface FuzzResult {
   readonly target: string;
@@ -11,9 +15,25 @@ export interface FuzzResult {
   readonly taken: number;
 }
 
-export function fuzz(options: { readonly inputs: number; readonly seed: number }): FuzzResult[] {
+export interface FuzzOptions {
+  readonly inputs: number;
+  readonly seed: number;
+  /** Called now and then with how many inputs were fed. */
+  readonly progress?: (fed: number) => void;
+}
+
+const progressEvery = 500_000;
+
+function targets(random: Random): readonly Target[] {
+  return [
+    ...[...coreTargets(random), ...borderTargets(random), ...raftTargets(random)],
+    ...[...rpcTargets(random), ...doorstepTargets(random)],
+  ];
+}
+
+export function fuzz(options: FuzzOptions): FuzzResult[] {
   const random = seededRandom(options.seed);
-  const rows = [...coreTargets(random), ...borderTargets(random)].map((target) => ({
+  const rows = targets(random).map((target) => ({
     target,
     corpus: new Corpus(random),
     inputs: 0,
@@ -22,6 +42,7 @@ export function fuzz(options: { readonly inputs: number; readonly seed: number }
   for (let input = 0; input < options.inputs; input += 1) {
     const row = rows[input % rows.length];
     if (row === undefined) break;
+    if (input > 0 && input % progressEvery === 0) options.progress?.(input);
     const bytes = row.corpus.next(row.target.valid());
     row.inputs += 1;
     try {

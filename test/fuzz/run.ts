@@ -21,12 +21,15 @@ const { values, inputs, seed } = understood(usage, () => {
 });
 const begun = performance.now();
 const before = process.memoryUsage().heapUsed;
-const rows = fuzz({ inputs, seed });
+const heapMiB = (): string => ((process.memoryUsage().heapUsed - before) / 1024 ** 2).toFixed(0);
+const rows = fuzz({
+  ...{ inputs, seed },
+  progress: (fed) => process.stderr.write(`${fed} inputs, heap ${heapMiB()} MiB more\n`),
+});
 const seconds = (performance.now() - begun) / 1000;
 for (const { target, inputs, taken } of rows) {
   process.stdout.write(`${target.padEnd(14)} ${inputs} inputs, ${taken} well-formed\n`);
 }
-const grown = (process.memoryUsage().heapUsed - before) / 1024 ** 2;
 process.stdout.write(
-  `${values.inputs} inputs, seed ${values.seed}, ${seconds.toFixed(1)} s, heap ${grown.toFixed(0)} MiB more: no invariant broke\n`,
+  `${values.inputs} inputs, seed ${values.seed}, ${seconds.toFixed(1)} s, heap ${heapMiB()} MiB more: no invariant broke\n`,
 );
