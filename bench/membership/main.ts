@@ -1,53 +1,28 @@
 /**
- * Membership beside Debian's serf: real agents on hosts of their own (network namespaces), the same faults, one fleet
- * after the other in the same minutes.
+ * Membership beside Debian's serf: real agents on hosts of their own (network namespaces) and the same faults for both,
+ * one fleet after the other in the same minutes, or with `--together` at the same moments, each on a network of its own.
  *
- *   npm run bench:membership -- [EXPERIMENT,…|all] [--hosts N] [--rounds N] [--seconds N] [--lane streams|udp] [--only muster|serf] [--json FILE]
+ *   npm run bench:membership -- [EXPERIMENT,…|all] [--hosts N] [--rounds N] [--seconds N] [--lane streams|udp|both]
+ *                               [--only muster|serf] [--together] [--seed N] [--json FILE]
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
 import path from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { errorMessage } from "../../src/base/errors.ts";
 import { seededRandom } from "../../src/base/random.ts";
 import { run } from "../../test/support/lab/command.ts";
 import { LabNetwork } from "../../test/support/lab/network.ts";
 import { removeOrphans } from "../../test/support/lab/owner.ts";
 import { whyNoLab } from "../../test/support/lab/requirements.ts";
 import { bundle } from "../../tools/bundle.ts";
-import {
-  bootstrap,
-  converged,
-  deafened,
-  type Experiment,
-  flapping,
-  hostLost,
-  idle,
-  killed,
-  leave,
-  loss,
-  type Measure,
-  partition,
-  pausedAgent,
-  pauses,
-} from "./experiments.ts";
+import { converged, type Settings } from "./experiment.ts";
+import { bootstrap } from "./experiments/calm.ts";
+import { groups, type Group } from "./experiments/table.ts";
 import { type Fleet } from "./fleet.ts";
+import { type Row, tableText } from "./report.ts";
 import { SerfFleet } from "./serf-fleet.ts";
-
-const experiments: Readonly<Record<string, Experiment>> = {
-  killed,
-  "host-lost": hostLost,
-  leave,
-  "loss-5": loss(5),
-  "loss-25": loss(25),
-  "pause-5": pausedAgent(5000),
-  "pause-25": pausedAgent(25_000),
-  pauses,
-  deafened,
-  flapping,
-  partition,
-  idle,
-};
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -57,130 +32,113 @@ const { values, positionals } = parseArgs({
     seconds: { type: "string", default: "60" },
     lane: { type: "string", default: "streams" },
     only: { type: "string" },
+    together: { type: "boolean", default: false },
     seed: { type: "string", default: "1" },
     json: { type: "string" },
   },
 });
 
-interface Row {
-  readonly experiment: string;
-  readonly measure: string;
-  readonly unit: string;
-  readonly kind: Fleet["kind"];
-  readonly values: readonly (number | null)[];
+type Label = "muster" | "muster-udp" | "serf";
+const interrupted = new AbortController();
+
+function labels(): readonly Label[] {
+  const lanes: Readonly<Record<string, readonly Label[]>> = {
+    streams: ["muster"],
+    udp: ["muster-udp"],
+    both: ["muster", "muster-udp"],
+  };
+  const ours = lanes[values.lane];
+  if (ours === undefined) throw new Error("--lane is streams, udp or both");
+  if (values.only === "muster") return ours;
+  return values.only === "serf" ? ["serf"] : [...ours, "serf"];
 }
 
-function chosen(): readonly string[] {
-  const names = positionals.flatMap((text) => text.split(","));
-  if (names.length === 0 || names.includes("all")) return Object.keys(experiments);
-  const unknown = names.filter((name) => experiments[name] === undefined);
-  if (unknown.length > 0)
-    throw new Error(
-      `No experiment ${unknown.join(", ")}; there are ${Object.keys(experiments).join(", ")}`,
-    );
-  return names;
+async function createFleet(label: Label, network: LabNetwork, group: Group): Promise<Fleet> {
+  if (label === "serf") return SerfFleet.create(network, group.options);
+  // Only now, as the agents' program is chosen when the module is loaded.
+  const { MusterFleet } = await import("./muster-fleet.ts");
+  return MusterFleet.create(network, label === "muster" ? "streams" : "udp", group.options);
 }
 
-async function measure(kind: Fleet["kind"], names: readonly string[]): Promise<readonly Row[]> {
-  const hosts = Array.from({ length: Number(values.hosts) }, (_, i) => `h${i + 1}`);
-  await using network = await LabNetwork.create(hosts);
-  await network.introduce();
-  await using fleet = await createFleet(kind, network);
-  const settings = {
+/** Rows are there as soon as they are measured, whatever comes after. */
+async function measure(label: Label, group: Group, rows: Row[]): Promise<void> {
+  const count = Math.min(Number(values.hosts), group.hostsMax);
+  const hosts = Array.from({ length: count }, (_, i) => `h${i + 1}`);
+  const settings: Settings = {
     rounds: Number(values.rounds),
     seconds: Number(values.seconds),
     random: seededRandom(Number(values.seed)),
+    signal: interrupted.signal,
   };
-  const rows: Row[] = [];
-  const add = (experiment: string, measures: readonly Measure[]): void => {
-    for (const { name, unit, values: found } of measures) {
-      rows.push({ experiment, measure: name, unit, kind, values: found });
-      process.stderr.write(
-        `${kind} ${experiment}: ${name} ${found.map(shown).join(" ")} ${unit}\n`,
-      );
-    }
-  };
-  add("bootstrap", await bootstrap(fleet, settings));
-  for (const name of names) {
-    const experiment = experiments[name];
-    if (experiment === undefined) continue;
+  await using network = await LabNetwork.create(hosts);
+  await network.introduce();
+  await using fleet = await createFleet(label, network, group);
+  for (const [name, experiment] of [[group.birth, bootstrap] as const, ...group.experiments]) {
+    const load = loadavg()[0] ?? 0;
     try {
-      add(name, await experiment(fleet, settings));
+      for (const found of await experiment(fleet, settings)) {
+        rows.push({ experiment: name, measure: found.name, label, load, hosts: count, ...found });
+        process.stderr.write(`${label} ${name}: ${found.name} ${found.values.join(" ")}\n`);
+      }
     } catch (error) {
-      process.stderr.write(`${kind} ${name}: ${String(error)}\n`);
+      interrupted.signal.throwIfAborted();
+      if (name === group.birth) throw error;
+      process.stderr.write(`${label} ${name}: ${errorMessage(error)}\n`);
       await network.cut([]);
       await network.lose(0, []);
-      await converged(fleet);
+      await network.limitRate(0, hosts);
+      await converged(fleet, settings);
     }
   }
-  return rows;
 }
 
-async function createFleet(kind: Fleet["kind"], network: LabNetwork): Promise<Fleet> {
-  if (kind === "serf") return SerfFleet.create(network);
-  // Only now, as the agents' program is chosen when the module is loaded.
-  const { MusterFleet } = await import("./muster-fleet.ts");
-  return MusterFleet.create(network, values.lane === "udp" ? ["--gossip-udp"] : []);
-}
-
-function median(numbers: readonly (number | null)[]): number | null {
-  const found = numbers.filter((value) => value !== null).toSorted((a, b) => a - b);
-  return found[Math.floor((found.length - 1) / 2)] ?? null;
-}
-
-function shown(value: number | null): string {
-  if (value === null) return "never";
-  return value >= 100 || Number.isInteger(value) ? value.toFixed(0) : value.toFixed(2);
-}
-
-function print(rows: readonly Row[]): void {
-  process.stdout.write(
-    `${values.hosts} hosts, lane ${values.lane}, load ${loadavg()[0]?.toFixed(1)}\n\n`,
-  );
-  process.stdout.write(
-    "| experiment | measure | muster median (min–max) | serf median (min–max) | ratio |\n|---|---|---|---|---|\n",
-  );
-  const keys = new Map(rows.map((row) => [`${row.experiment} ${row.measure}`, row]));
-  for (const { experiment, measure: name, unit } of keys.values()) {
-    const of = (kind: Fleet["kind"]): readonly (number | null)[] =>
-      rows.find((row) => row.experiment === experiment && row.measure === name && row.kind === kind)
-        ?.values ?? [];
-    const [ours, theirs] = [median(of("muster")), median(of("serf"))];
-    const ratio =
-      ours === null || theirs === null || theirs === 0 ? "" : (ours / theirs).toFixed(2);
-    process.stdout.write(
-      `| ${experiment} | ${name}, ${unit} | ${spread(of("muster"))} | ${spread(of("serf"))} | ${ratio} |\n`,
-    );
+async function measureAll(rows: Row[]): Promise<void> {
+  for (const group of groups(positionals)) {
+    const all = labels().map((label) => () => measure(label, group, rows));
+    if (values.together) {
+      const ended = await Promise.allSettled(all.map((begin) => begin()));
+      for (const end of ended) if (end.status === "rejected") throw end.reason;
+    } else for (const begin of all) await begin();
   }
 }
 
-function spread(numbers: readonly (number | null)[]): string {
-  if (numbers.length === 0) return "–";
-  const sorted = numbers.filter((value) => value !== null).toSorted((a, b) => a - b);
-  const range =
-    numbers.length > 1 ? ` (${shown(sorted[0] ?? null)}–${shown(sorted.at(-1) ?? null)})` : "";
-  const missing = numbers.length - sorted.length;
-  return `${shown(median(numbers))}${range}${missing > 0 ? `, ${missing} never` : ""}`;
+async function report(rows: readonly Row[]): Promise<void> {
+  const commit = await run("git", ["rev-parse", "--short", "HEAD"]).catch(() => "unknown");
+  const about = {
+    ...{ commit: commit.trim(), at: new Date().toISOString(), seed: Number(values.seed) },
+    ...{ together: values.together, seconds: Number(values.seconds) },
+  };
+  process.stdout.write(`${tableText(about, rows)}\n`);
+  if (values.json !== undefined) {
+    await writeFile(values.json, `${JSON.stringify({ ...about, rows }, null, 2)}\n`);
+  }
 }
 
-const names = chosen();
+/** Interrupted: every wait ends, so that what was built is taken down; then the process ends as the signal asks. */
+function endOnSignals(): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => interrupted.abort(new Error(`ended by ${signal}`)));
+  }
+}
+
 const reason = await whyNoLab();
 if (reason !== null) throw new Error(`The membership bench cannot run here: ${reason}`);
 const hasSerf = await run("sh", ["-c", "command -v serf"]).then(Boolean, () => false);
-if (!hasSerf && values.only !== "muster")
+if (!hasSerf && values.only !== "muster") {
   throw new Error("serf is missing: apt-get install serf, or --only muster");
+}
 await removeOrphans();
+endOnSignals();
 const program = await mkdtemp(path.join(tmpdir(), "muster-bundle-"));
+const rows: Row[] = [];
 try {
   await bundle(program);
   process.env["MUSTER_TEST_BIN"] = path.join(program, "muster");
-  const kinds = (["muster", "serf"] as const).filter(
-    (kind) => values.only === undefined || values.only === kind,
-  );
-  const rows: Row[] = [];
-  for (const kind of kinds) rows.push(...(await measure(kind, names)));
-  print(rows);
-  if (values.json !== undefined) await writeFile(values.json, `${JSON.stringify(rows, null, 2)}\n`);
+  await measureAll(rows);
+} catch (error) {
+  process.stderr.write(`bench:membership: ${errorMessage(error)}\n`);
+  process.exitCode = 1;
 } finally {
+  if (rows.length > 0) await report(rows);
   await rm(program, { recursive: true, force: true });
 }

@@ -8,7 +8,8 @@ export interface MemberEvent {
   /** performance.now() at which the line was seen. */
   readonly at: number;
   readonly observer: string;
-  readonly kind: "join" | "failed" | "left" | "suspect";
+  /** `up`: the agent of the observer itself listens from now on. */
+  readonly kind: "join" | "failed" | "left" | "suspect" | "up";
   readonly subject: string;
 }
 
@@ -87,9 +88,11 @@ export class MemberEventLog {
   }
 
   #add(event: MemberEvent): void {
-    this.#events.push(event);
     const view = this.#views.get(event.observer);
+    // One that was only suspected is "alive again" too, and never was away.
+    if (event.kind === "join" && view?.has(event.subject) === true) return;
+    this.#events.push(event);
     if (event.kind === "join") view?.add(event.subject);
-    else if (event.kind !== "suspect") view?.delete(event.subject);
+    else if (event.kind === "failed" || event.kind === "left") view?.delete(event.subject);
   }
 }

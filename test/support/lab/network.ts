@@ -49,13 +49,28 @@ export class LabNetwork implements AsyncDisposable {
   /** From now on so many percent of the packets that go to each of these hosts are lost, and of no others'. */
   async lose(percent: number, hosts: readonly string[]): Promise<void> {
     const ports = hosts.map((host) => `add element bridge lab lossy { ${this.#port(host)} }\n`);
-    const rule =
-      percent === 0
-        ? ""
-        : `add rule bridge lab loss oifname @lossy numgen random mod 100 < ${percent} drop\n`;
+    // A share of 100 is no range that the generator has.
+    const chance = percent >= 100 ? "" : `numgen random mod 100 < ${percent} `;
+    const rule = percent === 0 ? "" : `add rule bridge lab loss oifname @lossy ${chance}drop\n`;
     await this.#nft(
       `flush set bridge lab lossy\nflush chain bridge lab loss\n${ports.join("")}${rule}`,
     );
+  }
+
+  /** From now on these hosts' links carry so many megabits a second, each way. Zero: as many as they can. */
+  async limitRate(megabits: number, hosts: readonly string[]): Promise<void> {
+    for (const host of hosts) {
+      const ends = [
+        [this.#bridge, this.#port(host)],
+        [this.namespace(host), "eth0"],
+      ] as const;
+      for (const [namespace, device] of ends) {
+        await run("tc", ["-n", namespace, "qdisc", "del", "dev", device, "root"]).catch(() => "");
+        if (megabits === 0) continue;
+        const shape = ["tbf", "rate", `${megabits}mbit`, "burst", "128kb", "latency", "100ms"];
+        await run("tc", ["-n", namespace, "qdisc", "add", "dev", device, "root", ...shape]);
+      }
+    }
   }
 
   /**

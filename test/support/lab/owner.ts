@@ -8,6 +8,7 @@ import os from "node:os";
 import path from "node:path";
 import { killLeftovers } from "../agents.ts";
 import { run } from "./command.ts";
+import { quotaRoot, removeQuota } from "./cpu-quota.ts";
 
 const family = "muster-lab";
 
@@ -42,6 +43,7 @@ export async function removeOrphans(): Promise<void> {
   for (const { source, target } of mounts()) {
     if (isOrphan(source)) await run("umount", ["--lazy", target]);
   }
+  for (const name of namesIn(quotaRoot).filter(isOrphan)) removeQuota(path.join(quotaRoot, name));
   for (const name of readdirSync(os.tmpdir()).filter(isOrphan)) {
     const folder = path.join(os.tmpdir(), name);
     await killLeftovers(folder);
