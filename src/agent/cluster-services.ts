@@ -27,6 +27,7 @@ import { type EvictionVerdict } from "./eviction-claims.ts";
 import { EvictionInquiry } from "./eviction-inquiry.ts";
 import { createExitWitness } from "./exit-witness.ts";
 import { createFencer } from "./fence-command.ts";
+import { HistoryArchive } from "./history-archive.ts";
 import { createEngine, type Engine } from "./engine.ts";
 import { gatherFacts } from "./facts.ts";
 import { FactsReporter } from "./facts-reporter.ts";
@@ -189,7 +190,7 @@ export class ClusterServices {
   }
 
   #createLineage({ dataDir, searchPath }: AgentOptions): AgentLineage {
-    const { mesh, clock, logger } = this.#deps;
+    const { mesh, stateMachine, clock, logger } = this.#deps;
     const { clusterId, view } = this;
     const fenceOf = () => view.settings().settings.survivor?.fence ?? null;
     const describe = (id: string) => {
@@ -204,7 +205,10 @@ export class ClusterServices {
       isDoubted: () => this.removal() !== null,
       submit: (command, by) => this.writer.submit(command, { by }),
       witness: createExitWitness({ ...mesh, clusterId, clock }),
-      archive: path.join(dataDir, "archive"),
+      archive: new HistoryArchive({
+        ...{ directory: path.join(dataDir, "archive"), clock, logger },
+        image: () => stateMachine.image(),
+      }),
       fencer: createFencer({ options: fenceOf, describe, searchPath, clock, logger }),
       random: systemRandom,
     });

@@ -16,7 +16,12 @@ import { type AgentPeers } from "../consensus/lineage-driver/ports.ts";
 import { type CoordinatorStatus } from "../consensus/lineage/coordinator-types.ts";
 import { defaultTimings } from "../consensus/lineage/coordinator-timings.ts";
 import { currentGeneration, isProvisional } from "../consensus/lineage/generation.ts";
-import { type Demotion, type ExitWitness, type Fencer } from "../consensus/lineage/ports.ts";
+import {
+  type Demotion,
+  type ExitWitness,
+  type Fencer,
+  type HistoryKeeper,
+} from "../consensus/lineage/ports.ts";
 import { type Generation, type SurvivorPlan } from "../consensus/lineage/types.ts";
 import { type GossipNode } from "../gossip/ports.ts";
 import { type MeshHost } from "../p2p/host.ts";
@@ -26,7 +31,6 @@ import { type Command, type CommandResult } from "../inventory/commands.ts";
 import { InventoryMerge } from "../inventory/merge-policy.ts";
 import { defaultSurvivorSettings } from "../inventory/survivor-settings.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
-import { HistoryArchive } from "./history-archive.ts";
 import { LineageKeeper } from "./lineage-keeper.ts";
 import { lineagePeers, otherLeader, serveLineage } from "./lineage-rpc.ts";
 import { leads } from "./leadership.ts";
@@ -52,8 +56,8 @@ export interface LineageDeps {
   /** To whom the end of this agent's last life was attested. */
   readonly hold: Pick<ExitHold, "statements" | "settle" | "clear">;
   readonly fencer: Fencer;
-  /** Folder for what this agent held in histories that lost. */
-  readonly archive: string;
+  /** Takes what this agent held in a history that lost. */
+  readonly archive: HistoryKeeper;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -98,10 +102,6 @@ export class AgentLineage implements LineagePort {
       { self, clusterId, timings: defaultTimings },
       {
         ...{ ...deps, logger, engine: node, policy },
-        archive: new HistoryArchive({
-          ...{ ...deps, logger, directory: deps.archive },
-          image: () => stateMachine.image(),
-        }),
         ...{ peers: this.#peers, surroundings: surroundings.now },
       },
     );

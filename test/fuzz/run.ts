@@ -23,7 +23,8 @@ const begun = performance.now();
 const before = process.memoryUsage().heapUsed;
 const heapMiB = (): string => ((process.memoryUsage().heapUsed - before) / 1024 ** 2).toFixed(0);
 const rows = fuzz({
-  ...{ inputs, seed },
+  inputs,
+  seed,
   progress: (fed) => process.stderr.write(`${fed} inputs, heap ${heapMiB()} MiB more\n`),
 });
 const seconds = (performance.now() - begun) / 1000;

@@ -44,6 +44,7 @@ export class Survivor {
       submit: (command, by) => process.writer.submit(command, { by }),
       witness: { ask: () => Promise.resolve(null) },
       hold: { statements: [], settle: () => Promise.resolve(), clear: () => Promise.resolve() },
+      archive: { keep: () => Promise.resolve() },
       fencer: { fence: () => Promise.resolve(false) },
       clock: life,
       random,

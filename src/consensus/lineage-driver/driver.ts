@@ -31,6 +31,7 @@ import {
 import { type RegisterAnswer } from "../lineage/register.ts";
 import { type LineageHello, type SurvivorPlan, type Survey } from "../lineage/types.ts";
 import { type EnterStep } from "../driver/api.ts";
+import { requireOwnBallot } from "./ballot-owner.ts";
 import { depart } from "./departure.ts";
 import { Evidence } from "./evidence.ts";
 import { FactSource } from "./facts.ts";
@@ -341,12 +342,5 @@ export class LineageDriver implements Service {
 
   #now(): number {
     return this.#deps.clock.monotonicMs();
-  }
-}
-
-/** A ballot belongs to who asks: nobody can use up another's. */
-function requireOwnBallot(by: NodeId, { ballot }: Pick<BallotRequest, "ballot">): void {
-  if (ballot.node !== by) {
-    throw new AgentError("INVALID", `Ballot of "${ballot.node}" was asked for by "${by}"`);
   }
 }
