@@ -87,8 +87,13 @@ export class LevelLogStore implements LogStore {
     this.#storage = dependencies.storage ?? { files: nodeFiles, openDatabase: openLevel };
   }
 
-  async open(genesis: LogGenesis): Promise<LogOpening> {
-    if (this.#log !== null) await this.#tasks.run(() => this.#release());
+  /** One task: what was asked for before, such as a confirmation that fell due, finds a log that is open. */
+  open(genesis: LogGenesis): Promise<LogOpening> {
+    return this.#tasks.run(() => this.#open(genesis));
+  }
+
+  async #open(genesis: LogGenesis): Promise<LogOpening> {
+    if (this.#log !== null) await this.#release();
     const log = await openLog(this.#storage, this.#options, genesis);
     const { verdict, lineage } = log;
     this.#log = log;
@@ -103,9 +108,9 @@ export class LevelLogStore implements LogStore {
       const message = `Cannot write the log in "${this.#options.directory}": ${verdict.detail}.`;
       this.#failure = new ConsensusError("LOG_CORRUPT", message, { detail: verdict.detail });
     } else if (verdict.health !== "ok") {
-      await this.#serial(() => this.#append(emptyOp(log.hardState)));
+      await this.#unlessFailed(() => this.#append(emptyOp(log.hardState)));
     } else if (log.begun < log.op) {
-      await this.#serial(() => this.#catchUp(log));
+      await this.#unlessFailed(() => this.#catchUp(log));
     }
     const health = verdict.health === "fresh" ? "ok" : verdict.health;
     return { recovered: this.#recovered(log), lineage, health, detail: verdict.detail };
@@ -227,10 +232,7 @@ export class LevelLogStore implements LogStore {
     return { ...numbers, term, vote, ...where, voters: voterIds(config) };
   }
 
-  /**
-   * The last write reached the database, but not the watermark. A watermark may be one write behind, not two: the
-   * next write must not begin before this is put right.
-   */
+  /** The watermark missed the last write. It may be one write behind, not two: before the next this is put right. */
   async #catchUp({ index, meta }: OpenedLog): Promise<void> {
     const { last, lastTerm, chain } = index;
     this.#position = { last, lastTerm, chain, config: index.configAt(last) };
@@ -324,18 +326,21 @@ export class LevelLogStore implements LogStore {
     };
   }
 
-  /** Runs a write after those before it; its failure is final. */
+  /** Runs a write after those before it. */
   #serial<T>(write: () => Promise<T>): Promise<T> {
-    return this.#tasks.run(async () => {
-      if (this.#failure !== null) throw this.#failure;
-      try {
-        return await write();
-      } catch (cause) {
-        const message = `Cannot write the log in "${this.#options.directory}": ${errorMessage(cause)}.`;
-        this.#failure = new ConsensusError("LOG_WRITE_FAILED", message, {}, { cause });
-        throw this.#failure;
-      }
-    });
+    return this.#tasks.run(() => this.#unlessFailed(write));
+  }
+
+  /** A write whose failure is final. */
+  async #unlessFailed<T>(write: () => Promise<T>): Promise<T> {
+    if (this.#failure !== null) throw this.#failure;
+    try {
+      return await write();
+    } catch (cause) {
+      const message = `Cannot write the log in "${this.#options.directory}": ${errorMessage(cause)}.`;
+      this.#failure = new ConsensusError("LOG_WRITE_FAILED", message, {}, { cause });
+      throw this.#failure;
+    }
   }
 }
 
