@@ -3,6 +3,7 @@
  * every Ready, every message, every applied entry and every disk from outside; it keeps ghosts (all entries ever seen,
  * all committed ones) and never asks a core whether it thinks it is right.
  */
+import { decodeConfiguration } from "../../src/consensus/core/config-codec.ts";
 import {
   EntryType,
   type Entry,
@@ -151,13 +152,22 @@ export class Invariants {
     }
   }
 
-  /** On the leader, a configuration is appended only when the one before it is committed (C1). */
+  /**
+   * On the leader, a configuration is appended only when the one before it is committed (C1). Only one of two that goes
+   * on alone may have changes of standbys pending, which are nobody's quorum.
+   */
   #oneChangeAtATime(view: NodeView, entry: Entry, commit: Index): void {
     if (view.leads !== entry.term) return;
-    const before = view.image.findLast(isConfig);
     const known = Math.max(commit, view.history.committed.length);
-    require(before === undefined || before.index <= known, () =>
-      `${view.id} appends configuration ${entry.index} before ${before?.index ?? 0} is committed`);
+    const pending = view.image.filter((one) => isConfig(one) && one.index > known);
+    if (pending.length === 0) return;
+    const [alone, ...others] = votersOf(entry);
+    const before = view.image.findLast((one) => isConfig(one) && one.index <= known) ?? pending[0];
+    const pair = votersOf(before);
+    const isEviction = alone === view.id && others.length === 0 && pair.length === 2;
+    const isNeutral = pending.every((one) => votersOf(one).join() === pair.join());
+    require(isEviction && isNeutral && pair.includes(view.id), () =>
+      `${view.id} appends configuration ${entry.index} before ${pending[0]?.index ?? 0} is committed`);
   }
 
   /** Log matching: index and term identify an entry and everything before it. */
@@ -302,6 +312,11 @@ function sameEntry(a: Entry, b: Entry): boolean {
   if (a === b) return true;
   if (a.index !== b.index || a.term !== b.term || a.type !== b.type) return false;
   return a.data === b.data || Buffer.compare(a.data, b.data) === 0;
+}
+
+function votersOf(entry: Entry | undefined): readonly string[] {
+  if (entry === undefined) return [];
+  return decodeConfiguration(entry.data, entry.index)?.sets.flat() ?? [];
 }
 
 function isConfig({ type }: Entry): boolean {

@@ -87,12 +87,12 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: "consensus/core/reconfigure.ts",
-        find: "if (index > state.commit) return `C1",
-        replace: "if (index < 0) return `C1",
+        find: "if (index > state.commit && !goesOnAlone) return `C1",
+        replace: "if (index < 0 && !goesOnAlone) return `C1",
       },
       {
         file: "consensus/core/reconfigure.ts",
-        find: 'effectiveConfig(state).index <= state.commit,\n    "one',
+        find: 'state.configs.votersAreCommitted(state.commit),\n    "one',
         replace: 'true,\n    "one',
       },
     ],

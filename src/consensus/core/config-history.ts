@@ -28,6 +28,16 @@ export class ConfigHistory {
     );
   }
 
+  /**
+   * Does everybody vote in `committed(commit)` who votes now, and nobody else? Changes above it that leave the voters
+   * alone count for no quorum: whether they are committed or not, the same nodes decide.
+   */
+  votersAreCommitted(commit: Index): boolean {
+    const { sets } = this.committed(commit);
+    const later = this.#list.filter(({ index }) => index > commit);
+    return later.every((configuration) => haveEqualSets(configuration.sets, sets));
+  }
+
   get all(): readonly Configuration[] {
     return this.#list;
   }
@@ -62,4 +72,10 @@ export class ConfigHistory {
   #isOrdered(): boolean {
     return this.#list.every((c, i) => i === 0 || (this.#list[i - 1]?.index ?? -1) < c.index);
   }
+}
+
+function haveEqualSets(a: Configuration["sets"], b: Configuration["sets"]): boolean {
+  const isEqual = (set: readonly string[], i: number): boolean =>
+    set.length === b[i]?.length && set.every((id) => b[i]?.includes(id));
+  return a.length === b.length && a.every(isEqual);
 }

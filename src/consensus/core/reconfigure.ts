@@ -1,5 +1,6 @@
 /**
- * When the configuration may change. C1: the one before is committed. C2: the leader has committed an entry of its
+ * When the configuration may change. C1: the one before is committed; for a leader of two that goes on alone, the
+ * voters of the one before (who stands by, or is lost, changes no quorum). C2: the leader has committed an entry of its
  * own term (without this rule changes of different terms can overlap into two disjoint quorums). C3: one voter per
  * step, or joint. C4: in force when appended. C5: only a follower that keeps pace is promoted. Beyond these, a change
  * whose new quorum is silent is refused: it could not commit.
@@ -40,7 +41,9 @@ export function proposeConfig(state: CoreState, change: ConfigChange): ProposeRe
 
 function ruleAgainst(state: CoreState, leader: LeaderRole, change: ConfigChange): string | null {
   const { index } = effectiveConfig(state);
-  if (index > state.commit) return `C1: the configuration of entry ${index} is not committed yet`;
+  const goesOnAlone = change.op === "lose" && change.node === evictablePartner(state);
+  if (index > state.commit && !goesOnAlone)
+    return `C1: the configuration of entry ${index} is not committed yet`;
   if (!committedOwnTerm(state)) return `C2: no entry of term ${state.term} is committed yet`;
   const promoted = promotedBy(change);
   if (promoted !== null && leader.peers.get(promoted)?.caughtUp !== true) {
@@ -61,8 +64,8 @@ function appendConfiguration(
 ): ProposeResult {
   const index = state.log.last + 1;
   assert(
-    effectiveConfig(state).index <= state.commit,
-    "one uncommitted configuration at most (C1)",
+    state.configs.votersAreCommitted(state.commit),
+    "one uncommitted change of the voters at most (C1)",
   );
   assert(committedOwnTerm(state), "an entry of this term is committed (C2)");
   const data = encodeConfiguration(next);
@@ -86,7 +89,8 @@ export function leaveJointWhenCommitted(state: CoreState, leader: LeaderRole): v
 
 /**
  * Two voters, the other silent for `evictTicks`: the leader goes on alone. Safe because the other cannot be elected
- * without this node's vote, and the new configuration commits by this node alone.
+ * without this node's vote, and the new configuration commits by this node alone. A change of standbys that the partner
+ * did not confirm before it fell silent stands in nobody's way: it is committed together with the eviction.
  */
 export function evictSilentPartner(state: CoreState, leader: LeaderRole): void {
   const partner = evictablePartner(state);
@@ -105,6 +109,6 @@ export function evictablePartner(state: CoreState): NodeId | null {
   const voters = incoming(effective);
   if (state.options.evictTicks === 0 || isJoint(effective) || voters.length !== 2) return null;
   if (!voters.includes(state.self)) return null;
-  if (effective.index > state.commit || !committedOwnTerm(state)) return null;
+  if (!state.configs.votersAreCommitted(state.commit) || !committedOwnTerm(state)) return null;
   return voters.find((id) => id !== state.self) ?? null;
 }
