@@ -40,6 +40,7 @@ const once: readonly (readonly [seed: number, name: ProfileName])[] = [
     [10_938, "safety"],
     [10_976, "swarm"],
     [2855, "bit-rot"],
+    [7947, "sequential-death"],
   ] as const),
   // An export of nothing was refused for ever; a member that started over got no entry any more.
   ...[26, 27, 309, 368].map((seed) => [seed, "partition-merge"] as const),
