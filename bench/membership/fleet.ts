@@ -32,7 +32,8 @@ export interface Fleet extends AsyncDisposable {
   /** Waits until the seed serves, so that others can join. */
   seedReady(): Promise<void>;
   inventory(): Promise<InventoryCount | null>;
-  leader(): Promise<string | null>;
+  /** The one that leads, then the others that vote. */
+  voters(): Promise<readonly string[]>;
   /** Probes of their own that failed at all agents so far; serf says it in its log. */
   failedProbes(): Promise<number>;
   /** Round trips to members that agents know now, smoothed as each agent does. */

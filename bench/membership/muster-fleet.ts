@@ -91,9 +91,13 @@ export class MusterFleet implements Fleet {
     };
   }
 
-  async leader(): Promise<string | null> {
-    const status = await this.#asked().get<{ leader: { name: string } | null }>("/v1/status");
-    return status.leader?.name ?? null;
+  async voters(): Promise<readonly string[]> {
+    const { leader, voters } = await this.#asked().get<{
+      readonly leader: { readonly name: string } | null;
+      readonly voters: readonly { readonly name: string }[];
+    }>("/v1/status");
+    if (leader === null) throw new Error("Nobody leads");
+    return [...new Set([leader, ...voters].map(({ name }) => name))];
   }
 
   failedProbes(): Promise<number> {

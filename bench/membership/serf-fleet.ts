@@ -78,8 +78,8 @@ export class SerfFleet implements Fleet {
     return Promise.resolve(null);
   }
 
-  leader(): Promise<null> {
-    return Promise.resolve(null);
+  voters(): Promise<readonly string[]> {
+    return Promise.resolve([]);
   }
 
   failedProbes(): Promise<number> {

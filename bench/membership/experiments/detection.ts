@@ -100,12 +100,13 @@ async function detected(
   };
 }
 
-/** T16: the agent that leads and three others are killed in one moment. */
+/** T16: the agent that leads and three others, which do not vote, are killed in one moment. */
 export const leaderLost: Experiment = async (fleet, settings) => {
   await converged(fleet, settings);
-  const leader = (await fleet.leader()) ?? fleet.hosts[0] ?? "";
-  const others = fleet.hosts.filter((host) => host !== leader);
-  const victims = [leader, ...shuffle(others.slice(-6), settings.random).slice(0, 3)];
+  const voters = await allVoters(fleet, settings);
+  const [leader = fleet.hosts[0] ?? ""] = voters;
+  const others = fleet.hosts.filter((host) => host !== leader && !voters.includes(host));
+  const victims = [leader, ...shuffle(others, settings.random).slice(0, 3)];
   const before = await fleet.inventory();
   const changed = await inventoryWatch(fleet);
   const strike = (): Promise<void> => {
@@ -130,3 +131,15 @@ export const leaderLost: Experiment = async (fleet, settings) => {
   await converged(fleet, settings);
   return [...measures([found]), ...known];
 };
+
+/** A young cluster makes members voters one after the other: until then a few deaths may cost it the quorum. */
+async function allVoters(fleet: Fleet, settings: Settings): Promise<readonly string[]> {
+  let voters = await fleet.voters();
+  if (voters.length === 0) return voters;
+  const wanted = fleet.hosts.length >= 5 ? 5 : fleet.hosts.length >= 3 ? 3 : 1;
+  await seen(`there are ${wanted} voters`, settings, async () => {
+    voters = await fleet.voters();
+    return voters.length >= wanted;
+  });
+  return voters;
+}
