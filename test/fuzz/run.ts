@@ -22,7 +22,7 @@ const { values, inputs, seed } = understood(usage, () => {
 const begun = performance.now();
 const before = process.memoryUsage().heapUsed;
 const heapMiB = (): string => ((process.memoryUsage().heapUsed - before) / 1024 ** 2).toFixed(0);
-const rows = fuzz({
+const rows = await fuzz({
   inputs,
   seed,
   progress: (fed) => process.stderr.write(`${fed} inputs, heap ${heapMiB()} MiB more\n`),
