@@ -156,6 +156,37 @@ it("merges what two sides wrote apart, though the loser dies on the way, and jou
   assert.ok(JSON.stringify(tokens).split('"join"').length - 1 >= 2);
 });
 
+it("hands over what is too large for one entry, though both ends die in the middle", async () => {
+  await using lab = await start(2);
+  const winner = await lab.leader();
+  const loser = lab.agents.find((agent) => agent !== winner) ?? winner;
+  await lab.cut(between([winner.name], [loser.name]));
+  await written(loser, "small");
+  const large = "x".repeat(250_000);
+  const count = 90; // 22 MB
+  for (let i = 0; i < count; i += 1) {
+    const body = { value: `${i} ${large}` };
+    const answer = await loser.api("PUT", `/v1/vars/large-${i}`, { body });
+    assert.is(answer.status, 200, answer.text);
+  }
+  await lab.cut([]);
+  await until({ what: "a part is merged", deadlineMs: 60_000, everyMs: 20 }, async () => {
+    const raft = await winner.api("GET", "/v1/operator/raft");
+    return raft.text.includes('"forkIndex"') && raft.text.includes('"doneAt":null');
+  });
+  await Promise.all([hostDies(loser), hostDies(winner)]);
+  for (const agent of lab.agents) lab.cluster.restart(agent);
+  await whole(lab, 2);
+  for (const agent of lab.agents) {
+    const { vars } = await agent.get<{ vars: Record<string, string> }>("/v1/vars");
+    const lost = Array.from({ length: count }, (_, i) => i).filter(
+      (i) => vars[`large-${i}`] !== `${i} ${large}`,
+    );
+    assert.equal(lost, [], `lost on ${agent.name}`);
+  }
+  await assertKept(lab, ["small"]);
+});
+
 it("serves reads at once after a cold start of one alone, and goes on after the cold wait", async () => {
   await using lab = await start(2);
   const keys = [await written(lab.agent("n1"), "before")];
