@@ -2,6 +2,8 @@
  * Survivor mode on real agents, on hosts of their own: whole hosts die (agent and supervisor), the network parts, all
  * lose power; what is left goes on, says so, and in the end nothing that was acknowledged anywhere is lost.
  */
+import { readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { processesOf, type TestAgent } from "../support/agents.ts";
@@ -185,6 +187,27 @@ it("hands over what is too large for one entry, though both ends die in the midd
     assert.equal(lost, [], `lost on ${agent.name}`);
   }
   await assertKept(lab, ["small"]);
+});
+
+it("goes on for good once a fence command made certain that the leader's host of two is off", async () => {
+  await using lab = await start(2, ["survivor.auto=proof"]);
+  const leader = await lab.leader();
+  const other = lab.agents.find((agent) => agent !== leader) ?? leader;
+  const [script, seen] = ["fence", "fenced"].map((name) => path.join(lab.cluster.folder, name));
+  assert.ok(script !== undefined && seen !== undefined);
+  await writeFile(script, `#!/bin/sh\necho "$1" >> ${seen}\n`, { mode: 0o755 });
+  const body = { survivor: { fence: { command: [script], timeout: "5s" } } };
+  assert.is((await other.api("PATCH", "/v1/settings", { body })).status, 200);
+  const keys = [await written(other, "before")];
+  await hostDies(leader);
+  keys.push(await written(other, "alone"));
+  assert.match(await readFile(seen, "utf8"), new RegExp(`^${leader.name}\n`));
+  const { mode, cluster } = await statusOf(other);
+  assert.is(mode, "normal", "nobody can hold another history");
+  assert.is(cluster?.provisional, false);
+  lab.cluster.restart(leader);
+  await whole(lab, 2);
+  await assertKept(lab, keys);
 });
 
 it("serves reads at once after a cold start of one alone, and goes on after the cold wait", async () => {
