@@ -4,7 +4,13 @@
  * the same on every agent of this schema version.
  */
 import { Packr } from "msgpackr";
-import { type CommandResult, type CommandType, type Envelope, schemaVersion } from "./commands.ts";
+import {
+  type CommandResult,
+  type CommandType,
+  type Envelope,
+  isKnownSchema,
+  schemaVersion,
+} from "./commands.ts";
 import { commandShapes, envelopeShape } from "./command-shapes.ts";
 import { InventoryError } from "./errors.ts";
 import { errorMessage } from "../base/errors.ts";
@@ -50,7 +56,7 @@ export function decodeEnvelope(bytes: Uint8Array): Decoded {
       message: `Entry has schema version ${version}, this agent knows ${schemaVersion}; upgrade it`,
     };
   }
-  if (version !== schemaVersion) return unknown("Entry has no schema version that ever was");
+  if (!isKnownSchema(version)) return unknown("Entry has no schema version that ever was");
   const problem = envelopeShape(value, "envelope") ?? commandProblem(value["command"]);
   if (problem !== null) return unknown(`Entry has not the shape of a command: ${problem}`);
   return { ok: true, envelope: value as unknown as Envelope };

@@ -22,7 +22,12 @@ import {
   type Strategy,
 } from "./records.ts";
 
-export const schemaVersion = 1;
+export const schemaVersion = 2;
+
+/** An agent reads whatever an earlier one wrote. 2: logs that were salvaged, exports in parts. */
+export function isKnownSchema(version: unknown): boolean {
+  return Number.isInteger(version) && 1 <= Number(version) && Number(version) <= schemaVersion;
+}
 
 /** Conditional write: `version` of the record as the caller last saw it; 0 means "must not exist". */
 export interface Expect {

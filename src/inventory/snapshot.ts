@@ -10,7 +10,7 @@ import { type KeyPrefix, classOf } from "./keys.ts";
 import { type RecordTypes, type StoredRecord, modIndexOf } from "./record-types.ts";
 import { errorMessage } from "../base/errors.ts";
 import { newPackr } from "./codec.ts";
-import { schemaVersion } from "./commands.ts";
+import { isKnownSchema, schemaVersion } from "./commands.ts";
 
 const format = "muster-inventory";
 export const snapshotChunkBytes = 256 * 1024;
@@ -118,7 +118,7 @@ class SnapshotReader {
         { version, known: schemaVersion },
       );
     }
-    if (version !== schemaVersion) throw invalid("it has no schema version that ever was");
+    if (!isKnownSchema(version)) throw invalid("it has no schema version that ever was");
     if (item["index"] !== this.#index) {
       throw invalid(`it was taken at index ${String(item["index"])}, not at ${this.#index}`);
     }

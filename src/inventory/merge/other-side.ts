@@ -2,7 +2,7 @@
 import { type PeerId } from "../../base/ids.ts";
 import { type Json, isJsonObject } from "../../base/json.ts";
 import { newPackr } from "../codec.ts";
-import { schemaVersion } from "../commands.ts";
+import { isKnownSchema, schemaVersion } from "../commands.ts";
 import { InventoryError } from "../errors.ts";
 import { type ExportedPrefix, classOf } from "../keys.ts";
 import { checkName } from "../names.ts";
@@ -35,7 +35,7 @@ export function readOtherSide(bytes: Uint8Array): OtherSide {
   const [header, nodes, ...rest] = [...items(Buffer.from(bytes))];
   const trailer = rest.pop();
   if (!isJsonObject(header) || header["format"] !== exportFormat) throw invalid("it is no export");
-  if (header["v"] !== schemaVersion) {
+  if (!isKnownSchema(header["v"])) {
     throw invalid(
       `it has schema version ${String(header["v"])}, this agent knows ${schemaVersion}`,
     );

@@ -7,7 +7,7 @@ import {
   encodeEnvelope,
   stampEnvelope,
 } from "../../../src/inventory/codec.ts";
-import { type Command, type Envelope } from "../../../src/inventory/commands.ts";
+import { type Command, type Envelope, schemaVersion } from "../../../src/inventory/commands.ts";
 import {
   Inventory,
   admit,
@@ -183,7 +183,7 @@ it("admits nothing from another agent that it cannot apply", () => {
       (error: { code: string }) => error.code === code,
     );
   refused({ ...any, command: { type: "no.such" } }, "COMMAND_INVALID");
-  refused({ ...any, v: 2, command: refresh }, "SCHEMA_TOO_NEW");
+  refused({ ...any, v: schemaVersion + 1, command: refresh }, "SCHEMA_TOO_NEW");
 });
 
 it("names the field that is wrong", () => {
@@ -228,12 +228,20 @@ it("answers a committed entry that is no command alike everywhere, and changes n
 it("stops at an entry of a newer schema instead of going another way than newer agents", () => {
   const inventory = cluster("n1");
   const index = inventory.machine.appliedIndex;
-  const newer = pack({ ...any, v: 2, command: { type: "of.tomorrow" } });
+  const newer = pack({ ...any, v: schemaVersion + 1, command: { type: "of.tomorrow" } });
   assert.throws(
     () => inventory.bytes(newer),
     (error: { code: string }) => error.code === "SCHEMA_TOO_NEW",
   );
   assert.is(inventory.machine.appliedIndex, index);
+});
+
+it("reads what agents of an earlier schema wrote", () => {
+  const at = (v: number): unknown => decodeEnvelope(pack({ ...any, v, command: refresh })).ok;
+  assert.equal(
+    [0, 1, schemaVersion, schemaVersion + 1, 1.5].map((v) => at(v)),
+    [false, true, true, false, false],
+  );
 });
 
 it("applies entries that carry no command as nothing", () => {

@@ -2,6 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { Packr } from "msgpackr";
 import { silentLogger } from "../../../src/base/logger.ts";
+import { schemaVersion } from "../../../src/inventory/commands.ts";
 import { InventoryStateMachine } from "../../../src/inventory/state-machine.ts";
 import { type Inventory, admit, cluster, commission, peer } from "../../support/inventory.ts";
 
@@ -184,7 +185,7 @@ it("is refused when it is cut, or claims an item of absurd size", async () => {
 });
 
 it("of a newer schema is refused, saying what to do", async () => {
-  const bytes = Buffer.concat([{ ...header, v: 2 }, record, trailer].map(item));
+  const bytes = Buffer.concat([{ ...header, v: schemaVersion + 1 }, record, trailer].map(item));
   await assertRefused(rich(), bytes, "SCHEMA_TOO_NEW");
 });
 
