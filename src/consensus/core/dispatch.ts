@@ -35,7 +35,9 @@ function adoptTerm(state: CoreState, message: Message): boolean {
   const isLoyal = leaderIsAlive(state) && message.from !== state.leader;
   if (asksForVote && !message.transfer && isLoyal) return false;
   if (isStrawPoll(message)) return true;
-  const isDeposed = state.role.name === "leader" && isAnswerToLeader(message);
+  const { role } = state;
+  // Not one that hands over: the newer term may be that of whom it told to stand.
+  const isDeposed = role.name === "leader" && role.transferee === null && isAnswerToLeader(message);
   becomeFollower(state, message.term, isFromLeader(message) ? message.from : null);
   // Nobody else stands, as far as it knows: a member came back from elsewhere with a newer term. Its voters need not
   // miss it for an election timeout; if there is another leader, the straw poll finds out.

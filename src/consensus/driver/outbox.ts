@@ -23,8 +23,11 @@ export class Outbox {
   }
 
   add(message: Message, nowMs: number): void {
-    if (message.type !== "Append") this.#push(message);
-    else if (message.entries.length > 0 || this.#isUrgent(message.to)) this.#append(message);
+    if (message.type !== "Append") {
+      // Who is told to stand is in a newer term next: what was held would be answered from there.
+      if (message.type === "TimeoutNow") this.#held.delete(message.to);
+      this.#push(message);
+    } else if (message.entries.length > 0 || this.#isUrgent(message.to)) this.#append(message);
     else this.#hold(message, nowMs);
   }
 

@@ -43,6 +43,19 @@ it("a successor that lacks entries gets them first", () => {
   assert.is(out.filter(({ type, to }) => type === "TimeoutNow" && to === "b").length, 1);
 });
 
+it("who hands over does not stand again when its successor answers from the next term", () => {
+  const bench = new Bench();
+  bench.becomeLeader();
+  bench.acknowledgeAll();
+  bench.core.transfer("b");
+  bench.take();
+  const { term } = bench.status;
+  const out = bench.step(appendResp("b", "a", { term: term + 1, ok: false, index: 0 }));
+  assert.is(bench.status.role, "follower");
+  assert.is(bench.status.term, term + 1);
+  assert.equal(out, []);
+});
+
 it("proposals and changes are refused meanwhile", () => {
   const network = settled();
   network.lets = ({ type }) => type !== "TimeoutNow";

@@ -34,6 +34,16 @@ function setUp() {
   return { outbox, flush };
 }
 
+it("tells no news to whom it tells to stand", () => {
+  const { outbox, flush } = setUp();
+  const stand: Message = { type: "TimeoutNow", from, to: "b", term: 1 };
+  outbox.add(news("b", 8), 10);
+  outbox.add(news("c", 8), 10);
+  outbox.add(stand, 10);
+  outbox.release();
+  assert.equal(flush(), [stand, news("c", 8)]);
+});
+
 it("sends entries at once and holds news of the commit index", () => {
   const { outbox, flush } = setUp();
   outbox.add(entries("b", 7), 10);
