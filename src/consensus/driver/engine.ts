@@ -33,6 +33,7 @@ import { ResultRing } from "./result-ring.ts";
 import { Snapshots } from "./snapshots.ts";
 import { configAt, electable, termAt } from "./standing.ts";
 import { Transfers } from "./transfers.ts";
+import { TickTimer } from "./tick-timer.ts";
 import { TurnLoop } from "./turn-loop.ts";
 
 export class Engine<R> {
@@ -52,11 +53,9 @@ export class Engine<R> {
   readonly #writer: LogWriter;
   readonly #applier: Applier<R>;
   readonly #snapshots: Snapshots;
+  readonly #ticks: TickTimer;
   #appliedConfig: Configuration;
   #peers = "";
-  #tickDueMs = 0;
-  #cancelTick: () => void = () => {};
-  #halted = false;
   /** Whether this agent may have to stand for election. */
   #votes = false;
   /** Something changed in this turn that listeners should hear of. */
@@ -86,6 +85,7 @@ export class Engine<R> {
     this.core = dependencies.createCore({ ...options.core, ...own, ...limits }, recovered);
     this.loop = this.#newLoop();
     this.relay = this.#newRelay();
+    this.#ticks = this.#newTicks();
   }
 
   get snapshotIndex(): Index {
@@ -103,7 +103,7 @@ export class Engine<R> {
   start(): void {
     const { transport, clock, mode, lineage } = this.#deps;
     transport.setGeneration(currentGeneration(lineage).id);
-    this.#scheduleTick();
+    this.#ticks.start();
     this.#reconfigured();
     if (mode !== "running") {
       transport.onMessages(() => {});
@@ -118,7 +118,7 @@ export class Engine<R> {
     transport.onPeer((id, up, evidence) => {
       if (up) return;
       this.loop.unreachable(id, evidence);
-      this.#tickSoon();
+      this.#ticks.soon();
     });
     const voters = voterIds(this.core.status().effective);
     // Nobody else could win, so there is nothing to wait for.
@@ -128,8 +128,7 @@ export class Engine<R> {
 
   /** Falls silent at once: after this nothing is sent, applied or answered but `reasons`. */
   halt({ queued, placed, reads, waiting }: HaltReasons): void {
-    this.#halted = true;
-    this.#cancelTick();
+    this.#ticks.stop();
     this.loop.stop();
     this.#snapshots.cancelSending();
     this.proposals.rejectAll(queued, placed);
@@ -207,25 +206,18 @@ export class Engine<R> {
     );
   }
 
-  /** While nothing is about to happen the ticks between two heartbeats are handed over together. */
-  #scheduleTick(): void {
+  #newTicks(): TickTimer {
     const { clock, metrics } = this.#deps;
-    const nowMs = clock.monotonicMs();
-    const count = this.#isCalm(nowMs) ? this.#options.core.heartbeatTicks : 1;
-    const waitMs = count * this.#options.tickMs;
-    this.#tickDueMs = nowMs + waitMs;
-    this.#cancelTick = clock.setTimer(waitMs, () => {
-      metrics.tickLateMs.observe(Math.max(0, clock.monotonicMs() - this.#tickDueMs));
-      this.#scheduleTick();
-      this.loop.tick(count);
-    });
-  }
-
-  /** What was calm is not any more: from now on every tick counts. */
-  #tickSoon(): void {
-    if (this.#halted) return;
-    this.#cancelTick();
-    this.#scheduleTick();
+    const { tickMs, core } = this.#options;
+    return new TickTimer(
+      { tickMs, ticksWhenCalm: core.heartbeatTicks },
+      {
+        clock,
+        isCalm: (nowMs) => this.#isCalm(nowMs),
+        tick: (count) => this.loop.tick(count),
+        late: (ms) => metrics.tickLateMs.observe(ms),
+      },
+    );
   }
 
   /** This agent leads with a quorum, or it hears its leader, or nothing depends on when it misses it. */
@@ -277,7 +269,7 @@ export class Engine<R> {
     }
     if (before?.role === "leader" && soft.role !== "leader") this.#snapshots.cancelSending();
     this.#reconfigured();
-    this.#tickSoon();
+    this.#ticks.soon();
   }
 
   #reconfigured(): void {
