@@ -54,7 +54,7 @@ export class HistoryArchive implements HistoryKeeper {
   }
 
   /** Never rejects. A history that is kept already is not written again. */
-  async keep(history: DepartedHistory): Promise<void> {
+  async keep(history: DepartedHistory, signal: AbortSignal): Promise<void> {
     const { directory, logger } = this.#deps;
     const { n, id } = history.generation;
     const name = `${n}-${id}${suffix}`;
@@ -64,26 +64,32 @@ export class HistoryArchive implements HistoryKeeper {
       await mkdir(directory, { recursive: true, mode: 0o700 });
       await this.#prune();
       if ((await readdir(directory)).includes(name)) return;
-      await this.#write(partial, history);
+      await this.#write(partial, history, signal);
+      signal.throwIfAborted();
       await rename(partial, file);
       await this.#prune();
       logger.info({ file }, "kept what this agent had in the history that lost");
     } catch (error) {
       await rm(partial, { force: true }).catch(() => undefined);
+      // Whoever ended it knows.
+      if (signal.aborted) return;
       logger.warn({ file, error: errorMessage(error) }, "could not keep a copy; goes on without");
     }
   }
 
-  async #write(file: string, history: DepartedHistory): Promise<void> {
+  async #write(file: string, history: DepartedHistory, signal: AbortSignal): Promise<void> {
     const { directory, image, clock } = this.#deps;
     const { bavail, bsize } = await statfs(directory);
     const free = bavail * bsize - this.#limits.reserveBytes;
+    // The agent may have started over while the disk hung: its state would be another's by now.
+    signal.throwIfAborted();
     const about = { format: "muster-archive", ...history, at: clock.wallMs() };
     await pipeline(
       Readable.from(batches(about, image())),
       createGzip(),
       upTo(Math.min(this.#limits.maxBytes, free)),
       createWriteStream(file, { mode: 0o600 }),
+      { signal },
     );
     const handle = await open(file);
     try {

@@ -3,13 +3,18 @@
  * starts over. Every step can be repeated: after a crash the agent is still frozen, meets the winner again, and begins
  * anew; pages that the winner has already change nothing.
  */
-import { type Clock, delay } from "../../base/clock.ts";
+import { type Clock, delay, unlessAborted } from "../../base/clock.ts";
 import { errorCode, errorMessage } from "../../base/errors.ts";
 import { type Logger } from "../../base/logger.ts";
 import { type Configuration, type NodeId } from "../core/types.ts";
 import { type Departure } from "../lineage/coordinator-types.ts";
 import { currentGeneration, refOf } from "../lineage/generation.ts";
-import { type HistoryKeeper, type LineagePeers, type MergePolicy } from "../lineage/ports.ts";
+import {
+  type DepartedHistory,
+  type HistoryKeeper,
+  type LineagePeers,
+  type MergePolicy,
+} from "../lineage/ports.ts";
 import { type LineageEngine } from "./ports.ts";
 
 export interface DepartureDependencies {
@@ -28,6 +33,8 @@ const firstPauseMs = 200;
 const longestPauseMs = 2000;
 /** A step that does not succeed for so long is given up: the winner may be gone. */
 const stepLimitMs = 30_000;
+/** A copy that takes longer, as on a disk that hangs, is done without. */
+const copyLimitMs = 30_000;
 
 /** @throws whatever the last attempt of a step threw. */
 export async function depart(
@@ -35,7 +42,7 @@ export async function depart(
   deps: DepartureDependencies,
   progress: { readonly at: (step: "exporting" | "resync") => void; readonly signal: AbortSignal },
 ): Promise<void> {
-  const { self, engine, peers, policy, archive, exclusively, logger } = deps;
+  const { self, engine, peers, policy, exclusively, logger } = deps;
   const { signal } = progress;
   await exclusively(() => engine.freeze());
   progress.at("exporting");
@@ -54,13 +61,33 @@ export async function depart(
     logger.info({ pages: sequence, after: exportAfter, via }, "gave the winner what it lacks");
     const winner = refOf(currentGeneration({ generations }));
     const { last: lastIndex } = engine.status();
-    await archive.keep({ generation, forkIndex: exportAfter, lastIndex, winner });
+    await keepCopy(deps, { generation, forkIndex: exportAfter, lastIndex, winner }, signal);
   }
   progress.at("resync");
   const { generations: path, commit } = await persistently(deps, signal, () =>
     peers.demote(via, self),
   );
   await exclusively(() => engine.enter({ kind: "reset", generations: path, voteFrom: commit }));
+}
+
+/** @throws the signal's reason, and nothing else: the copy may go on by itself for a moment, but nobody waits for it. */
+async function keepCopy(
+  { archive, clock, logger }: DepartureDependencies,
+  history: DepartedHistory,
+  signal: AbortSignal,
+): Promise<void> {
+  const limit = new AbortController();
+  const disarm = clock.setTimer(copyLimitMs, () => limit.abort());
+  const ends = AbortSignal.any([signal, limit.signal]);
+  try {
+    await unlessAborted(archive.keep(history, ends), ends);
+  } catch (error) {
+    signal.throwIfAborted();
+    const data = { afterMs: copyLimitMs, error: errorMessage(error) };
+    logger.warn(data, "no copy of the history that lost in time; goes on without");
+  } finally {
+    disarm();
+  }
 }
 
 function* withLast(

@@ -93,7 +93,8 @@ export interface DepartedHistory {
 
 /** Keeps a copy of what this agent held, before it starts over. Never rejects: it is for people, nothing hangs on it. */
 export interface HistoryKeeper {
-  keep(history: DepartedHistory): Promise<void>;
+  /** @param signal when it aborts the agent goes on: what is unfinished is dropped, and the state no longer looked at. */
+  keep(history: DepartedHistory, signal: AbortSignal): Promise<void>;
 }
 
 /** Proof that an agent's process ended. Null: no supervisor answered, or the agent runs. */
