@@ -1,8 +1,12 @@
 /**
  * What members say about this agent's own eviction, and when that is believed. One member alone may lie, or be so far
  * behind that it knows less than this agent: two must say so where the own replica knows two others, and what it covers
- * itself, or a later word gainsays, does not count. A claim that is not enough yet is a reason to wait all the same:
+ * itself, or another member gainsays, does not count. A claim that is not enough yet is a reason to wait all the same:
  * whoever made it is a living member, so this agent has outlived nobody.
+ *
+ * Of a generation that is not this agent's nobody can say here whether it will win: neither a greater number nor descent
+ * tells, for a quorum that stayed in the parent beats its child. So whoever still admits this agent in another history
+ * gainsays it, and while nobody does there must have been time to be heard: those who would may be cut off just now.
  */
 import { type PeerId } from "../base/ids.ts";
 import { currentGeneration, isOfHistory } from "../consensus/lineage/generation.ts";
@@ -15,6 +19,8 @@ export interface OwnView {
   readonly appliedIndex: number;
   /** All others that are admitted by this replica. */
   readonly others: readonly PeerId[];
+  /** For how long it has had no leader, or no company. */
+  readonly forsakenMs: number;
 }
 
 export interface Claim extends HistoryPoint {
@@ -29,14 +35,26 @@ export interface EvictionVerdict {
   readonly needed: number;
 }
 
+interface Word {
+  readonly standing: Standing;
+  readonly atMs: number;
+}
+
 const witnesses = 2;
+/** Some rounds of questions, and longer than an election or a short cut takes. */
+const foreignPatienceMs = 30_000;
 
 export class EvictionClaims {
-  readonly #words = new Map<PeerId, Standing>();
+  readonly #words = new Map<PeerId, Word>();
 
   /** The latest word of a member replaces its earlier ones. */
-  said(by: PeerId, word: Standing): void {
-    this.#words.set(by, word);
+  said(by: PeerId, standing: Standing, atMs: number): void {
+    this.#words.set(by, { standing, atMs });
+  }
+
+  /** Drops what was said before. */
+  forgetBefore(thenMs: number): void {
+    for (const [by, { atMs }] of this.#words) if (atMs < thenMs) this.#words.delete(by);
   }
 
   /** Null when nobody who counts says that this agent was evicted. */
@@ -44,7 +62,7 @@ export class EvictionClaims {
     const claims: Claim[] = [];
     const denials: HistoryPoint[] = [];
     for (const by of own.others) {
-      const word = this.#words.get(by);
+      const word = this.#words.get(by)?.standing;
       if (word === undefined || word.standing === "unknown") continue;
       const { generation, index } = word;
       if (word.standing === "admitted") denials.push({ generation, index });
@@ -52,8 +70,10 @@ export class EvictionClaims {
     }
     if (claims.length === 0) return null;
     const needed = Math.min(witnesses, own.others.length);
-    const undenied = claims.filter((claim) => !denials.some((denial) => isLater(denial, claim)));
-    return { believed: undenied.length >= needed, claims, needed };
+    const counting = claims.filter(
+      (claim) => isTimely(claim, own) && !denials.some((denial) => gainsays(denial, claim, own)),
+    );
+    return { believed: counting.length >= needed, claims, needed };
   }
 }
 
@@ -67,7 +87,15 @@ function isCovered(
   return isOfHistory({ generation: generation.id, index }, lineage);
 }
 
-function isLater(one: HistoryPoint, other: HistoryPoint): boolean {
-  if (one.generation.id === other.generation.id) return one.index >= other.index;
-  return one.generation.n > other.generation.n;
+function isTimely({ generation }: Claim, { lineage, forsakenMs }: OwnView): boolean {
+  const isOwn = currentGeneration(lineage).id === generation.id;
+  return isOwn || forsakenMs >= foreignPatienceMs;
+}
+
+/** Whoever is behind does not: earlier in the same generation, or left behind where this replica's history has been. */
+function gainsays(denial: HistoryPoint, claim: HistoryPoint, { lineage }: OwnView): boolean {
+  const { generation, index } = denial;
+  if (generation.id === claim.generation.id) return index >= claim.index;
+  if (generation.id === currentGeneration(lineage).id) return true;
+  return !isOfHistory({ generation: generation.id, index }, lineage);
 }

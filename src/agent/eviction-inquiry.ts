@@ -1,7 +1,8 @@
 /**
  * Asks other members whether this agent still is one, while it has no leader or no company. Who was forgotten while it
  * was down is refused by all, and would take the cluster for dead: before it goes on alone in a generation of its own
- * it must have asked. What is believed is eviction-claims.ts.
+ * it must have asked. What is believed is eviction-claims.ts. With a leader and company it needs nobody's word: none
+ * that comes then decides anything, and those that there are lapse.
  */
 import { Background } from "../base/background.ts";
 import { type Clock, delay } from "../base/clock.ts";
@@ -38,6 +39,8 @@ const idleMs = 5_000;
 /** A member is asked at most so often. */
 const againMs = 10_000;
 const askedAtOnce = 3;
+/** In company and with a leader nobody is asked again, so words older than this are of the past. */
+const lapseMs = 60_000;
 
 export class EvictionInquiry implements Service {
   readonly name = "eviction-inquiry";
@@ -45,6 +48,7 @@ export class EvictionInquiry implements Service {
   readonly #background: Background;
   readonly #claims = new EvictionClaims();
   readonly #askedAt = new Map<PeerId, number>();
+  #forsakenSinceMs: number | null = null;
   #isDecided = false;
 
   constructor(deps: EvictionInquiryDeps) {
@@ -57,7 +61,8 @@ export class EvictionInquiry implements Service {
       for (let pauseMs = periodMs; ; ) {
         await delay(this.#deps.clock, pauseMs, signal);
         const isForsaken = this.#isForsaken();
-        if (isForsaken) for (const peer of this.#next()) this.#ask(peer);
+        if (isForsaken) this.#seek();
+        else this.#settle();
         pauseMs = isForsaken ? periodMs : idleMs;
       }
     });
@@ -70,9 +75,24 @@ export class EvictionInquiry implements Service {
 
   /** What is said about this agent's eviction now; null when nobody says that it was. */
   verdict(): EvictionVerdict | null {
-    const { view, lineage } = this.#deps;
-    const own = { lineage: lineage(), appliedIndex: view.appliedIndex, others: this.#others() };
-    return this.#claims.verdict(own);
+    const { view, lineage, clock } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    return this.#claims.verdict({
+      lineage: lineage(),
+      appliedIndex: view.appliedIndex,
+      others: this.#others(),
+      forsakenMs: nowMs - (this.#forsakenSinceMs ?? nowMs),
+    });
+  }
+
+  #seek(): void {
+    this.#forsakenSinceMs ??= this.#deps.clock.monotonicMs();
+    for (const peer of this.#next()) this.#ask(peer);
+  }
+
+  #settle(): void {
+    this.#forsakenSinceMs = null;
+    this.#claims.forgetBefore(this.#deps.clock.monotonicMs() - lapseMs);
   }
 
   #isForsaken(): boolean {
@@ -111,9 +131,9 @@ export class EvictionInquiry implements Service {
   }
 
   #hear(peer: PeerId, word: Standing): void {
-    const { logger, onEvicted } = this.#deps;
-    this.#claims.said(peer, word);
-    if (this.#isDecided || word.standing !== "evicted") return;
+    const { clock, logger, onEvicted } = this.#deps;
+    this.#claims.said(peer, word, clock.monotonicMs());
+    if (!this.#isForsaken() || word.standing !== "evicted") return;
     const verdict = this.verdict();
     if (verdict === null) return;
     logger.warn(

@@ -26,6 +26,7 @@ class Bench {
   readonly words = new Map<PeerId, Standing>();
   alive: string[] = ["n1"];
   hasQuorum = false;
+  answering: Promise<void> = Promise.resolve();
   readonly inquiry: EvictionInquiry;
 
   constructor(...nodes: readonly string[]) {
@@ -37,6 +38,7 @@ class Bench {
       gossip: { members: () => this.alive.map((name) => memberView({ name })) },
       ask: async (id) => {
         this.asked.push(id);
+        await this.answering;
         const word = this.words.get(id);
         if (word === undefined) throw new AgentError("PEER_UNREACHABLE", "no");
         return word;
@@ -48,8 +50,13 @@ class Bench {
     });
   }
 
-  says(name: string, standing: "evicted" | "admitted", index = 1000): void {
-    this.words.set(peer(name), { standing, generation, index });
+  says(name: string, standing: "evicted" | "admitted", index = 1000, of = generation): void {
+    this.words.set(peer(name), { standing, generation: of, index });
+  }
+
+  inCompany(): void {
+    this.hasQuorum = true;
+    this.alive = ["n1", "n2"];
   }
 
   async run(ms: number): Promise<void> {
@@ -110,6 +117,71 @@ it("takes a word back when its member says otherwise later", async () => {
   assert.ok(bench.inquiry.verdict() !== null);
   bench.says("n2", "admitted");
   await bench.clock.advance(12_000);
+  assert.is(bench.inquiry.verdict(), null);
+  await bench.inquiry.stop();
+});
+
+it("waits for the members of its own generation before it believes those of a fork", async () => {
+  const fork = { ...generation, n: 2, id: "2".repeat(32), parent: generation.id };
+  const bench = new Bench("n1", "n2", "n3", "n4", "n5");
+  for (const name of ["n4", "n5"]) bench.says(name, "evicted", 1000, fork);
+  await bench.inquiry.start();
+  await bench.clock.advance(29_000);
+  assert.is(bench.ended.length, 0, "n2 and n3 do not answer just now");
+  for (const name of ["n2", "n3"]) bench.says(name, "admitted", 0);
+  await bench.clock.advance(120_000);
+  assert.is(bench.ended.length, 0, "they admit it");
+  for (const name of ["n2", "n3"]) bench.says(name, "evicted", 1000, fork);
+  await bench.clock.advance(12_000);
+  assert.is(bench.ended.length, 1, "they joined the fork, and it won");
+  await bench.inquiry.stop();
+});
+
+it("counts its patience anew when a leader was in sight", async () => {
+  const fork = { ...generation, n: 2, id: "2".repeat(32), parent: generation.id };
+  const bench = new Bench("n1", "n2", "n3");
+  for (const name of ["n2", "n3"]) bench.says(name, "evicted", 1000, fork);
+  await bench.inquiry.start();
+  await bench.clock.advance(25_000);
+  bench.inCompany();
+  await bench.clock.advance(6000);
+  bench.hasQuorum = false;
+  await bench.clock.advance(25_000);
+  assert.is(bench.ended.length, 0);
+  await bench.clock.advance(20_000);
+  assert.is(bench.ended.length, 1);
+  await bench.inquiry.stop();
+});
+
+it("decides nothing by an answer that comes when a leader and company are back", async () => {
+  const bench = new Bench("n1", "n2", "n3");
+  const { promise, resolve } = Promise.withResolvers<void>();
+  bench.answering = promise;
+  for (const name of ["n2", "n3"]) bench.says(name, "evicted");
+  await bench.inquiry.start();
+  await bench.clock.advance(2000);
+  bench.inCompany();
+  resolve();
+  await bench.clock.advance(1000);
+  assert.is(bench.asked.length, 2);
+  assert.is(bench.ended.length, 0);
+  await bench.inquiry.stop();
+});
+
+it("lets a claim lapse after a minute with a leader and company, and not without", async () => {
+  const bench = new Bench("n1", "n2", "n3");
+  bench.says("n2", "evicted");
+  await bench.inquiry.start();
+  await bench.clock.advance(5000);
+  bench.words.clear();
+  await bench.clock.advance(120_000);
+  assert.ok(bench.inquiry.verdict() !== null, "who said so may be right, and gone");
+  bench.says("n2", "evicted");
+  await bench.clock.advance(11_000);
+  bench.inCompany();
+  await bench.clock.advance(40_000);
+  assert.ok(bench.inquiry.verdict() !== null);
+  await bench.clock.advance(30_000);
   assert.is(bench.inquiry.verdict(), null);
   await bench.inquiry.stop();
 });
