@@ -3,9 +3,10 @@
  * arrive when it is whole again, minutes later: its sender has long been told that nobody knows, has asked again, and
  * may have been answered by another history. Such a straggler must not overwrite what was written since.
  *
- * The sender counts on from what the leader's clock showed, beginning when it asked: so it never thinks the leader's
- * time later than it is by more than the clocks drift. Monotonic clocks on both sides; what they show means nothing
- * beyond a process's life, so a reading names it.
+ * The sender counts on from what the leader's clock showed, beginning when the answer arrived: the clock was read before
+ * that, so the sender never thinks the leader's time later than it is by more than the clocks drift. (Beginning when it
+ * asked would add what the leader took to answer: the commit of a command.) Monotonic clocks on both sides; what they
+ * show means nothing beyond a process's life, so a reading names it.
  */
 import { type Clock } from "../base/clock.ts";
 
@@ -16,9 +17,11 @@ export interface Reading {
   readonly atMs: number;
 }
 
-interface Known extends Reading {
-  /** When this agent asked for it. */
-  readonly askedAtMs: number;
+interface Known {
+  /** Null: an agent of an earlier version, which tells no time. */
+  readonly reading: Reading | null;
+  /** When this agent heard it. */
+  readonly heardAtMs: number;
 }
 
 /** After so long clocks may have drifted by something that counts. */
@@ -32,16 +35,23 @@ export class LeaderClocks {
     this.#clock = clock;
   }
 
-  /** The last moment, by the leader's clock, at which a request may be taken that is sent now; null: unknown. */
-  until(leader: string, withinMs: number): Reading | null {
+  /** What it shows, or that it shows nothing. */
+  knows(leader: string): boolean {
     const known = this.#known.get(leader);
-    if (known === undefined) return null;
-    const ageMs = this.#clock.monotonicMs() - known.askedAtMs;
-    return ageMs > goodForMs ? null : { life: known.life, atMs: known.atMs + ageMs + withinMs };
+    return known !== undefined && this.#clock.monotonicMs() - known.heardAtMs <= goodForMs;
   }
 
-  note(leader: string, reading: Reading, askedAtMs: number): void {
-    this.#known.set(leader, { ...reading, askedAtMs });
+  /** The last moment, by the leader's clock, at which a request may be taken that is sent now; null: it tells no time. */
+  until(leader: string, withinMs: number): Reading | null {
+    const { reading, heardAtMs } = this.#known.get(leader) ?? { reading: null, heardAtMs: 0 };
+    if (reading === null) return null;
+    const ageMs = this.#clock.monotonicMs() - heardAtMs;
+    return { life: reading.life, atMs: reading.atMs + ageMs + withinMs };
+  }
+
+  /** As it arrives. */
+  note(leader: string, reading: Reading | null): void {
+    this.#known.set(leader, { reading, heardAtMs: this.#clock.monotonicMs() });
   }
 
   /** It did not answer, or not as it should: perhaps it is another process now. */

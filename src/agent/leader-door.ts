@@ -22,32 +22,41 @@ export interface ForwardDeps {
   readonly clock: Pick<Clock, "monotonicMs">;
 }
 
+/** How a command gets to the leader, as the submitter asks for it. */
+export interface Forwarding {
+  readonly meet: (leader: string, timeoutMs: number) => Promise<void> | null;
+  readonly forward: (leader: string, request: Uint8Array, timeoutMs: number) => Promise<Position>;
+}
+
 /**
  * Asks the leader to take a command. A command is meant for one history and for now: the leader of another generation
- * does not take it, nor any leader once the sender waits no more.
+ * does not take it, nor any leader once the sender waits no more. For that its time must be known first (`meet`).
  */
-export function forwardSubmit({
-  rpc,
-  node,
-  clock,
-}: ForwardDeps): (leader: string, request: Uint8Array, timeoutMs: number) => Promise<Position> {
+export function forwarding({ rpc, node, clock }: ForwardDeps): Forwarding {
   const clocks = new LeaderClocks(clock);
   const ask = async (leader: string, method: string, payload: unknown, timeoutMs: number) => {
-    const askedAtMs = clock.monotonicMs();
     try {
       const answer = await rpc.call(asPeerId(leader), method, payload, { timeoutMs });
       const reading = readingIn(answer);
-      if (reading !== null) clocks.note(leader, reading, askedAtMs);
+      if (reading !== null) clocks.note(leader, reading);
       return answer;
     } catch (error) {
       if (!isCrowded(error)) clocks.forget(leader);
       throw error;
     }
   };
-  return async (leader, request, timeoutMs) => {
-    if (clocks.until(leader, 0) === null) {
-      await ask(leader, "inventory.clock", {}, timeoutMs).catch(notAsked);
+  const meet = async (leader: string, timeoutMs: number): Promise<void> => {
+    try {
+      await ask(leader, "inventory.clock", {}, timeoutMs);
+    } catch (error) {
+      // An agent of an earlier version tells no time, and takes requests without.
+      if (errorCode(error) !== "UNKNOWN_METHOD") throw notAsked(error);
+      clocks.note(leader, null);
     }
+  };
+  const forward = async (leader: string, request: Uint8Array, timeoutMs: number) => {
+    // Forgotten since it was met: another request to it failed.
+    if (!clocks.knows(leader)) throw notAsked();
     const until = clocks.until(leader, timeoutMs);
     const payload = { request, generation: node.generation().id, until };
     const answer = await ask(leader, "inventory.submit", payload, timeoutMs);
@@ -57,6 +66,10 @@ export function forwardSubmit({
     }
     throw new AgentError("UNKNOWN_OUTCOME", `The leader "${leader}" gave an answer that is none`);
   };
+  return {
+    meet: (leader, timeoutMs) => (clocks.knows(leader) ? null : meet(leader, timeoutMs)),
+    forward,
+  };
 }
 
 /** It is the same leader as before: its time stays good. */
@@ -64,11 +77,9 @@ function isCrowded(error: unknown): boolean {
   return ["BUSY", "RPC_OVERLOADED"].includes(errorCode(error) ?? "");
 }
 
-/** An agent of an earlier version tells no time, and takes requests without. Else: nothing was sent. */
-function notAsked(error: unknown): void {
-  if (errorCode(error) === "UNKNOWN_METHOD") return;
+function notAsked(cause?: unknown): AgentError {
   const message = "The leader does not answer; nothing happened.";
-  throw new AgentError("PEER_UNREACHABLE", message, {}, { cause: error });
+  return new AgentError("PEER_UNREACHABLE", message, {}, { cause });
 }
 
 export interface DoorDeps {
@@ -80,7 +91,7 @@ export interface DoorDeps {
   readonly life: string;
 }
 
-/** Serves what `forwardSubmit` and `forwardTransfer` ask. */
+/** Serves what `forwarding` and `forwardTransfer` ask. */
 export function serveLeaderDoor({ rpc, node, handleForward, clock, life }: DoorDeps): void {
   const reading = (): Reading => ({ life, atMs: clock.monotonicMs() });
   rpc.handle("inventory.clock", () => Promise.resolve(reading()));

@@ -27,7 +27,7 @@ import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type AgentState } from "./agent-state.ts";
 import { withFailpoint } from "./failpoint.ts";
 import { handingOver } from "./handing-over.ts";
-import { forwardSubmit, forwardTransfer, serveLeaderDoor } from "./leader-door.ts";
+import { forwarding, forwardTransfer, serveLeaderDoor } from "./leader-door.ts";
 import { type Mesh } from "./mesh.ts";
 import { type AgentOptions } from "./options.ts";
 import { askLeader, relayPeers, serveRelay } from "./relay-rpc.ts";
@@ -79,7 +79,7 @@ export function createReplica(agent: Agent, deps: ReplicaDeps): Replica {
     },
     stamp: (request) => stampEnvelope(request, clock.wallMs()),
     admit: (request) => admitEnvelope(request, clock.wallMs()),
-    forward: forwardSubmit({ rpc, node, clock }),
+    ...forwarding({ rpc, node, clock }),
     clock,
     random: systemRandom,
   });

@@ -25,6 +25,11 @@ export interface SubmitterDependencies<R> {
   readonly stamp: (request: Uint8Array) => Uint8Array;
   /** Checks it too: it comes from another agent. */
   readonly admit: (request: Uint8Array) => Uint8Array;
+  /**
+   * Learns what must be known of a leader before it is asked, without sending the request; null: nothing. Counts as part
+   * of the attempt, which may end meanwhile: then the request stays unsent.
+   */
+  readonly meet?: (leader: NodeId, timeoutMs: number) => Promise<void> | null;
   /** Asks the leader to `handleForward`. Rejects with what the RPC layer or the leader said. */
   readonly forward: (leader: NodeId, request: Uint8Array, timeoutMs: number) => Promise<Position>;
   readonly clock: Clock;
@@ -121,7 +126,9 @@ export class Submitter<R> {
   async #ask(request: Request, leader: NodeId): Promise<Applied<R>> {
     const { node, forward } = this.#deps;
     const { promise, resolve, reject } = Promise.withResolvers<Position>();
-    const limitMs = Math.min(this.#leftMs(request), attemptMs);
+    const limitMs = await this.#met(leader, Math.min(this.#leftMs(request), attemptMs));
+    if (limitMs <= 0 || this.#leader !== leader || this.#closed)
+      throw attemptError("PEER_UNREACHABLE");
     const settled = this.#limit(limitMs, reject);
     forward(leader, request.bytes, limitMs).then(resolve, reject).finally(settled);
     const { index, term } = await promise;
@@ -134,6 +141,19 @@ export class Submitter<R> {
     // A snapshot or many newer results replaced it: asking again gives the remembered answer.
     if (result === null) throw attemptError("RESULT_GONE");
     return { index, term, result };
+  }
+
+  /** What is left of the time when the leader is known. @throws AgentError PEER_UNREACHABLE: surely not sent. */
+  async #met(leader: NodeId, limitMs: number): Promise<number> {
+    const { meet, clock } = this.#deps;
+    const begunMs = clock.monotonicMs();
+    const meeting = meet?.(leader, limitMs) ?? null;
+    if (meeting === null) return limitMs;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const settled = this.#limit(limitMs, () => reject(attemptError("PEER_UNREACHABLE")));
+    meeting.then(resolve, reject).finally(settled);
+    await promise;
+    return limitMs - (clock.monotonicMs() - begunMs);
   }
 
   /** Ends an attempt when the leader changes or the time is over. Returns what to call when it ended. */

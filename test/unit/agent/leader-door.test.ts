@@ -1,7 +1,7 @@
 /** Commands on their way to the leader: only within one history. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { forwardSubmit, serveLeaderDoor } from "../../../src/agent/leader-door.ts";
+import { forwarding, serveLeaderDoor } from "../../../src/agent/leader-door.ts";
 import { AgentError, errorCode } from "../../../src/base/errors.ts";
 import { bootstrapGeneration } from "../../../src/consensus/lineage/generation.ts";
 import { type Generation } from "../../../src/consensus/lineage/types.ts";
@@ -15,11 +15,14 @@ function door(leader: Generation, agent: Generation, methods?: readonly string[]
   const handlers = new Map<string, Handler>();
   const taken: Uint8Array[] = [];
   /** Two clocks that run alike and show different times. */
-  const time = { ms: 0, life: "first" };
+  const time = { ms: 0, life: "first", commitMs: 0 };
   const serve = (): void =>
     serveLeaderDoor({
       rpc: { handle: (method, handler) => void handlers.set(method, handler as Handler) },
-      handleForward: (request) => Promise.resolve({ index: taken.push(request), term: 3 }),
+      handleForward: (request) => {
+        time.ms += time.commitMs;
+        return Promise.resolve({ index: taken.push(request), term: 3 });
+      },
       node: { generation: () => leader, transferLeadership: () => Promise.resolve(false) },
       clock: { monotonicMs: () => time.ms },
       life: time.life,
@@ -36,8 +39,12 @@ function door(leader: Generation, agent: Generation, methods?: readonly string[]
     return handler(payload);
   };
   const clock = { monotonicMs: () => time.ms + 1_000_000 };
-  const submit = forwardSubmit({ rpc: { call }, node: { generation: () => agent }, clock });
-  return { taken, call, link, time, serve, submit };
+  const { meet, forward } = forwarding({ rpc: { call }, node: { generation: () => agent }, clock });
+  const submit = async (leader: string, bytes: Uint8Array, timeoutMs: number) => {
+    await meet(leader, timeoutMs);
+    return forward(leader, bytes, timeoutMs);
+  };
+  return { meet, forward, taken, call, link, time, serve, submit };
 }
 
 const one = bootstrapGeneration("one");
@@ -70,6 +77,30 @@ it("takes nothing that comes when its sender waits no more, and asks a leader fo
   link.delayMs = 1999;
   await submit("leader", request, 2000);
   assert.is(taken.length, 3);
+});
+
+it("thinks the leader's time no later than it is, however long the leader took to answer", async () => {
+  const { submit, taken, link, time } = door(one, one);
+  time.commitMs = 1500;
+  await submit("leader", request, 2000);
+  time.commitMs = 0;
+  link.delayMs = 2001; // more than its sender waits
+  assert.is(await submit("leader", request, 2000).then(String, errorCode), "NOT_LEADER");
+  assert.is(taken.length, 1);
+});
+
+it("sends nothing to a leader whose time it does not know", async () => {
+  const { meet, forward, submit, link, time, serve } = door(one, one);
+  assert.is(await forward("leader", request, 2000).then(String, errorCode), "PEER_UNREACHABLE");
+  assert.equal(link.sent, []);
+  await submit("leader", request, 2000);
+  assert.is(meet("leader", 2000), null, "it is known");
+  Object.assign(time, { life: "second" });
+  serve();
+  await submit("leader", request, 2000).catch(() => undefined); // another request, which fails
+  const sent = link.sent.length;
+  assert.is(await forward("leader", request, 2000).then(String, errorCode), "PEER_UNREACHABLE");
+  assert.is(link.sent.length, sent);
 });
 
 it("takes nothing that was meant for an earlier process of the leader", async () => {

@@ -16,6 +16,10 @@ class Submitters {
   /** What happens to the next forwarded requests instead of their delivery. */
   readonly faults: ("unreachable" | "lost-request" | "lost-answer")[] = [];
   forwarded = 0;
+  /** How the leader is met before it is asked; by default nothing need be known of it. */
+  meet: (timeoutMs: number) => Promise<void> | null = () => null;
+  /** What each forwarded request was given. */
+  readonly timeouts: number[] = [];
 
   constructor(options: ClusterOptions = {}) {
     this.cluster = new RaftCluster(["a", "b", "c"], options);
@@ -32,6 +36,7 @@ class Submitters {
       node: this.cluster.node(id).consensus,
       stamp: (request) => Buffer.concat([request, Buffer.from("!")]),
       admit: (request) => Buffer.concat([request, Buffer.from("?")]),
+      meet: (_leader, timeoutMs) => this.meet(timeoutMs),
       forward: (leader, request, timeoutMs) => this.#forward(leader, request, timeoutMs),
       clock: this.cluster.clock,
       random: seededRandom(7),
@@ -46,6 +51,7 @@ class Submitters {
 
   async #forward(leader: NodeId, request: Uint8Array, timeoutMs: number): Promise<Position> {
     this.forwarded += 1;
+    this.timeouts.push(timeoutMs);
     const fault = this.faults.shift();
     if (fault === "unreachable" || !this.cluster.nodes.has(leader)) {
       throw new AgentError("PEER_UNREACHABLE", "away");
@@ -59,6 +65,12 @@ class Submitters {
 function never(cluster: RaftCluster, timeoutMs: number): Promise<never> {
   const { promise, reject } = Promise.withResolvers<never>();
   cluster.clock.setTimer(timeoutMs, () => reject(new AgentError("RPC_TIMEOUT", "late")));
+  return promise;
+}
+
+function later(cluster: RaftCluster, ms: number): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  cluster.clock.setTimer(ms, resolve);
   return promise;
 }
 
@@ -154,6 +166,60 @@ on("says UNKNOWN_OUTCOME when it may have been carried out", async (s) => {
   s.faults.push("lost-answer", "lost-request", "lost-request");
   const outcome = s.submit(follower.id, "x", 3000).catch(codeOf);
   assert.is(await s.cluster.settle(outcome), "UNKNOWN_OUTCOME");
+});
+
+on("gives a request what is left of the attempt after the leader was met", async (s) => {
+  await s.cluster.elected();
+  const follower = must(s.cluster.followers()[0], "there are followers");
+  s.meet = () => later(s.cluster, 1500);
+  assert.is(await s.cluster.settle(s.submit(follower.id, "x")), "#1");
+  assert.equal(s.timeouts, [500]);
+});
+
+on("knows that nothing was sent while it only met the leader, and sends it no more", async (s) => {
+  await s.cluster.elected();
+  const follower = must(s.cluster.followers()[0], "there are followers");
+  s.meet = () => later(s.cluster, 3000);
+  const outcome = s.submit(follower.id, "x", 2000).catch(codeOf);
+  assert.is(await s.cluster.settle(outcome), "NO_LEADER");
+  await s.cluster.clock.advance(2000);
+  assert.is(s.forwarded, 0);
+});
+
+on("sends nothing when meeting the leader took all of the attempt", async (s) => {
+  await s.cluster.elected();
+  const follower = must(s.cluster.followers()[0], "there are followers");
+  s.meet = (timeoutMs) => later(s.cluster, timeoutMs);
+  const outcome = s.submit(follower.id, "x", 2000).catch(codeOf);
+  assert.is(await s.cluster.settle(outcome), "NO_LEADER");
+  assert.is(s.forwarded, 0);
+});
+
+on("sends nothing to a leader that is none any more when it comes to that", async (s) => {
+  await s.cluster.elected();
+  const follower = must(s.cluster.followers()[0], "there are followers").consensus;
+  let tell: Parameters<typeof follower.onChange>[0] = () => undefined;
+  let forwarded = 0;
+  const submitter = new Submitter<string>({
+    self: "z",
+    node: Object.assign(Object.create(follower) as typeof follower, {
+      status: () => follower.status(),
+      onChange: (listener: typeof tell) => {
+        tell = listener;
+        return () => undefined;
+      },
+    }),
+    stamp: (request) => request,
+    admit: (request) => request,
+    forward: () => Promise.reject(new AgentError("PEER_LOST", `sent ${(forwarded += 1)}`)),
+    clock: s.cluster.clock,
+    random: seededRandom(7),
+  });
+  const outcome = submitter.submit(Buffer.from("x"), 500).catch(codeOf);
+  tell({ ...follower.status(), leader: null });
+  assert.is(await s.cluster.settle(outcome), "NO_LEADER");
+  assert.is(forwarded, 0);
+  submitter.close();
 });
 
 on(
