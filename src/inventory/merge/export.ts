@@ -12,8 +12,8 @@ import { schemaVersion } from "../commands.ts";
 import { InventoryError } from "../errors.ts";
 import { limits } from "../limits.ts";
 import { type StoredRecord } from "../record-types.ts";
-import { type JobRecord, type NodeRecord } from "../records.ts";
-import { isActive } from "../state.ts";
+import { type NodeRecord } from "../records.ts";
+import { hangingTogether } from "./together.ts";
 
 export const exportFormat = "muster-merge";
 /** Digest (16 bytes), sequence, number of pages (4 bytes each, big-endian). */
@@ -52,7 +52,7 @@ export function* exportPages(
   const packr = newPackr();
   const pack = (item: unknown): Uint8Array => packr.pack(item);
   const { records, events } = changedSince(source.image, fork);
-  const parts = partsOf(records, pack, sizes);
+  const parts = partsOf(records, { pack, hangs: hangingTogether(source.image, fork) }, sizes);
   const { index, cluster } = source;
   const header = { format: exportFormat, v: schemaVersion, fork, index, cluster, events };
   const nodes = source.image.filter(({ key }) => key.startsWith("node/"));
@@ -108,19 +108,19 @@ function newestEvents(image: readonly StoredRecord[], fork: number) {
 /** One where it all fits an entry's work. */
 function partsOf(
   records: readonly StoredRecord[],
-  pack: Pack,
+  { pack, hangs }: { readonly pack: Pack; readonly hangs: (record: StoredRecord) => boolean },
   { exportBytes, exportBaseBytes, exportPartBytes }: ExportSizes,
 ): readonly (readonly StoredRecord[])[] {
   const bytes = new Map(records.map((one) => [one, pack(itemOf(one)).length]));
   const sum = (some: readonly StoredRecord[]): number =>
     some.reduce((total, one) => total + (bytes.get(one) ?? 0), 0);
   if (sum(records) <= exportBytes) return [records];
-  const base = records.filter(hangsTogether);
+  const base = records.filter(hangs);
   if (sum(base) > exportBaseBytes) throw tooLarge(sum(base));
   const parts: StoredRecord[][] = [base];
   let room = 0;
   for (const one of records) {
-    if (hangsTogether(one)) continue;
+    if (hangs(one)) continue;
     const size = bytes.get(one) ?? 0;
     if (size > room) {
       parts.push([]);
@@ -130,23 +130,6 @@ function partsOf(
     room -= size;
   }
   return parts;
-}
-
-const baseKinds = [
-  "cluster",
-  "config",
-  "keyring",
-  "member",
-  "node",
-  "revision",
-  "settings",
-  "token",
-];
-
-/** Must be judged in one go: half of it says something else. */
-function hangsTogether({ key, value }: StoredRecord): boolean {
-  const [kind = ""] = key.split("/", 1);
-  return baseKinds.includes(kind) || (kind === "job" && isActive(value as JobRecord));
 }
 
 function framed(items: readonly unknown[], pack: Pack): Buffer {
@@ -177,7 +160,7 @@ function* pagesOf(bytes: Buffer): Generator<Uint8Array, void> {
 function tooLarge(size: number): InventoryError {
   return new InventoryError(
     "MERGE_TOO_LARGE",
-    `What this side changed since the fork of its nodes, live jobs and revisions has ${size} bytes, and is judged in one ` +
+    `What this side changed since the fork of its nodes, jobs and revisions has ${size} bytes, and is judged in one ` +
       `go; at most ${limits.exportBaseBytes}. Nothing is lost: this agent keeps its state, read-only. Read from it what is ` +
       "wanted (muster vars, nodes, jobs with -o json), write it to the other side, then start this agent on an empty " +
       "data directory",
