@@ -195,7 +195,7 @@ it("goes on for good once a fence command made certain that the leader's host of
   const other = lab.agents.find((agent) => agent !== leader) ?? leader;
   const [script, seen] = ["fence", "fenced"].map((name) => path.join(lab.cluster.folder, name));
   assert.ok(script !== undefined && seen !== undefined);
-  await writeFile(script, `#!/bin/sh\necho "$1" >> ${seen}\n`, { mode: 0o755 });
+  await writeFile(script, `#!/bin/sh\necho "$MUSTER_NODE" >> ${seen}\n`, { mode: 0o755 });
   const body = { survivor: { fence: { command: [script], timeout: "5s" } } };
   assert.is((await other.api("PATCH", "/v1/settings", { body })).status, 200);
   const keys = [await written(other, "before")];
