@@ -26,8 +26,8 @@ export interface SubmitterDependencies<R> {
   /** Checks it too: it comes from another agent. */
   readonly admit: (request: Uint8Array) => Uint8Array;
   /**
-   * Learns what must be known of a leader before it is asked, without sending the request; null: nothing. Counts as part
-   * of the attempt, which may end meanwhile: then the request stays unsent.
+   * Learns what must be known of a leader before it is asked, without sending the request; null: nothing. It is part of
+   * the attempt, which may end meanwhile: then the request stays unsent.
    */
   readonly meet?: (leader: NodeId, timeoutMs: number) => Promise<void> | null;
   /** Asks the leader to `handleForward`. Rejects with what the RPC layer or the leader said. */

@@ -18,11 +18,12 @@ export function mergeJobs(merging: Merging): void {
 function mergeJob(merging: Merging, given: JobRecord): void {
   const { draft } = merging;
   const ours = draft.view.job(given.id);
-  const verdict = merging.judge(
-    `job/${given.id}`,
-    { value: bare(given), version: given.version },
-    { value: bare(ours), version: ours?.version ?? 0 },
-  );
+  const key = `job/${given.id}`;
+  const held = { value: bare(ours), version: ours?.version ?? 0 };
+  const isMixed = merging.isMixed(key, held);
+  const judged = merging.judge(key, { value: bare(given), version: given.version }, held);
+  // What was put together, or ended, by an earlier merge is not theirs to replace.
+  const verdict = judged === "take" && isMixed ? "both" : judged;
   if (verdict === "same" || verdict === "known" || verdict === "older") return;
   const theirs = renamed(merging, given);
   if (ours === null || verdict === "take" || !sameTargets(ours, theirs)) {

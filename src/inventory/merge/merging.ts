@@ -78,6 +78,14 @@ export class Merging {
     return version > this.other.fork && !this.#mergedAt.has(version);
   }
 
+  /**
+   * True of what an earlier merge wrote otherwise than the other side had it: it holds what this side did, too. To be
+   * asked before `judge`, which notes what they have now.
+   */
+  isMixed(key: string, ours: Held): boolean {
+    return this.#mergedAt.has(ours.version) && this.keys.get(key)?.[1] !== digestOf(ours.value);
+  }
+
   judge(key: string, theirs: Held, ours: Held): Verdict {
     const digest = digestOf(theirs.value);
     const known = this.keys.get(key);

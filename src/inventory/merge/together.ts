@@ -1,8 +1,8 @@
 /**
  * What must be judged in one go, when an export is merged part by part: half of it says something else. Members, nodes
- * and what they may do; and every job that a node's record of this export may speak of. That is a live one, and one that
- * both sides had at the fork, though it has ended here: while only the node came, which nobody holds any more, the other
- * side would end its own work on it, and then could not tell that from what it never wrote.
+ * and what they may do; and every job that a node's record of this export may speak of. That is a live one, and one
+ * that both sides had at the fork, though it has ended here: while only the node came, which nobody holds any more, the
+ * other side would end its own work on it, and then could not tell that from what it never wrote.
  */
 import { type StoredRecord } from "../record-types.ts";
 import { type EventRecord, type JobRecord } from "../records.ts";

@@ -25,8 +25,8 @@ import {
 
 const it = suite("inventory merge: what hangs together");
 
-/** Work on both nodes is under way in job "j" at the fork; there it has ended since, here n1 alone is done. */
-async function halfDone(): Promise<Split> {
+/** Work on both nodes is under way in job "j" at the fork; here n1 alone is done since, there as told. */
+async function halfDone(there: (loser: Inventory) => void): Promise<Split> {
   const original = cluster("n1", "n2", "n3");
   original.ok(jobCreate("j", "commission", ["n1", "n3"]));
   for (const node of ["n1", "n3"]) {
@@ -38,10 +38,13 @@ async function halfDone(): Promise<Split> {
   }
   const both = await split(original);
   succeed(both.winner, "n1");
-  succeed(both.loser, "n3");
-  lose(both.loser, "n1");
-  both.loser.ok({ type: "job.finish", job: "j", status: "failed" });
+  there(both.loser);
   return both;
+}
+
+function endAll(inventory: Inventory): void {
+  succeed(inventory, "n3");
+  giveUp(inventory);
 }
 
 function succeed(inventory: Inventory, node: string): void {
@@ -49,13 +52,14 @@ function succeed(inventory: Inventory, node: string): void {
   inventory.ok(nodeFinish("j", node, { phase: "commissioned" }));
 }
 
-function lose(inventory: Inventory, node: string): void {
-  inventory.ok(runFinish("j", node, finished(run("j", node), { outcome: "lost" })));
-  inventory.ok(nodeFinish("j", node, { status: "lost", phase: "failed" }));
+function giveUp(inventory: Inventory): void {
+  inventory.ok(runFinish("j", "n1", finished(run("j", "n1"), { outcome: "lost" })));
+  inventory.ok(nodeFinish("j", "n1", { status: "lost", phase: "failed" }));
+  inventory.ok({ type: "job.finish", job: "j", status: "failed" });
 }
 
 it("keeps what this side did in a job that has ended there, also when the export comes in parts", async () => {
-  const both = await halfDone();
+  const both = await halfDone(endAll);
   const whole = await copyOf(both.winner);
   mergeInto({ ...both, winner: whole });
   for (const bytes of pagesOfParts(both.loser, both.fork)) {
@@ -73,8 +77,21 @@ it("keeps what this side did in a job that has ended there, also when the export
   assert.equal(view.job("j")?.nodes, whole.view.job("j")?.nodes);
 });
 
+it("keeps it also when a longer export of the same generation brings the job once more", async () => {
+  const both = await halfDone((loser) => succeed(loser, "n3"));
+  mergeInto(both);
+  giveUp(both.loser);
+  mergeInto(both);
+  const { view } = both.winner;
+  checkInvariants(view);
+  assert.is(view.job("j")?.nodes["n1"]?.status, "succeeded");
+  assert.is(view.job("j")?.nodes["n3"]?.status, "succeeded");
+  const entry = view.journal().find(({ key }) => key === "job/j");
+  assert.is((entry?.loserValue as { status?: string } | null)?.status, "failed", "the newest");
+});
+
 it("brings with the nodes live jobs and those of the common past; what was made and ended since can wait", async () => {
-  const { loser, fork } = await halfDone();
+  const { loser, fork } = await halfDone(endAll);
   commission(loser, "new", "n2");
   loser.ok(jobCreate("live", "verify", ["n2"]));
   const hangs = hangingTogether(loser.machine.image(), fork);
