@@ -6,6 +6,7 @@ import { type Edit } from "./mutant-loader.ts";
 import {
   type Aim,
   damagedDisks,
+  leadersDieMidWrite,
   leadersDieYoung,
   lostAnswers,
   powerCuts,
@@ -165,7 +166,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "lets a late write vouch for entries that replaced the written ones",
-    aim: leadersDieYoung,
+    aim: leadersDieMidWrite,
     edits: [
       { file: "consensus/core/follower.ts", find: "writes.truncateFrom(first);", replace: "" },
     ],
@@ -338,22 +339,6 @@ export const mutants: readonly Mutant[] = [
         file: "consensus/storage/log-scan.ts",
         find: 'if (frame.chainBefore !== index.chain) return "does not continue the hash chain";',
         replace: "",
-      },
-    ],
-  },
-  {
-    name: "does not notice that the end of the log is missing",
-    aim: damagedDisks,
-    edits: [
-      {
-        file: "consensus/storage/log-verdict.ts",
-        find: "if (head.last !== found.last || head.chain !== found.chain) {",
-        replace: "if (head.op < 0) {",
-      },
-      {
-        file: "consensus/storage/log-verdict.ts",
-        find: "if (head.op > begun + 1) {",
-        replace: "if (head.op < 0) {",
       },
     ],
   },

@@ -217,6 +217,13 @@ export const slowDisks: Aim = (drawn) => ({
   core: { ...quick, maxAppendBytes: 400, maxInflightMessages: 4 },
 });
 
+/** Leaders die young while disks are slow: entries are replaced while they are being written. */
+export const leadersDieMidWrite: Aim = (drawn) => ({
+  ...leadersDieYoung(drawn),
+  disk: slowDisks(drawn).disk,
+  faults: { ...calm, kill: 500, power: 500 },
+});
+
 /** The power fails all the time, and disks are slow to sync. */
 export const powerCuts: Aim = (drawn) => ({
   ...{ ...drawn, ...aimed, nodes: 3, voters: 3, chaosMs: 12_000 },
