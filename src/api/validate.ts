@@ -140,7 +140,8 @@ function unitHint(schema: TSchema, error: SchemaError, value: unknown): string {
   const part = resolve(schema, error.schemaPath);
   if (!isPatterned(part) || part["pattern"] !== durationPattern) return "";
   const given = resolve(value, error.instancePath);
-  return /^\d+(\.\d+)?$/.test(String(given)) ? `; did you mean ${String(given)}s?` : "";
+  if (typeof given !== "string" && typeof given !== "number") return "";
+  return /^\d+(\.\d+)?$/.test(String(given)) ? `; did you mean ${given}s?` : "";
 }
 
 function fieldName(instancePath: string, error: SchemaError): string {

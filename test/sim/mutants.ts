@@ -88,8 +88,8 @@ export const mutants: readonly Mutant[] = [
     edits: [
       {
         file: "consensus/core/reconfigure.ts",
-        find: "if (index > state.commit && !goesOnAlone) return `C1",
-        replace: "if (index < 0 && !goesOnAlone) return `C1",
+        find: "if (index > state.commit && !goesOnAlone)",
+        replace: "if (index < 0 && !goesOnAlone)",
       },
       {
         file: "consensus/core/reconfigure.ts",

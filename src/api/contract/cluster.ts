@@ -65,16 +65,20 @@ export const statusSchema = Type.Object({
       }),
       Type.Null(),
     ]),
-    removal: Type.Union([
-      Type.Object({
-        by: Type.Array(Type.String(), {
-          description: "members that say that this node was removed from the cluster",
+    removal: Type.Optional(
+      Type.Union([
+        Type.Object({
+          by: Type.Array(Type.String(), {
+            description: "members that say that this node was removed from the cluster",
+          }),
+          index: Type.Integer({ description: "the entry that is said to have removed it" }),
+          needed: Type.Integer({
+            description: "how many must say so before the agent believes it",
+          }),
         }),
-        index: Type.Integer({ description: "the entry that is said to have removed it" }),
-        needed: Type.Integer({ description: "how many must say so before the agent believes it" }),
-      }),
-      Type.Null(),
-    ]),
+        Type.Null(),
+      ]),
+    ),
   }),
 });
 export type Status = Wire<typeof statusSchema>;

@@ -48,7 +48,7 @@ function uncertaintyOf(view: InventoryView): Status["membership"]["uncertain"] {
   return { node: doubt.node, reason, message, since: rfc3339(since) };
 }
 
-function removalOf(context: ApiContext): Status["membership"]["removal"] {
+function removalOf(context: ApiContext): NonNullable<Status["membership"]["removal"]> | null {
   const removal = context.removal();
   if (removal === null) return null;
   const { claims, needed } = removal;

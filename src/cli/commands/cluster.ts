@@ -78,7 +78,7 @@ function uncertainLine({ membership }: Status): [string, string][] {
 
 function removalLine({ membership }: Status): [string, string][] {
   const { removal } = membership;
-  if (removal === null) return [];
+  if (removal === null || removal === undefined) return []; // an earlier agent says nothing of it
   const { by, index, needed } = removal;
   const text = `${list(by)} ${by.length === 1 ? "says" : "say"} that this node was removed (entry ${index}); it does nothing by itself until ${needed} say so or that is gainsaid. If it is true, stop it, empty its data directory, and join again with a token`;
   return [["removed?", text]];

@@ -44,8 +44,8 @@ export class TickTimer {
   }
 
   /**
-   * What was calm is not any more: the next tick comes in its own time. It is never put off, or whoever opens and closes
-   * connections could stop this agent's clock.
+   * What was calm is not any more: the next tick comes in its own time. It is never put off, or whoever opens and
+   * closes connections could stop this agent's clock.
    */
   soon(): void {
     if (this.#stopped || this.#mostTicks === 1) return;

@@ -201,6 +201,11 @@ it("says that a duration wants a unit, and which one was meant", async () => {
       assert.ok(text.includes(`did you mean ${wrong}s?`), text);
     }
   }
+  for (const odd of [{ toString: 1, valueOf: 1 }, [2], null, true]) {
+    const { status, text } = await patch({ silence: odd });
+    assert.is(status, 400, text);
+    assert.not.match(text, /did you mean/);
+  }
   const { text } = await patch({ silence: "soon" });
   assert.match(text, /"survivor.silence\\" must be a duration with a unit/);
   assert.not.match(text, /did you mean/);

@@ -261,6 +261,11 @@ it(
     cli.on("GET /v1/status", { body: { ...seen, log } });
     const damaged = await cli.run(["status"]);
     assert.match(damaged.stdout, /log +was damaged \(a hole behind 51\).*votes again when/);
+    // An agent of an earlier version says nothing of it.
+    cli.on("GET /v1/status", { body: { ...seen, membership: { uncertain: null } } });
+    const earlier = await cli.run(["status"]);
+    assert.match(earlier.stdout, /2: discovered=2\n/);
+    assert.not.match(earlier.stdout, /removed/);
     const modeWithout = async (...names: string[]): Promise<string> => {
       const missing = names.map((name) => ({ id: `peer-${name}`, name }));
       const changed = { ...cluster, conflicts: 1, missing };
