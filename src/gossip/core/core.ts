@@ -151,6 +151,7 @@ export class GossipCore {
   answer(now: number, asked: { from: Ix; request: SyncRequest }, out: Outbox): SyncAnswer {
     const turn = { now, out };
     if (this.#membership.isEvicted(asked.from)) return { kind: "busy", records: [] };
+    this.counters.hearing("stream");
     return this.#sync.answer(turn, asked.from, asked.request);
   }
 
@@ -197,6 +198,7 @@ export class GossipCore {
   }
 
   #handle(turn: Turn, input: Input): void {
+    this.counters.hearing(input.kind === "frame" ? input.lane : "stream");
     switch (input.kind) {
       case "frame":
         if (this.#membership.isEvicted(input.from)) return;

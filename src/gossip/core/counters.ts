@@ -1,4 +1,5 @@
 /** What happened since the start, and what was refused and why: for health, metrics and tests. */
+import { type LaneName } from "../ports.ts";
 import { type Ix } from "./types.ts";
 
 export const counterNames = [
@@ -46,25 +47,37 @@ export const counterNames = [
 ] as const;
 export type CounterName = (typeof counterNames)[number];
 
+/** Only a stream proves that it was the carrier: a datagram can be sealed in its name by all who know the ring. */
+export interface Forgery {
+  readonly carrier: Ix;
+  readonly lane: LaneName;
+}
+
 export class Counters {
   readonly #values = new Map<CounterName, number>();
-  #forger: Ix | null = null;
+  #lane: LaneName = "stream";
+  #forgery: Forgery | null = null;
 
   add(name: CounterName, count = 1): void {
     this.#values.set(name, this.get(name) + count);
   }
 
+  /** What is judged from now on came over `lane`. */
+  hearing(lane: LaneName): void {
+    this.#lane = lane;
+  }
+
   /** `carrier` brought something that its author did not sign. */
   forged(carrier: Ix): void {
     this.add("badSignature");
-    this.#forger = carrier;
+    this.#forgery = { carrier, lane: this.#lane };
   }
 
-  /** The last one who brought such a thing since this was asked. */
-  takeForger(): Ix | null {
-    const forger = this.#forger;
-    this.#forger = null;
-    return forger;
+  /** The last such thing since this was asked. */
+  takeForgery(): Forgery | null {
+    const forgery = this.#forgery;
+    this.#forgery = null;
+    return forgery;
   }
 
   get(name: CounterName): number {

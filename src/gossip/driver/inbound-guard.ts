@@ -1,6 +1,7 @@
 /**
  * Limits what one peer may send: a token bucket per peer, where a frame costs one token and a malformed one
- * twenty. A peer that goes on far beyond its budget is not listened to for a while. Pure: time is an argument.
+ * twenty. A peer that goes on far beyond its budget is not listened to for a while, where it is sure that it was that
+ * peer. Pure: time is an argument.
  */
 import { type PeerId } from "../../base/ids.ts";
 
@@ -22,7 +23,12 @@ const cutMs = 60_000;
 const peersMax = 1024;
 
 export class InboundGuard {
+  readonly #cuts: boolean;
   readonly #buckets = new Map<PeerId, Bucket>();
+
+  constructor(options: { readonly cuts: boolean }) {
+    this.#cuts = options.cuts;
+  }
 
   /** `cut` is said once, when the peer loses its voice; afterwards its frames are dropped silently. */
   frame(peer: PeerId, now: number): Admittance {
@@ -33,7 +39,7 @@ export class InboundGuard {
       return "pass";
     }
     bucket.excess += 1;
-    if (bucket.excess <= excessMax) return "drop";
+    if (!this.#cuts || bucket.excess <= excessMax) return "drop";
     bucket.cutUntil = now + cutMs;
     bucket.excess = 0;
     return "cut";

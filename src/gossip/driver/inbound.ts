@@ -21,12 +21,29 @@ export interface InboundDependencies {
 
 const nothing = new Uint8Array(0);
 
+/**
+ * Whoever knows the ring can seal datagrams in the name of any member. So these have budgets and log lines of their
+ * own: what they do costs the member whose name they bear its datagrams at most, never its streams, and accuses nobody.
+ */
+interface Lane {
+  readonly guard: InboundGuard;
+  readonly badLog: RateLimit;
+  readonly forgedLog: RateLimit;
+  readonly floodLog: RateLimit;
+}
+
+const logMs = 10_000;
+const inNameOf = " by datagrams in the name of a member";
+
+function laneOf(options: { readonly cuts: boolean }): Lane {
+  const log = (): RateLimit => new RateLimit({ periodMs: logMs });
+  return { guard: new InboundGuard(options), badLog: log(), forgedLog: log(), floodLog: log() };
+}
+
 export class Inbound {
   readonly #frameBytes: number;
   readonly #deps: InboundDependencies;
-  readonly #guard = new InboundGuard();
-  readonly #badLog = new RateLimit({ periodMs: 10_000 });
-  readonly #forgedLog = new RateLimit({ periodMs: 10_000 });
+  readonly #lanes = { stream: laneOf({ cuts: true }), udp: laneOf({ cuts: false }) };
 
   constructor(options: { readonly frameBytes: number }, dependencies: InboundDependencies) {
     this.#frameBytes = options.frameBytes;
@@ -35,10 +52,10 @@ export class Inbound {
 
   frame(peer: PeerId, bytes: Uint8Array, lane: LaneName): void {
     const { directory, host } = this.#deps;
-    const from = this.#admit(peer);
+    const from = this.#admit(peer, lane);
     if (from < 0) return;
     const frame = bytes.length > this.#frameBytes ? null : decodeFrame(directory, bytes);
-    if (frame === null) this.#bad(peer, bytes.length);
+    if (frame === null) this.#bad(peer, bytes.length, lane);
     else host.post({ kind: "frame", from, frame, lane });
     this.#lookForForgery();
   }
@@ -46,11 +63,11 @@ export class Inbound {
   /** An empty answer refuses: the asker's decoder takes it as a failed sync. */
   sync(peer: PeerId, bytes: Uint8Array): Uint8Array {
     const { directory, host } = this.#deps;
-    const from = host.isStopped ? -1 : this.#admit(peer);
+    const from = host.isStopped ? -1 : this.#admit(peer, "stream");
     if (from < 0) return nothing;
     const request = decodeSyncRequest(directory, bytes);
     if (request === null) {
-      this.#bad(peer, bytes.length);
+      this.#bad(peer, bytes.length, "stream");
       return nothing;
     }
     const answer = host.answer(from, request);
@@ -58,39 +75,46 @@ export class Inbound {
     return encodeSyncAnswer(directory, answer);
   }
 
-  #admit(peer: PeerId): Ix {
+  #admit(peer: PeerId, lane: LaneName): Ix {
     const { directory, clock, logger, core } = this.#deps;
-    const admittance = this.#guard.frame(peer, clock.monotonicMs());
+    const { guard, floodLog } = this.#lanes[lane];
+    const now = clock.monotonicMs();
+    const admittance = guard.frame(peer, now);
     if (admittance === "cut") {
       logger.warn({ peer }, "peer floods this agent with gossip, ignoring it for a minute");
     }
     if (admittance !== "pass") {
       core.counters.add("inboundFlood");
+      const count = lane === "udp" ? floodLog.take(now) : 0;
+      if (count > 0)
+        logger.warn({ peer, count }, `gossip beyond the budget${inNameOf}, dropping it`);
       return -1;
     }
     const ix = directory.intern(peer);
     return ix >= 0 && !core.isEvicted(ix) ? ix : -1;
   }
 
-  #bad(peer: PeerId, bytes: number): void {
+  #bad(peer: PeerId, bytes: number, lane: LaneName): void {
+    const { guard, badLog } = this.#lanes[lane];
     const now = this.#deps.clock.monotonicMs();
-    this.#guard.badFrame(peer, now);
+    guard.badFrame(peer, now);
     this.#deps.core.counters.add("inboundMalformed");
-    const count = this.#badLog.take(now);
-    if (count > 0) {
-      this.#deps.logger.warn({ peer, bytes, count }, "malformed gossip received, dropping it");
-    }
+    const count = badLog.take(now);
+    const text = `malformed gossip received${lane === "udp" ? inNameOf : ""}, dropping it`;
+    if (count > 0) this.#deps.logger.warn({ peer, bytes, count }, text);
   }
 
-  /** An honest peer passes nothing on that it did not verify itself. */
+  /** An honest peer passes nothing on that it did not verify itself; but a datagram does not prove its peer. */
   #lookForForgery(): void {
     const { core, clock, directory, logger } = this.#deps;
-    const forger = core.counters.takeForger();
-    if (forger === null) return;
+    const forgery = core.counters.takeForgery();
+    if (forgery === null) return;
+    const { guard, forgedLog } = this.#lanes[forgery.lane];
     const now = clock.monotonicMs();
-    const peer = directory.id(forger);
-    this.#guard.badFrame(peer, now);
-    const count = this.#forgedLog.take(now);
-    if (count > 0) logger.warn({ peer, count }, "gossip with a forged signature, dropping it");
+    const peer = directory.id(forgery.carrier);
+    guard.badFrame(peer, now);
+    const count = forgedLog.take(now);
+    const text = `gossip with a forged signature${forgery.lane === "udp" ? inNameOf : ""}, dropping it`;
+    if (count > 0) logger.warn({ peer, count }, text);
   }
 }

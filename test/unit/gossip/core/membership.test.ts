@@ -79,6 +79,23 @@ it("takes no record whose signature is not its owner's", () => {
   assert.is(lone.core.counters.get("badSignature"), 1);
 });
 
+it("says over which lane a forged record came, also when both are judged together", () => {
+  const lone = new LoneCore();
+  const forged = { ...lone.recordOf(1, { incarnation: 200 }), signature: new Uint8Array(64) };
+  const ping = { kind: "ping", seq: 1, target: 0 } as const;
+  for (const [lane, other] of [
+    ["udp", "stream"],
+    ["stream", "udp"],
+  ] as const) {
+    lone.give(
+      { kind: "frame", from: 2, lane, frame: [{ kind: "alive", record: forged }] },
+      { kind: "frame", from: 2, lane: other, frame: [ping] },
+    );
+    assert.equal(lone.core.counters.takeForgery(), { carrier: 2, lane });
+  }
+  assert.is(lone.core.counters.takeForgery(), null, "it is taken once");
+});
+
 it("takes no record of a protocol it does not speak", () => {
   const lone = new LoneCore();
   const record = lone.recordOf(9, { protocolMin: 2, protocolMax: 3 });

@@ -59,7 +59,7 @@ class HandTransport implements GossipTransport {
   }
 }
 
-async function start(): Promise<{
+async function start(verify: () => boolean = () => true): Promise<{
   node: GossipNode;
   transport: HandTransport;
   clock: VirtualClock;
@@ -78,7 +78,7 @@ async function start(): Promise<{
       ...{ clock, transport, random: seededRandom(1), snapshotFile: new MemorySnapshot() },
       logger: { ...silentLogger, warn: (_, message) => warnings.push(message) },
       sign: (bytes) => testSignature(id, bytes),
-      verify: () => true,
+      verify,
       isMember: () => true,
       onDoubled: () => {},
     },
@@ -122,6 +122,41 @@ it("refuses frames above the limit, whatever is in them", async () => {
   );
   assert.is(node.member(asPeerId("m3")), null);
   assert.equal(warnings, ["malformed gossip received, dropping it"]);
+  await node.stop();
+});
+
+it("lets datagrams, which all who know the ring can seal in its name, cost a member no stream", async () => {
+  const lone = new LoneCore();
+  const b = asPeerId("b");
+  const forged = encodeFrame(lone.directory, [{ kind: "alive", record: lone.recordOf(3) }]);
+  const malformed = new Uint8Array([255]);
+  const attacks = { forged: 2000, malformed: 2000, flood: 10_000 };
+  for (const [attack, times] of Object.entries(attacks)) {
+    let isGenuine = false;
+    const { node, transport, warnings } = await start(() => isGenuine);
+    const bytes = { forged, malformed, flood: encodeFrame(lone.directory, []) }[attack];
+    assert.ok(bytes !== undefined);
+    for (let time = 0; time < times; time += 1) transport.frame(b, bytes, "udp");
+    assert.ok(warnings.length > 0, `${attack}: is said`);
+    for (const text of warnings) assert.match(text, "by datagrams in the name of", attack);
+    isGenuine = true;
+    transport.frame(b, forged, "stream");
+    assert.is(node.member(asPeerId("m3"))?.status, "alive", `${attack}: its streams are heard`);
+    assert.ok(node.stats().counters.inboundFlood > 0, `${attack}: they are bounded all the same`);
+    await node.stop();
+  }
+});
+
+it("charges a peer for the forgeries of its stream", async () => {
+  const lone = new LoneCore();
+  let isGenuine = false;
+  const { node, transport, warnings } = await start(() => isGenuine);
+  const frame = encodeFrame(lone.directory, [{ kind: "alive", record: lone.recordOf(3) }]);
+  for (let time = 0; time < 20; time += 1) transport.frame(asPeerId("b"), frame, "stream");
+  isGenuine = true;
+  transport.frame(asPeerId("b"), frame, "stream");
+  assert.is(node.member(asPeerId("m3")), null);
+  assert.equal(warnings, ["gossip with a forged signature, dropping it"]);
   await node.stop();
 });
 
