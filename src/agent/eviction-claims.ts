@@ -6,7 +6,8 @@
  *
  * Of a generation that is not this agent's nobody can say here whether it will win: neither a greater number nor descent
  * tells, for a quorum that stayed in the parent beats its child. So whoever still admits this agent in another history
- * gainsays it, and while nobody does there must have been time to be heard: those who would may be cut off just now.
+ * gainsays it, and while nobody does there must have been time to be heard. Those who would may be cut off for longer:
+ * while the word of any is missing, a majority of all others must say so. In doubt the agent waits, which harms nobody.
  */
 import { type PeerId } from "../base/ids.ts";
 import { currentGeneration, isOfHistory } from "../consensus/lineage/generation.ts";
@@ -52,6 +53,12 @@ export class EvictionClaims {
     this.#words.set(by, { standing, atMs });
   }
 
+  /** Drops what `by` said before. */
+  forget(by: PeerId, thenMs: number): void {
+    const word = this.#words.get(by);
+    if (word !== undefined && word.atMs < thenMs) this.#words.delete(by);
+  }
+
   /** Drops what was said before. */
   forgetBefore(thenMs: number): void {
     for (const [by, { atMs }] of this.#words) if (atMs < thenMs) this.#words.delete(by);
@@ -69,10 +76,16 @@ export class EvictionClaims {
       else if (!isCovered({ generation, index }, own)) claims.push({ by, generation, index });
     }
     if (claims.length === 0) return null;
-    const needed = Math.min(witnesses, own.others.length);
     const counting = claims.filter(
       (claim) => isTimely(claim, own) && !denials.some((denial) => gainsays(denial, claim, own)),
     );
+    const few = Math.min(witnesses, own.others.length);
+    const ofOwn = counting.filter((claim) => isOfOwn(claim, own));
+    if (ofOwn.length >= few) return { believed: true, claims, needed: few };
+    const isForeign = claims.some((claim) => !isOfOwn(claim, own));
+    const isAnyUnheard = own.others.some((other) => !this.#words.has(other));
+    const majority = Math.floor(own.others.length / 2) + 1;
+    const needed = isForeign && isAnyUnheard ? Math.max(few, majority) : few;
     return { believed: counting.length >= needed, claims, needed };
   }
 }
@@ -87,9 +100,12 @@ function isCovered(
   return isOfHistory({ generation: generation.id, index }, lineage);
 }
 
-function isTimely({ generation }: Claim, { lineage, forsakenMs }: OwnView): boolean {
-  const isOwn = currentGeneration(lineage).id === generation.id;
-  return isOwn || forsakenMs >= foreignPatienceMs;
+function isOfOwn({ generation }: Claim, { lineage }: OwnView): boolean {
+  return currentGeneration(lineage).id === generation.id;
+}
+
+function isTimely(claim: Claim, own: OwnView): boolean {
+  return isOfOwn(claim, own) || own.forsakenMs >= foreignPatienceMs;
 }
 
 /** Whoever is behind does not: earlier in the same generation, or left behind where this replica's history has been. */

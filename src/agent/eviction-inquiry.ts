@@ -2,7 +2,7 @@
  * Asks other members whether this agent still is one, while it has no leader or no company. Who was forgotten while it
  * was down is refused by all, and would take the cluster for dead: before it goes on alone in a generation of its own
  * it must have asked. What is believed is eviction-claims.ts. With a leader and company it needs nobody's word: none
- * that comes then decides anything, and those that there are lapse.
+ * that comes then decides anything, and those that there are lapse. So do those of a member that answers no more.
  */
 import { Background } from "../base/background.ts";
 import { type Clock, delay } from "../base/clock.ts";
@@ -39,7 +39,10 @@ const idleMs = 5_000;
 /** A member is asked at most so often. */
 const againMs = 10_000;
 const askedAtOnce = 3;
-/** In company and with a leader nobody is asked again, so words older than this are of the past. */
+/**
+ * Words older than this are of the past: all of them in company and with a leader, where nobody is asked again, and
+ * otherwise those of a member that was asked again in vain.
+ */
 const lapseMs = 60_000;
 
 export class EvictionInquiry implements Service {
@@ -116,12 +119,13 @@ export class EvictionInquiry implements Service {
   }
 
   #ask(peer: PeerId): void {
-    const { ask, logger } = this.#deps;
+    const { ask, clock, logger } = this.#deps;
     this.#background.run(`ask ${peer}`, async (signal) => {
       try {
         this.#hear(peer, await ask(peer, signal));
       } catch (error) {
         signal.throwIfAborted();
+        this.#claims.forget(peer, clock.monotonicMs() - lapseMs);
         logger.debug(
           { peer, error: errorMessage(error) },
           "a member did not say whether we are one",

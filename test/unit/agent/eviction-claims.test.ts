@@ -108,6 +108,27 @@ it("gives those who may gainsay another generation the time to be heard", () => 
   assert.is(ofOwn.verdict(own(others))?.believed, true, "its own needs no patience");
 });
 
+it("does not believe a fork while the word of any is missing, unless a majority says so", () => {
+  const forsakenMs = 100 * patienceMs;
+  const others = ["b", "c", "d", "e"];
+  const claims = hearing({ d: evicted(70, second), e: evicted(70, second) });
+  const view = own(others, { forsakenMs });
+  assert.is(claims.verdict(view)?.believed, false, "b and c may be a quorum with it");
+  assert.is(claims.verdict(view)?.needed, 3);
+  claims.said(peer("c"), { standing: "unknown" }, 0);
+  assert.is(claims.verdict(view)?.believed, false, "b may gainsay it");
+  claims.said(peer("b"), admitted(50), 0);
+  assert.is(claims.verdict(view)?.believed, false, "it does");
+  claims.said(peer("b"), { standing: "unknown" }, 0);
+  assert.is(claims.verdict(view)?.believed, true, "all were heard, and none gainsays");
+  const majority = hearing({
+    ...{ c: evicted(70, second), d: evicted(70, second), e: evicted(70, second) },
+  });
+  assert.is(majority.verdict(view)?.believed, true, "b and it alone are no quorum");
+  const ofOwn = hearing({ d: evicted(70), e: evicted(70), c: evicted(70, second) });
+  assert.is(ofOwn.verdict(own([...others, "f", "g"]))?.believed, true, "two of its own suffice");
+});
+
 it("is gainsaid by another branch of its history, and not by who is left behind on the way", () => {
   const words = { n2: evicted(120, second), n3: evicted(120, second) };
   const view = own(["n2", "n3", "n4"], { lineage: forked, appliedIndex: 90 });
@@ -128,6 +149,18 @@ it("drops words by their age", () => {
   );
   claims.forgetBefore(201);
   assert.is(claims.verdict(own(["n2", "n3"])), null);
+});
+
+it("drops what one member said long ago", () => {
+  const claims = new EvictionClaims();
+  for (const name of ["n2", "n3"]) claims.said(peer(name), evicted(60), 100);
+  claims.forget(peer("n2"), 100);
+  assert.is(claims.verdict(own(["n2", "n3"]))?.believed, true, "not before its time");
+  claims.forget(peer("n2"), 101);
+  assert.equal(
+    claims.verdict(own(["n2", "n3"]))?.claims.map(({ by }) => by),
+    [peer("n3")],
+  );
 });
 
 it("is not moved by members that do not know it at all", () => {

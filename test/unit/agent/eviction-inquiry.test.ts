@@ -168,15 +168,53 @@ it("decides nothing by an answer that comes when a leader and company are back",
   await bench.inquiry.stop();
 });
 
-it("lets a claim lapse after a minute with a leader and company, and not without", async () => {
+it("lets the claim of a member lapse that answers no more for a minute", async () => {
   const bench = new Bench("n1", "n2", "n3");
   bench.says("n2", "evicted");
   await bench.inquiry.start();
-  await bench.clock.advance(5000);
-  bench.words.clear();
   await bench.clock.advance(120_000);
-  assert.ok(bench.inquiry.verdict() !== null, "who said so may be right, and gone");
+  assert.ok(bench.inquiry.verdict() !== null, "it is asked again and again");
+  bench.words.clear();
+  await bench.clock.advance(45_000);
+  assert.ok(bench.inquiry.verdict() !== null, "it may answer yet");
+  await bench.clock.advance(30_000);
+  assert.is(bench.inquiry.verdict(), null, "its author may be gone for good");
+  await bench.inquiry.stop();
+});
+
+it("lets a denial lapse of a member that answers no more for a minute", async () => {
+  const bench = new Bench("n1", "n2", "n3", "n4");
+  bench.says("n4", "admitted");
+  await bench.inquiry.start();
+  await bench.clock.advance(5000);
+  for (const name of ["n2", "n3"]) bench.says(name, "evicted");
+  await bench.clock.advance(120_000);
+  assert.is(bench.ended.length, 0);
+  bench.words.delete(peer("n4"));
+  await bench.clock.advance(90_000);
+  assert.is(bench.ended.length, 1);
+  await bench.inquiry.stop();
+});
+
+it("keeps the words of the living where it takes more than a minute to ask all", async () => {
+  const many = Array.from({ length: 300 }, (_, at) => `n${at + 1}`);
+  const bench = new Bench(...many);
+  const [, second = "", ...rest] = many;
+  bench.says(second, "evicted");
+  for (const name of rest) bench.says(name, "admitted", 0);
+  await bench.inquiry.start();
+  await bench.clock.until("it says so", () => bench.inquiry.verdict() !== null, 600_000);
+  for (let step = 0; step < 300; step += 1) {
+    await bench.clock.advance(1000);
+    assert.ok(bench.inquiry.verdict() !== null);
+  }
+  await bench.inquiry.stop();
+});
+
+it("lets a claim lapse after a minute with a leader and company", async () => {
+  const bench = new Bench("n1", "n2", "n3");
   bench.says("n2", "evicted");
+  await bench.inquiry.start();
   await bench.clock.advance(11_000);
   bench.inCompany();
   await bench.clock.advance(40_000);
