@@ -217,7 +217,10 @@ export class EngineKeeper<R> {
   /** The state machine takes what the log holds beyond its commit index. For an engine that is at rest. */
   async #applyTail(): Promise<void> {
     const { log, stateMachine } = this.#deps;
-    const { last } = must(this.#engine ?? undefined, "there is an engine at rest").core.status();
+    const engine = must(this.#engine ?? undefined, "there is an engine at rest");
+    const { last, commit } = engine.core.status();
+    // After a restart it may still be at what was committed: two would apply the same entries.
+    await this.reach(commit, Infinity);
     while (stateMachine.appliedIndex < last) {
       const entries = await log.read(stateMachine.appliedIndex + 1, tailBytes);
       if (entries === null || entries.length === 0) return;
