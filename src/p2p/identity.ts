@@ -112,7 +112,11 @@ async function writeOnce(dir: string, path: string, key: Ed25519PrivateKey): Pro
     await unlink(temporary);
   }
   const folder = await open(dir, "r");
-  await folder.sync().finally(() => folder.close());
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
   return true;
 }
 

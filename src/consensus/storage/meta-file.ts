@@ -95,8 +95,12 @@ export async function readWatermark(
   for (const name of names) {
     const slot = await files.open(path.join(directory, name), "r").catch(() => null);
     if (slot === null) continue;
-    const found = await readSlot(slot).finally(() => slot.close());
-    if (found !== null && found.stamp > (newest?.stamp ?? -1)) newest = found;
+    try {
+      const found = await readSlot(slot);
+      if (found !== null && found.stamp > (newest?.stamp ?? -1)) newest = found;
+    } finally {
+      await slot.close();
+    }
   }
   return newest?.watermark ?? null;
 }
