@@ -103,7 +103,7 @@ export interface SnapshotStore {
   read(id: string, offset: number): AsyncIterable<Uint8Array>;
   /** A sink for a snapshot from a peer; resumes an earlier partial one with the same id. */
   receive(meta: SnapshotMeta): Promise<SnapshotSink>;
-  /** Removes all but the newest complete snapshot. */
+  /** Removes the complete snapshots that are older than the newest one. */
   prune(): Promise<void>;
   /** Removes the complete ones that are of no use, whatever they are newer than. */
   retain(useful: (meta: SnapshotMeta) => boolean): Promise<void>;

@@ -110,7 +110,8 @@ export class SnapshotFiles implements SnapshotStore {
     const newest = await this.latest();
     if (newest === null) return;
     for (const name of await this.#names(completePrefix)) {
-      if (name !== completePrefix + newest.id) await this.#files.remove(this.#path(name));
+      // A newer one than the newest is being published at this moment: the log may soon begin behind it.
+      if (indexOf(name) < newest.index) await this.#files.remove(this.#path(name));
     }
   }
 
