@@ -33,6 +33,8 @@ const chunkBytes = 64 * 1024;
 
 export class MemorySnapshots implements SnapshotStore {
   readonly #shelf: SnapshotShelf;
+  /** What arrived whole waits for this before it is on the shelf, as for a disk that syncs. */
+  beforePublish: Promise<void> = Promise.resolve();
 
   constructor(shelf: SnapshotShelf) {
     this.#shelf = shelf;
@@ -74,7 +76,9 @@ export class MemorySnapshots implements SnapshotStore {
     const earlier = this.#shelf.partial?.id === meta.id ? this.#shelf.partial : null;
     const partial = earlier ?? { id: meta.id, bytes: Buffer.alloc(0) };
     this.#shelf.partial = partial;
-    return Promise.resolve(new MemorySink(this.#shelf, partial, meta));
+    return Promise.resolve(
+      new MemorySink(this.#shelf, { partial, meta, before: () => this.beforePublish }),
+    );
   }
 
   prune(): Promise<void> {
@@ -89,42 +93,48 @@ export class MemorySnapshots implements SnapshotStore {
   }
 }
 
+interface Arriving {
+  readonly partial: { bytes: Buffer };
+  readonly meta: SnapshotMeta;
+  readonly before: () => Promise<void>;
+}
+
 class MemorySink implements SnapshotSink {
   readonly #shelf: SnapshotShelf;
-  readonly #partial: { bytes: Buffer };
-  readonly #meta: SnapshotMeta;
+  readonly #arriving: Arriving;
 
-  constructor(shelf: SnapshotShelf, partial: { bytes: Buffer }, meta: SnapshotMeta) {
+  constructor(shelf: SnapshotShelf, arriving: Arriving) {
     this.#shelf = shelf;
-    this.#partial = partial;
-    this.#meta = meta;
+    this.#arriving = arriving;
   }
 
   get offset(): number {
-    return this.#partial.bytes.byteLength;
+    return this.#arriving.partial.bytes.byteLength;
   }
 
   write(bytes: Uint8Array): Promise<void> {
-    if (this.offset + bytes.byteLength > this.#meta.sizeBytes) {
+    const { partial, meta } = this.#arriving;
+    if (this.offset + bytes.byteLength > meta.sizeBytes) {
       this.#shelf.partial = null;
       return Promise.reject(new ConsensusError("SNAPSHOT_CORRUPT", "Longer than announced."));
     }
-    this.#partial.bytes = Buffer.concat([this.#partial.bytes, bytes]);
+    partial.bytes = Buffer.concat([partial.bytes, bytes]);
     return Promise.resolve();
   }
 
-  finish(): Promise<void> {
-    const { bytes } = this.#partial;
+  async finish(): Promise<void> {
+    const { partial, meta, before } = this.#arriving;
+    const { bytes } = partial;
     const fault =
-      bytes.byteLength < this.#meta.sizeBytes
+      bytes.byteLength < meta.sizeBytes
         ? "incomplete"
-        : digest(bytes) !== this.#meta.sha256
+        : digest(bytes) !== meta.sha256
           ? "wrong SHA-256"
           : null;
     if (fault !== "incomplete") this.#shelf.partial = null;
-    if (fault !== null) return Promise.reject(new ConsensusError("SNAPSHOT_CORRUPT", fault));
-    this.#shelf.add({ meta: this.#meta, bytes });
-    return Promise.resolve();
+    if (fault !== null) throw new ConsensusError("SNAPSHOT_CORRUPT", fault);
+    await before();
+    this.#shelf.add({ meta, bytes });
   }
 
   abort(): Promise<void> {

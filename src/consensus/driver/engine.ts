@@ -130,7 +130,7 @@ export class Engine<R> {
   halt({ queued, placed, reads, waiting }: HaltReasons): void {
     this.#ticks.stop();
     this.loop.stop();
-    this.#snapshots.cancelSending();
+    this.#snapshots.halt();
     this.proposals.rejectAll(queued, placed);
     this.barriers.rejectAll(reads);
     if (waiting !== null) this.waiters.rejectAll(waiting);
@@ -141,6 +141,7 @@ export class Engine<R> {
   async quiet(): Promise<void> {
     await this.#writer.stop();
     await this.#applier.stop();
+    await this.#snapshots.quiet();
     await this.#background.close();
   }
 

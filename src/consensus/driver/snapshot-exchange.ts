@@ -31,11 +31,14 @@ export class SnapshotExchange {
   readonly #events: ExchangeEvents;
   readonly #sending = new Map<NodeId, AbortController>();
   #reception: Reception | null = null;
+  /** What arrives and touches the disk; never rejects. */
+  #arriving: Promise<unknown> = Promise.resolve();
+  #halted = false;
 
   constructor(dependencies: Dependencies, events: ExchangeEvents) {
     this.#deps = dependencies;
     this.#events = events;
-    dependencies.transport.onSnapshot((from, meta) => this.#accept(from, meta));
+    dependencies.transport.onSnapshot((from, meta) => this.#track(this.#accept(from, meta)));
   }
 
   get sending(): boolean {
@@ -69,6 +72,27 @@ export class SnapshotExchange {
     this.#sending.clear();
   }
 
+  /** Sends and takes nothing any more: what arrives belongs to a history that this agent may be about to leave. */
+  halt(): void {
+    this.cancelAll();
+    this.#halted = true;
+    if (this.#reception !== null) void this.#track(end(this.#reception));
+  }
+
+  /** Resolves when nothing that arrived touches the disk any more. Call after `halt`. */
+  async quiet(): Promise<void> {
+    await this.#arriving;
+  }
+
+  #track<T>(work: Promise<T>): Promise<T> {
+    const before = this.#arriving;
+    this.#arriving = work.then(
+      () => before,
+      () => before,
+    );
+    return work;
+  }
+
   async #stream(to: NodeId, meta: SnapshotMeta, signal: AbortSignal): Promise<boolean> {
     const { transport, snapshots } = this.#deps;
     const read = (offset: number): AsyncIterable<Uint8Array> => snapshots.read(meta.id, offset);
@@ -80,15 +104,19 @@ export class SnapshotExchange {
   }
 
   async #accept(from: NodeId, meta: SnapshotMeta): Promise<SnapshotSink | null> {
-    if (!this.#wanted(from, meta)) return null;
+    if (this.#halted || !this.#wanted(from, meta)) return null;
     if (this.#reception !== null) await end(this.#reception);
     const sink = await this.#deps.snapshots.receive(meta);
     const reception: Reception = { sink, over: false };
     this.#reception = reception;
+    if (this.#halted) {
+      await end(reception);
+      return null;
+    }
     return {
       offset: sink.offset,
       write: (bytes) => (reception.over ? Promise.reject(superseded()) : sink.write(bytes)),
-      finish: () => this.#finish(reception, meta),
+      finish: () => this.#track(this.#finish(reception, meta)),
       abort: () => end(reception),
     };
   }
@@ -114,5 +142,5 @@ async function end(reception: Reception): Promise<void> {
 }
 
 function superseded(): ConsensusError {
-  return new ConsensusError("STOPPED", "This transfer of a snapshot was given up for a newer one.");
+  return new ConsensusError("STOPPED", "This transfer of a snapshot was given up.");
 }

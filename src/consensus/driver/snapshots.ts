@@ -93,6 +93,16 @@ export class Snapshots {
     this.#exchange.cancelAll();
   }
 
+  /** Sends and takes none any more. */
+  halt(): void {
+    this.#exchange.halt();
+  }
+
+  /** Resolves when none that arrived touches the disk any more. Call after `halt`. */
+  quiet(): Promise<void> {
+    return this.#exchange.quiet();
+  }
+
   /** The state machine reached `at`: takes a snapshot when one is due. */
   reached(at: AppliedPosition): void {
     if (!this.#taker.due(at.index)) return;

@@ -286,6 +286,28 @@ on(
 );
 
 on(
+  "takes no snapshot any more that was on its way when it gave its generation up",
+  ["a", "b", "c"],
+  async (cluster) => {
+    const leader = await cluster.elected();
+    const late = must(cluster.followers()[0], "there are three");
+    const stays = { commit: late.consensus.status().commit };
+    cluster.lets = (_, to) => to !== late.id;
+    for (let i = 0; i < 15; i += 1) await cluster.settle(cluster.write(leader, `${i}`));
+    await cluster.clock.until("it took one", () => leader.consensus.status().snapshotIndex > 5);
+    const { meta, bytes } = must(cluster.shelves.get(leader.id)?.newest ?? undefined, "it did");
+    assert.ok(meta.index > stays.commit);
+    const sink = await late.transport.accept(leader.id, meta);
+    assert.is(sink?.offset, 0, "the leader that it still hears of may send one");
+    await prepare(cluster, [late]);
+    assert.is(await sink?.write(bytes).catch(errorCode), "STOPPED");
+    assert.is(await sink?.finish().catch(errorCode), "STOPPED");
+    assert.is(cluster.shelves.get(late.id)?.newest ?? null, null);
+  },
+  { driver: { snapshotEntries: 10, trailingEntries: 5 } },
+);
+
+on(
   "keeps the snapshot that its log goes on from, however many generations ago it was taken",
   ["a"],
   async (cluster) => {

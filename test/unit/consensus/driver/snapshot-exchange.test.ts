@@ -54,6 +54,8 @@ async function setUp() {
     elsewhere.create({ index, term: 2, config, ...history }, chunks(bytes));
   return {
     exchange,
+    shelf,
+    snapshots,
     sendings,
     seen,
     metrics,
@@ -123,6 +125,43 @@ it("gives up a transfer for a newer one", async () => {
   await recent?.write(t.bytes);
   await recent?.finish();
   assert.equal(t.seen, ["received 60"]);
+});
+
+it("takes nothing any more once it is halted, and is quiet when the disk is", async () => {
+  const t = await setUp();
+  const sink = await t.accept()("leader", t.meta);
+  await sink?.write(t.bytes.subarray(0, 10));
+  t.exchange.halt();
+  assert.is(await sink?.write(t.bytes.subarray(10)).catch(codeOf), "STOPPED");
+  assert.is(await sink?.finish().catch(codeOf), "STOPPED");
+  assert.is(await t.accept()("leader", await t.make(60)), null);
+  await t.exchange.quiet();
+  assert.equal(t.seen, []);
+});
+
+it("waits for a snapshot that is being published when it is halted", async () => {
+  const t = await setUp();
+  const { promise: synced, resolve: sync } = Promise.withResolvers<void>();
+  t.snapshots.beforePublish = synced;
+  const sink = await t.accept()("leader", t.meta);
+  await sink?.write(t.bytes);
+  const finishing = sink?.finish();
+  t.exchange.halt();
+  let quiet = false;
+  const waiting = t.exchange.quiet().then(() => (quiet = true));
+  await settled();
+  assert.not(quiet, "it is not on the shelf yet");
+  sync();
+  await waiting;
+  await finishing;
+  assert.is(t.shelf.newest?.meta.index, 50);
+});
+
+it("opens no file for one that was offered before it was halted", async () => {
+  const t = await setUp();
+  const offered = t.accept()("leader", t.meta);
+  t.exchange.halt();
+  assert.is(await offered, null);
 });
 
 it("does not tell the core of a snapshot that is damaged", async () => {
