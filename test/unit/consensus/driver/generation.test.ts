@@ -351,6 +351,33 @@ on(
   },
 );
 
+on(
+  "applies its tail behind what was committed when it is asked to freeze right after a restart",
+  ["a", "b"],
+  async (cluster) => {
+    const leader = await cluster.elected();
+    const texts = Array.from({ length: 600 }, (_, i) => `${i}`); // more than it applies in one turn
+    await cluster.settle(Promise.all(texts.map((text) => cluster.write(leader, text))));
+    await cluster.converged();
+    await unconfirmed(cluster, leader);
+    await cluster.settle(leader.consensus.freeze());
+    cluster.crash(leader.id);
+    const starting = cluster.start(leader.id);
+    const back = cluster.node(leader.id);
+    const { promise: frozen, resolve } = Promise.withResolvers<void>();
+    const ignore = back.consensus.onChange(({ engine }) => {
+      if (engine !== "promised") return;
+      ignore();
+      assert.ok(back.machine.commands.length < texts.length, "it still applies what was committed");
+      resolve(back.consensus.freeze());
+    });
+    await cluster.settle(frozen);
+    assert.equal(back.machine.commands, [...texts, "tail"]);
+    await starting;
+  },
+  { driver: { applyBudgetMs: 0 } },
+);
+
 it("takes no part while it is held, until it is released", async () => {
   const cluster = new RaftCluster(["a"], { driver: { held: true } });
   try {
