@@ -83,9 +83,18 @@ export class Ledger {
     );
   }
 
-  /** As `isIn`, or something was that overwrote it where it was. */
-  isKept({ key, value }: Receipt, path: History): boolean {
+  /**
+   * As `isIn`, or something was that overwrote it where it was. That may have gone to a second history, to be overwritten
+   * there, before the second was merged into this one.
+   */
+  isKept(receipt: Receipt, path: History): boolean {
+    return this.#isKept(receipt, path, new Set());
+  }
+
+  #isKept({ key, value }: Receipt, path: History, seen: Set<string>): boolean {
     if (this.isIn(value, path)) return true;
+    if (seen.has(value)) return false;
+    seen.add(value);
     const places = (this.#places.get(value) ?? []).filter(({ kind }) => kind !== "journal");
     const others = this.#ofKey.get(key) ?? [];
     return places.some((place) =>
@@ -94,7 +103,7 @@ export class Ledger {
           other.kind !== "journal" &&
           other.index > place.index &&
           other.history.holds(place.history, place.index) &&
-          this.isIn(other.value, path),
+          this.#isKept({ key, value: other.value }, path, seen),
       ),
     );
   }
