@@ -3,26 +3,20 @@
  */
 import { type Clock } from "../../base/clock.ts";
 import { type Logger } from "../../base/logger.ts";
-import { type Entry, type HardState, type Index, type SnapshotMeta } from "../core/types.ts";
-import {
-  type LogGenesis,
-  type LogOpening,
-  type LogStore,
-  type LogWrite,
-  type SnapshotStore,
-} from "../driver/ports.ts";
+import { type LogGenesis, type LogOpening, type SnapshotStore } from "../driver/ports.ts";
 import { isOfHistory } from "../lineage/generation.ts";
 import { type LevelLogOptions, LevelLogStore } from "./level-log.ts";
 import { finishExchange, salvage } from "./salvage.ts";
+import { WrappedLog } from "./wrapped-log.ts";
 
-export class SalvagingLogStore implements LogStore {
+export class SalvagingLogStore extends WrappedLog {
   readonly #options: LevelLogOptions;
   readonly #deps: {
     readonly clock: Clock;
     readonly snapshots: SnapshotStore;
     readonly logger: Logger;
   };
-  #log: LevelLogStore;
+  protected inner: LevelLogStore;
 
   constructor(
     options: LevelLogOptions,
@@ -32,15 +26,16 @@ export class SalvagingLogStore implements LogStore {
       readonly logger: Logger;
     },
   ) {
+    super();
     this.#options = options;
     this.#deps = dependencies;
-    this.#log = new LevelLogStore(options, dependencies);
+    this.inner = new LevelLogStore(options, dependencies);
   }
 
   /** Never `corrupt` but where nothing certain is known: then it throws LOG_CORRUPT. */
-  async open(genesis: LogGenesis): Promise<LogOpening> {
+  override async open(genesis: LogGenesis): Promise<LogOpening> {
     await finishExchange(this.#options.directory);
-    const opening = await this.#log.open(genesis);
+    const opening = await this.inner.open(genesis);
     if (opening.health !== "corrupt") return opening;
     const { snapshots, clock, logger } = this.#deps;
     logger.error(
@@ -50,40 +45,12 @@ export class SalvagingLogStore implements LogStore {
     await snapshots.retain((meta) => isOfHistory(meta, opening.lineage));
     const snapshot = await snapshots.latest();
     const input = { options: this.#options, clock, genesis, snapshot };
-    const { last, voteFrom } = await salvage(this.#log, opening, input);
+    const { last, voteFrom } = await salvage(this.inner, opening, input);
     logger.error(
       { last, missing: Math.max(0, voteFrom.index - last), aside: this.#options.directory },
       "this agent votes again once the others have given it what is missing; the damaged files are beside the log as damaged-N",
     );
-    this.#log = new LevelLogStore(this.#options, this.#deps);
-    return { ...(await this.#log.open(genesis)), health: "salvaged", detail: opening.detail };
-  }
-
-  append(op: LogWrite): Promise<void> {
-    return this.#log.append(op);
-  }
-
-  chainAt(index: Index): Promise<string | null> {
-    return this.#log.chainAt(index);
-  }
-
-  read(from: Index, maxBytes: number): Promise<readonly Entry[] | null> {
-    return this.#log.read(from, maxBytes);
-  }
-
-  compact(first: Index): Promise<void> {
-    return this.#log.compact(first);
-  }
-
-  reset(meta: SnapshotMeta, hardState: HardState): Promise<void> {
-    return this.#log.reset(meta, hardState);
-  }
-
-  sizeBytes(): number {
-    return this.#log.sizeBytes();
-  }
-
-  close(): Promise<void> {
-    return this.#log.close();
+    this.inner = new LevelLogStore(this.#options, this.#deps);
+    return { ...(await this.inner.open(genesis)), health: "salvaged", detail: opening.detail };
   }
 }
