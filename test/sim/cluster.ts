@@ -22,6 +22,7 @@ import { concerns, stream } from "./streams.ts";
 import { describeMessage, Trace } from "./trace.ts";
 import { type Endpoint, type Switchboard } from "./transport.ts";
 import { require } from "./violation.ts";
+import { WinnerOrder } from "./winner-order.ts";
 
 export interface ClusterOptions {
   readonly seed: number;
@@ -76,7 +77,8 @@ export class SimCluster implements Switchboard {
     });
     const { chronicles, ledger } = this;
     const nowMs = (): number => this.clock.nowMs;
-    this.generations = new GenerationInvariants({ chronicles, ledger, nowMs }, { direct });
+    const winners = new WinnerOrder(production.compareLineage);
+    this.generations = new GenerationInvariants({ chronicles, ledger, winners, nowMs }, { direct });
     const { generations } = this;
     this.invariants = new Invariants({ views: this.#views, chronicles, generations }, { direct });
     const ids = Array.from({ length: profile.nodes }, (_, i) => `n${i + 1}`);

@@ -1,21 +1,23 @@
 /**
- * What must hold where a history becomes several, and several become one (consensus.md, G1 to G5 and G7). The observer
+ * What must hold where a history becomes several, and several become one (consensus.md, G1 to G5 and G7; G6 is winner-order.ts). The observer
  * sees every change of lineage as it is asked of a disk and as it is found again, and every answer that says so.
  */
 import { canonicalJson } from "../../src/base/json.ts";
-import { EntryType, type Entry, type Index, type NodeId } from "../../src/consensus/core/types.ts";
+import { EntryType, type Entry, type Index } from "../../src/consensus/core/types.ts";
 import { type LogWrite } from "../../src/consensus/driver/ports.ts";
 import { currentGeneration } from "../../src/consensus/lineage/generation.ts";
 import { type PromiseAnswer } from "../../src/consensus/lineage/ports.ts";
-import { type Ballot, type Lineage } from "../../src/consensus/lineage/types.ts";
+import { type Ballot, type Lineage, type LineageHello } from "../../src/consensus/lineage/types.ts";
 import { type Chronicles, type History } from "./chronicle.ts";
 import { type Ledger } from "./ledger.ts";
 import { type LineageWrite, type NodeView } from "./node-view.ts";
 import { require } from "./violation.ts";
+import { type WinnerOrder } from "./winner-order.ts";
 
 export class GenerationInvariants {
   readonly #chronicles: Chronicles;
   readonly #ledger: Ledger;
+  readonly #winners: WinnerOrder;
   readonly #direct: boolean;
   readonly #nowMs: () => number;
   /** How often what happened, for the report of a run. */
@@ -26,12 +28,14 @@ export class GenerationInvariants {
     watched: {
       readonly chronicles: Chronicles;
       readonly ledger: Ledger;
+      readonly winners: WinnerOrder;
       readonly nowMs: () => number;
     },
     { direct }: { readonly direct: boolean },
   ) {
     this.#chronicles = watched.chronicles;
     this.#ledger = watched.ledger;
+    this.#winners = watched.winners;
     this.#nowMs = watched.nowMs;
     this.#direct = direct;
   }
@@ -142,8 +146,10 @@ export class GenerationInvariants {
       `G2: ${id} ${what} in ${name(history)}, after it promised not to`);
   }
 
-  /** An agent tells others which leader, with a quorum, it sees. */
-  onTold(view: NodeView, leader: NodeId | null): void {
+  /** An agent tells others where it is, and which leader, with a quorum, it sees. */
+  onTold(view: NodeView, hello: LineageHello): void {
+    const { leader } = hello;
+    this.#winners.onTold(hello);
     view.told = leader === null ? null : { history: view.history, leader };
   }
 

@@ -1,6 +1,6 @@
 /** Broken twins of survivor mode, heal and merge: see mutants.ts. */
 import { type Mutant } from "./mutants.ts";
-import { oneHostWiped, oneSplit } from "./partition-merge.ts";
+import { oneHostWiped, oneSplit, quietSplit } from "./partition-merge.ts";
 
 const keeper = "consensus/driver/engine-keeper.ts";
 const change = "consensus/driver/generation-change.ts";
@@ -110,6 +110,31 @@ export const generationMutants: readonly Mutant[] = [
         file: "consensus/lineage/compare.ts",
         find: "const w1 = leads !== 0 ? leads : compareEnds(a.end, b.end);",
         replace: "const w1 = leads !== 0 ? -leads : compareEnds(a.end, b.end);",
+      },
+    ],
+  },
+  {
+    name: "believes to win whenever nothing but the ids of two generations tells them apart",
+    profile: "partition-merge",
+    aim: quietSplit,
+    edits: [
+      {
+        file: "consensus/lineage/compare.ts",
+        find: "order: left.id < right.id ? 1 : -1,",
+        replace: "order: 1,",
+      },
+    ],
+  },
+  {
+    name: "orders histories in a round",
+    profile: "partition-merge",
+    aim: quietSplit,
+    edits: [
+      {
+        file: "consensus/lineage/compare.ts",
+        find: "const w3 = left.members.length - right.members.length;",
+        replace: `const rank = ({ id }: Generation) => parseInt(id.slice(0, 8), 16) % 3;
+  const w3 = ((rank(left) - rank(right) + 4) % 3) - 1;`,
       },
     ],
   },

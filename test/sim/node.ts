@@ -26,7 +26,6 @@ export type SharedParts = Omit<
   readonly addView: (view: NodeView) => void;
   /** The process is gone: its connections are closed (not after a power cut). */
   readonly onGone: (node: SimNode, id: NodeId, closed: boolean) => void;
-  readonly onViolation: (error: Error) => void;
   /** A machine has a new agent, which wants to join. */
   readonly onNewcomer: (node: SimNode, replaces: NodeId) => void;
 };

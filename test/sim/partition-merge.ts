@@ -49,6 +49,16 @@ export function oneSplit(drawn: Profile): Profile {
   };
 }
 
+/** Few write, and nothing else goes wrong: what falls apart ends at the same entry everywhere. */
+export function quietSplit(drawn: Profile): Profile {
+  return {
+    ...drawn,
+    ...{ nodes: 3, voters: 3, faults: calm, killAtIo: 0, killAtChange: 0 },
+    net: { ...drawn.net, lossChance: 0 },
+    workload: { clients: 2, thinkMs: 2000, keys: 2, alone: 0.3 },
+  };
+}
+
 /** Of two machines one loses its disk while the other has just taken what it has not heard to be committed. */
 export function oneHostWiped(drawn: Profile): Profile {
   return {

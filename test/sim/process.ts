@@ -59,6 +59,7 @@ export interface ProcessParts {
   readonly onLeader: (id: NodeId) => void;
   readonly onProposed: (data: readonly Uint8Array[], first: Index) => void;
   readonly onExit: (error: Error) => void;
+  readonly onViolation: (error: Error) => void;
 }
 
 /** Real ones take 10 to 100 µs on an idle machine. */

@@ -1,5 +1,6 @@
 /** The classes of production that run in a simulation. Broken twins load this file with one line of them changed. */
 export { createCore } from "../../src/consensus/core/raft.ts";
+export { compareLineage } from "../../src/consensus/lineage/compare.ts";
 export { createConsensusNode } from "../../src/consensus/driver/driver.ts";
 export { Autopilot } from "../../src/consensus/driver/autopilot.ts";
 export { Submitter } from "../../src/consensus/driver/submitter.ts";

@@ -75,7 +75,7 @@ export class Survivor {
     if (handler === undefined) throw new Error(`nobody handles ${method}`);
     if (method === "lineage.merge") this.#parts.onChange(this.#process.id);
     const answer = await handler(payload, asPeerId(from), new AbortController().signal);
-    this.#observe(method, payload, answer);
+    this.#judged(() => this.#observe(method, payload, answer));
     return answer;
   }
 
@@ -84,10 +84,19 @@ export class Survivor {
       handle: (method, handler) => void this.#handlers.set(method, handler),
       call: (peer, method, payload, { timeoutMs }) => {
         const { id, transport } = this.#process;
-        if (method === "lineage.hello") this.#tells(payload as LineageHello);
+        if (method === "lineage.hello") this.#judged(() => this.#tells(payload as LineageHello));
         return transport.ask(peer, timeoutMs, (there) => there.handleCall(method, payload, id));
       },
     };
+  }
+
+  /** What is wrong ends the run: thrown here, it would be taken for a request that failed. */
+  #judged(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.#parts.onViolation(error as Error);
+    }
   }
 
   #observe(method: string, payload: unknown, answer: unknown): void {
@@ -99,8 +108,8 @@ export class Survivor {
     if (given.granted) generations.onGranted(view, ballot, given);
   }
 
-  #tells({ leader }: LineageHello): void {
-    this.#parts.generations.onTold(this.#parts.view, leader);
+  #tells(hello: LineageHello): void {
+    this.#parts.generations.onTold(this.#parts.view, hello);
   }
 }
 
