@@ -5,6 +5,7 @@
  */
 import { type NodeId, type Term } from "../core/types.ts";
 import { type CoordinatorEffect } from "./coordinator-types.ts";
+import { isBehindLog } from "./generation.ts";
 import { type PromiseAnswer } from "./ports.ts";
 import { compareBallots, proposable } from "./register.ts";
 import { type Ballot, type Generation, type SurvivorPlan } from "./types.ts";
@@ -87,8 +88,13 @@ export class BallotRound {
     const answers = [...this.#promised.values()];
     const may = proposable(answers.map(({ promise }) => promise));
     if (may.kind === "conflict") return may;
+    const finish = may.kind === "finish" ? may.child : null;
+    if (finish !== null && own !== undefined && isBehindLog(finish, own)) {
+      const why = "a survivor accepted a generation that lacks entries of this one";
+      return { kind: "failed", why, highest: this.ballot.counter };
+    }
     const commit = Math.max(...answers.map((answer) => answer.commit));
-    return { kind: "prepared", finish: may.kind === "finish" ? may.child : null, commit };
+    return { kind: "prepared", finish, commit };
   }
 }
 

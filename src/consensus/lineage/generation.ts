@@ -58,6 +58,14 @@ export function hasBegun({ forkTerm, parent }: Generation, lastTerm: Term): bool
   return parent === null || lastTerm > forkTerm;
 }
 
+/** Was `child` begun behind a log that lacks the end of this one? What is there may have been acknowledged. */
+export function isBehindLog(
+  { forkTerm, forkIndex }: Pick<Generation, "forkTerm" | "forkIndex">,
+  { lastTerm, lastIndex }: { readonly lastTerm: Term; readonly lastIndex: Index },
+): boolean {
+  return forkTerm < lastTerm || (forkTerm === lastTerm && forkIndex < lastIndex);
+}
+
 /** An agent that started over votes again once its log is as long as the winner's was then. */
 export function mayVote({ voteFrom }: Pick<Lineage, "voteFrom">, last: LogPosition): boolean {
   if (voteFrom === null || last.term > voteFrom.term) return true;

@@ -4,17 +4,21 @@
  *   - a member promises only in its current generation, and only ballots that are not lower than its promise;
  *   - a coordinator that hears of an accepted child proposes that child and no other;
  *   - a member that accepted a child never accepts another child of the same parent.
+ * And none accepts a child that lacks what it knows to be committed: it could never follow into it.
  * So two sets of survivors that have a member in common can only agree on the same child. A promise is never taken
  * back: the member leaves the parent with the next ballot's child, or starts over in a winning generation.
  * Promise and acceptance must be durable before they are answered.
  */
 import { assert } from "../../base/assert.ts";
+import { type Index } from "../core/types.ts";
 import { type Ballot, type Generation, type LineagePromise } from "./types.ts";
 
 /** What a member knows when it is asked: where it is, and what it promised there. */
 export interface RegisterState {
   readonly generation: { readonly n: number; readonly id: string };
   readonly promise: LineagePromise | null;
+  /** Up to here it knows the generation to be committed. */
+  readonly commit: Index;
 }
 
 export interface RegisterAnswer {
@@ -60,6 +64,7 @@ export function onAccept(
   const continues = child.parent === parent && child.n === state.generation.n + 1;
   if (parent !== state.generation.id || !continues || promise === null) return refused(promise);
   if (compareBallots(ballot, promise.ballot) !== 0) return refused(promise);
+  if (child.forkIndex < state.commit) return refused(promise);
   const before = promise.accepted;
   if (before !== null && before.child.id !== child.id) return refused(promise);
   if (before !== null && compareBallots(before.ballot, ballot) === 0) {

@@ -25,9 +25,12 @@ export function isFenced({ lineage, held, storageOk }: LocalFacts): boolean {
   return currentPromise(lineage) !== null || (held === true && storageOk);
 }
 
-export function registerState({ lineage }: Pick<LocalFacts, "lineage">): RegisterState {
+export function registerState({
+  lineage,
+  commit,
+}: Pick<LocalFacts, "lineage" | "commit">): RegisterState {
   const { n, id } = currentGeneration(lineage);
-  return { generation: { n, id }, promise: currentPromise(lineage) };
+  return { generation: { n, id }, promise: currentPromise(lineage), commit };
 }
 
 /** Whom it talks to: everybody that its configuration names or that is admitted. */

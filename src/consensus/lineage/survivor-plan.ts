@@ -9,7 +9,7 @@ import { roleOf, voterIds } from "../core/configuration.ts";
 import { hasQuorum } from "../core/quorum.ts";
 import { type Configuration, type NodeId } from "../core/types.ts";
 import { largestClique } from "./clique.ts";
-import { refOf } from "./generation.ts";
+import { isBehindLog, refOf } from "./generation.ts";
 import { assess, type Missing } from "./missing.ts";
 import {
   type Generation,
@@ -53,7 +53,9 @@ export function planSurvivors(
   const survivors = group.map(({ from }) => from).sort();
   const { configuration } = best;
   const finish = finishOf(group);
-  const givenUp = surveys.filter((one) => isGivenUp(one, finish, own)).map(({ from }) => from);
+  const givenUp = surveys
+    .filter((one) => isGivenUp(one, { finish, best, own }))
+    .map(({ from }) => from);
   const missing = membersOf(configuration)
     .filter((id) => !survivors.includes(id))
     .map((id) => assess(id, group, best));
@@ -108,11 +110,18 @@ function isMember({ from, lastIndex, configuration }: Survey): boolean {
   return roleOf(configuration, from) !== null || (lastIndex > 0 && configuration.sets.length > 0);
 }
 
-/** Two that accepted different children of this generation can never agree on one. */
+/** Two that accepted different children of this generation never agree on one; nor does who has more than the child. */
 function agree(survey: ReadonlyMap<NodeId, Survey>, a: NodeId, b: NodeId): boolean {
-  const left = acceptedOf(survey.get(a));
-  const right = acceptedOf(survey.get(b));
-  return left === null || right === null || left.id === right.id;
+  const left = survey.get(a);
+  const right = survey.get(b);
+  const same = acceptedOf(left)?.id === acceptedOf(right)?.id;
+  const isOpen = acceptedOf(left) === null || acceptedOf(right) === null;
+  return (same || isOpen) && !lacks(acceptedOf(left), right) && !lacks(acceptedOf(right), left);
+}
+
+/** Its first entry would replace what is in this log, and may have been acknowledged. */
+function lacks(child: Generation | null, log: Survey | undefined): boolean {
+  return child !== null && log !== undefined && isBehindLog(child, log);
 }
 
 function acceptedOf(survey: Survey | undefined): Generation | null {
@@ -125,13 +134,22 @@ function finishOf(group: readonly Survey[]): Generation | null {
 }
 
 /**
- * Of two kinds of members that answer nothing need be awaited once the group has a child to finish: who waits itself
- * until that child, which has given it up, is there or renounced; and who accepted another child, and can never
- * agree. Both follow into the child, or meet it like any other history.
+ * Of three kinds of members that answer nothing need be awaited: who accepted a child that lacks what the group has; and
+ * once the group has a child to finish, who accepted another, and can never agree, and who waits itself until that
+ * child, which has given it up, is there or renounced. All follow into the child, or meet it like any other history.
  */
-function isGivenUp(one: Survey, finish: Generation | null, own: Survey): boolean {
-  if (finish === null || one.generation.id !== own.generation.id) return false;
+function isGivenUp(
+  one: Survey,
+  {
+    finish,
+    best,
+    own,
+  }: { readonly finish: Generation | null; readonly best: Survey; readonly own: Survey },
+): boolean {
+  if (one.generation.id !== own.generation.id) return false;
   const accepted = acceptedOf(one);
+  if (lacks(accepted, best)) return true;
+  if (finish === null) return false;
   if (accepted !== null) return accepted.id !== finish.id;
   return one.held && finish.lost.includes(one.from);
 }

@@ -23,7 +23,7 @@ const child = (id: string): Generation => ({ ...root, id, n: 2, parent: root.id 
 
 it("promises only in its own generation, and nothing lower than it promised", () => {
   const promise = { parent: root.id, ballot: ballot(2), accepted: null };
-  const state = { generation: root, promise };
+  const state = { generation: root, commit: 0, promise };
   const ask = (request: { parent: string; ballot: Ballot }): boolean =>
     onPrepare(state, request).granted;
   assert.is(ask({ parent: "other", ballot: ballot(9) }), false);
@@ -38,21 +38,21 @@ it("promises only in its own generation, and nothing lower than it promised", ()
 
 it("accepts only the ballot it promised, and one child of a parent", () => {
   const parent = root.id;
-  const fresh = { generation: root, promise: null };
+  const fresh = { generation: root, commit: 0, promise: null };
   assert.is(onAccept(fresh, { parent, ballot: ballot(1), child: child("x") }).granted, false);
   const promise = { parent, ballot: ballot(1), accepted: null };
   const accepted = onAccept(
-    { generation: root, promise },
+    { generation: root, commit: 0, promise },
     {
       ...{ parent, ballot: ballot(1), child: child("x") },
     },
   );
   assert.ok(accepted.granted && accepted.write);
   const later = onPrepare(
-    { generation: root, promise: accepted.promise },
+    { generation: root, commit: 0, promise: accepted.promise },
     { parent, ballot: ballot(2) },
   );
-  const state = { generation: root, promise: later.promise };
+  const state = { generation: root, commit: 0, promise: later.promise };
   assert.is(onAccept(state, { parent, ballot: ballot(2), child: child("y") }).granted, false);
   assert.is(onAccept(state, { parent, ballot: ballot(1), child: child("x") }).granted, false);
   const wrong = { ...child("x"), n: 5 };
@@ -60,9 +60,19 @@ it("accepts only the ballot it promised, and one child of a parent", () => {
   assert.ok(onAccept(state, { parent, ballot: ballot(2), child: child("x") }).granted);
 });
 
+it("accepts no child that lacks what it knows to be committed", () => {
+  const promise = { parent: root.id, ballot: ballot(1), accepted: null };
+  const request = { parent: root.id, ballot: ballot(1), child: { ...child("x"), forkIndex: 40 } };
+  assert.ok(onAccept({ generation: root, promise, commit: 40 }, request).granted);
+  assert.not(onAccept({ generation: root, promise, commit: 41 }, request).granted);
+});
+
 it("forgets a promise of a generation it has left", () => {
   const promise = { parent: "earlier", ballot: ballot(7), accepted: null };
-  const answer = onPrepare({ generation: root, promise }, { parent: root.id, ballot: ballot(1) });
+  const answer = onPrepare(
+    { generation: root, commit: 0, promise },
+    { parent: root.id, ballot: ballot(1) },
+  );
   assert.ok(answer.granted);
 });
 
@@ -120,12 +130,15 @@ function play(
     const { round } = one;
     const request = { parent: root.id, ballot: round.ballot };
     if (one.kind === "prepare") {
-      const answer = onPrepare({ generation: root, promise: disk.get(one.to) ?? null }, request);
+      const answer = onPrepare(
+        { generation: root, commit: 0, promise: disk.get(one.to) ?? null },
+        request,
+      );
       if (answer.write) disk.set(one.to, answer.promise);
       if (answer.granted)
         mail.push({ kind: "promised", from: one.to, round, promise: answer.promise });
     } else if (one.kind === "accept") {
-      const state = { generation: root, promise: disk.get(one.to) ?? null };
+      const state = { generation: root, commit: 0, promise: disk.get(one.to) ?? null };
       const answer = onAccept(state, { ...request, child: one.child });
       if (answer.write) disk.set(one.to, answer.promise);
       if (answer.granted) mail.push({ kind: "accepted", from: one.to, round });

@@ -82,7 +82,7 @@ function acceptedWithoutA(id: string, coordinator: string): LineagePromise {
   const ballot = { counter: 1, node: coordinator };
   const child: Generation = {
     ...{ ...root, n: 2, id, parent: root.id, kind: "forced-auto", coordinator },
-    ...{ members: ["b"], lost: ["a"] },
+    ...{ members: ["b"], lost: ["a"], forkIndex: 100, forkTerm: 3 },
   };
   return { parent: root.id, ballot, accepted: { ballot, child } };
 }
@@ -303,8 +303,9 @@ for (const [title, made, expected] of rows) {
   it(title, () => assert.equal({ ...made, ...expected }, made));
 }
 
-const accepted = (id: string): LineagePromise => {
-  const child: Generation = { ...root, id, n: 2, parent: root.id, kind: "forced-auto" };
+const accepted = (id: string, forkIndex = 100): LineagePromise => {
+  const fork = { forkIndex, forkTerm: 3 };
+  const child: Generation = { ...root, id, n: 2, parent: root.id, kind: "forced-auto", ...fork };
   const ballot = { counter: 1, node: "d" };
   return { parent: root.id, ballot, accepted: { ballot, child } };
 };
@@ -321,6 +322,19 @@ it("finishes a child that a survivor accepted, and separates those that accepted
     survey("e", mates, five, hour, { promise: accepted("y") }),
   ]);
   assert.is(torn.survivors.length, 1);
+});
+
+it("finishes no child that lacks what a survivor has, and does not wait for who accepted it", () => {
+  const early = survey("c", ["a", "b"], three, 0, {
+    ...{ promise: accepted("x", 40), lastIndex: 40, commit: 40 },
+  });
+  const two = ["a", "b"].map((id) => survey(id, ["a", "b", "c"], three, 0));
+  const quorum = plan([...two, early]);
+  assert.equal([quorum.act, quorum.survivors, quorum.finish], [false, ["a", "b"], null]);
+  const one = plan([survey("b", ["c"], three, 30_000), early]);
+  assert.equal([one.act, one.survivors, one.best, one.finish], [true, ["b"], "b", null]);
+  const mine = plan([early, survey("b", ["c"], three, 30_000)]);
+  assert.is(mine.best, "b", "and who accepted it does nothing itself");
 });
 
 it("does not count on votes that were promised away", () => {
