@@ -251,10 +251,12 @@ export class Nemesis {
    * Without this node every configuration in use still has a quorum, and no other disk is damaged (a damaged standby
    * may become a voter before it is noticed). All must be in contact: a leader that takes a voter it lost sight of for
    * dead, and one that is really gone for alive, appends a configuration that never commits. That is the loss of two
-   * of three, beyond what Raft promises to survive.
+   * of three, beyond what Raft promises to survive. Before the first entry there is no configuration to look at: the
+   * cluster may be nothing yet but this disk.
    */
   #canSpare(node: SimNode): boolean {
-    const { nodes, network, clock } = this.#cluster;
+    const { nodes, network, clock, invariants } = this.#cluster;
+    if (invariants.commit === 0) return false;
     const others = nodes.filter((other) => other !== node);
     if (network.isCutAnywhere || clock.nowMs - this.#lastStrikeMs < quietMs) return false;
     if (others.some(({ damaged }) => damaged)) return false;

@@ -46,6 +46,9 @@ const once: readonly (readonly [seed: number, name: ProfileName])[] = [
   ...[26, 27, 309, 368].map((seed) => [seed, "partition-merge"] as const),
   // Pruning removed a snapshot that was just being published; a value overwritten in a second history, not in its own.
   ...[56_335, 13_740, 14_433].map((seed) => [seed, "partition-merge"] as const),
+  // Survivors agreed on a child that lacks what they had committed; the only disk was wiped before anything was on it.
+  [58_148, "partition-merge"],
+  [58_760, "swarm"],
   // An answer that came with a merge; a conditional write tried in two generations.
   ...[3, 48, 53, 134, 402, 439].map((seed) => [seed, "partition-merge"] as const),
 ];

@@ -1,6 +1,6 @@
 /**
- * Which of two histories wins is one order over all of them (consensus.md, G6): both sides say the same, and there is no
- * round of three in which each wins over the next. Judged on what agents told of themselves, whenever one tells more.
+ * Which of two histories wins is one order over all of them (consensus.md, G6): both sides say the same, and no three
+ * win in a round, each over the next. Judged on what agents told of themselves, whenever one tells more.
  */
 import { type NodeId } from "../../src/consensus/core/types.ts";
 import { type compareLineage } from "../../src/consensus/lineage/compare.ts";
