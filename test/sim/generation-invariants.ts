@@ -1,6 +1,7 @@
 /**
- * What must hold where a history becomes several, and several become one (consensus.md, G1 to G5 and G7; winner-order.ts
- * has G6). The observer sees every change of lineage as it is asked of a disk and as it is found again, and every answer that says so.
+ * What must hold where a history becomes several, and several become one (consensus.md, G1 to G5 and G7; G6 is in
+ * winner-order.ts). The observer sees every change of lineage as it is asked of a disk and as it is found again, and
+ * every answer that says so.
  */
 import { canonicalJson } from "../../src/base/json.ts";
 import { EntryType, type Entry, type Index } from "../../src/consensus/core/types.ts";

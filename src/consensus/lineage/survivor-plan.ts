@@ -134,9 +134,9 @@ function finishOf(group: readonly Survey[]): Generation | null {
 }
 
 /**
- * Of three kinds of members that answer nothing need be awaited: who accepted a child that lacks what the group has; and
- * once the group has a child to finish, who accepted another, and can never agree, and who waits itself until that
- * child, which has given it up, is there or renounced. All follow into the child, or meet it like any other history.
+ * Three kinds of members that answer need not be awaited: who accepted a child that lacks what the group has; and once
+ * the group has a child to finish, who accepted another, and can never agree, and who waits itself until that child,
+ * which has given it up, is there or renounced. All follow into the child, or meet it like any other history.
  */
 function isGivenUp(
   one: Survey,
