@@ -1,6 +1,10 @@
-/** Leadership as the controllers see it: they hear of its beginning and end, not of every change in the Raft group. */
+/**
+ * Leadership as the controllers see it: they hear of its beginning and end, not of every change in the Raft group. In a
+ * forced generation it begins when the inventory knows of that: before, nothing says who was left behind.
+ */
 import { type ConsensusNode, type ConsensusStatus } from "../consensus/driver/api.ts";
 import { type CommandResult } from "../inventory/commands.ts";
+import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type Leadership } from "../lifecycle/ports.ts";
 
 /** True on a leader that has its quorum. */
@@ -8,19 +12,39 @@ export function leads(status: ConsensusStatus): boolean {
   return status.role === "leader" && !status.quorumLost;
 }
 
-export function leadershipOf(node: ConsensusNode<CommandResult>): Leadership {
+export function leadershipOf(
+  node: Pick<ConsensusNode<CommandResult>, "status" | "generation" | "onChange">,
+  { view, onApplied }: LeadershipState,
+): Leadership {
+  const isOnRecord = (): boolean => {
+    const { id, parent } = node.generation();
+    return parent === null || view.generation(id) !== null;
+  };
+  const reign = (status: ConsensusStatus): number | null =>
+    leads(status) && isOnRecord() ? status.term : null;
   return {
-    isLeader: () => leads(node.status()),
+    isLeader: () => reign(node.status()) !== null,
     onChange: (listener) => {
-      const reign = (status: ConsensusStatus): number | null =>
-        leads(status) ? status.term : null;
       let last = reign(node.status());
-      return node.onChange((status) => {
+      const look = (status: ConsensusStatus): void => {
         const now = reign(status);
         if (now === last) return;
         last = now;
         listener();
-      });
+      };
+      const ends = [
+        node.onChange(look),
+        onApplied(() => {
+          if (last === null && node.generation().parent !== null) look(node.status());
+        }),
+      ];
+      return () => ends.forEach((end) => end());
     },
   };
+}
+
+/** The part of the replica that says whether a generation is on record. */
+export interface LeadershipState {
+  readonly view: Pick<InventoryStateMachine["view"], "generation">;
+  readonly onApplied: InventoryStateMachine["onApplied"];
 }

@@ -54,7 +54,10 @@ export function createLifecycle(
     onApplied: (listener) => stateMachine.onApplied(listener),
     propose: (command) => cluster.writer.submit(command, { by: "controller" }),
     readBarrier: (timeoutMs) => cluster.readBarrier(timeoutMs),
-    leadership: leadershipOf(cluster.consensus),
+    leadership: leadershipOf(cluster.consensus, {
+      view: stateMachine.view,
+      onApplied: (listener) => stateMachine.onApplied(listener),
+    }),
   };
   const asNode: LeaderDeps["propose"] = (command) =>
     cluster.writer.submit(command, {

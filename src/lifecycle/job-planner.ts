@@ -6,7 +6,7 @@
  * reducer refuses what the state has overtaken.
  */
 import { type Command } from "../inventory/commands.ts";
-import { type JobNode, type JobRecord } from "../inventory/records.ts";
+import { type JobNode, type JobRecord, type NodeRecord } from "../inventory/records.ts";
 import { blockedBy, isEnded } from "../inventory/job-nodes.ts";
 import { type InventoryView } from "../inventory/view.ts";
 import { planNodeBegin } from "./node-begin.ts";
@@ -14,7 +14,10 @@ import {
   type Due,
   type PlannerOptions,
   type StepContext,
+  beyondRecheckMs,
   defaultPlannerOptions,
+  isBeyond,
+  isForced,
   now,
   planNodeStep,
 } from "./node-step.ts";
@@ -68,10 +71,18 @@ function planWaves(context: StepContext, job: JobRecord): readonly Due[] {
     if (node?.status === "running") dues.push(planNodeStep(context, job, name));
     else if (node?.status === "pending" && node.wave <= open && mayBegin) {
       const record = context.view.node(name);
-      if (record !== null) dues.push(now(planNodeBegin(context.view, job, record)));
+      if (record !== null) dues.push(planTurn(context, job, record));
     }
   }
   return dues;
+}
+
+/** Who was left behind by a provisional generation may be taken by a job of another side: its turn waits. */
+function planTurn(context: StepContext, job: JobRecord, node: NodeRecord): Due {
+  if (isBeyond(context, node) && !isForced(job)) {
+    return { command: null, wakeAt: context.now + beyondRecheckMs };
+  }
+  return now(planNodeBegin(context.view, job, node));
 }
 
 /** The lowest wave with work left: a wave begins only when the former ones ended. */

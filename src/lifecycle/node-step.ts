@@ -165,9 +165,9 @@ function awayDeadline(
   found: { readonly node: NodeRecord; readonly state: JobNode },
 ): number | null {
   const { node, state } = found;
-  if (node.reachability === "reachable") return null;
-  if (isForced(job)) return context.now;
+  if (isForced(job)) return node.reachability === "reachable" ? null : context.now;
   if (isBeyond(context, node) && !job.cancelRequested) return context.now + beyondRecheckMs;
+  if (node.reachability === "reachable") return null;
   const lastEnd = state.runs.at(-1)?.endedAt ?? 0;
   const since = Math.max(
     node.reachabilitySince,
@@ -178,20 +178,27 @@ function awayDeadline(
   return since + (job.cancelRequested ? impatientGraceMs : awayGraceMs);
 }
 
-const beyondRecheckMs = 30_000;
+/** Nothing tells when a generation is settled but an entry, which wakes the planner anyway. */
+export const beyondRecheckMs = 30_000;
 
 /**
  * Was the node left behind by a generation that is still provisional? Then it may be alive on another side, at work for
- * another leader: nothing is decided about it from here but on the operator's word.
+ * another leader: nothing is decided about it from here but on the operator's word. That it is reachable counts only
+ * when it was seen since: nobody could write down that it was not while there was no quorum.
  */
-function isBeyond({ view }: StepContext, node: NodeRecord): boolean {
-  if (node.reachability === "reachable") return false;
+export function isBeyond({ view }: Pick<StepContext, "view">, node: NodeRecord): boolean {
   const generations = view.generations();
   const newest = generations.toSorted((a, b) => b.n - a.n)[0];
   if (newest === undefined || newest.settledAt !== null) return false;
-  return generations.some(({ lost, settledAt }) => settledAt === null && lost.includes(node.id));
+  const { id, reachability, reachabilitySince } = node;
+  return generations.some(
+    ({ lost, settledAt, begunAt }) =>
+      settledAt === null &&
+      lost.includes(id) &&
+      (reachability !== "reachable" || reachabilitySince <= begunAt),
+  );
 }
 
-function isForced(job: JobRecord): boolean {
+export function isForced(job: JobRecord): boolean {
   return job.force && job.action === "decommission";
 }

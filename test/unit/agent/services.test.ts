@@ -11,8 +11,10 @@ import { type PeerId } from "../../../src/base/ids.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { seededRandom } from "../../../src/base/random.ts";
 import { type ConsensusNode, type ConsensusStatus } from "../../../src/consensus/driver/api.ts";
+import { bootstrapGeneration } from "../../../src/consensus/lineage/generation.ts";
 import { type Command, type CommandResult } from "../../../src/inventory/commands.ts";
 import { type Facts } from "../../../src/inventory/records.ts";
+import { type InventoryView } from "../../../src/inventory/view.ts";
 import {
   admit,
   cluster,
@@ -272,14 +274,23 @@ it("tells of the beginning, the end and the renewal of leadership, and of nothin
   let current = status;
   let tell = (_: ConsensusStatus): void => undefined;
   let heard = 0;
+  let generation = bootstrapGeneration("c");
+  let applied = (): void => undefined;
+  let isOnRecord = false;
   const node = {
     status: () => current,
+    generation: () => generation,
     onChange: (listener: (status: ConsensusStatus) => void) => {
       tell = listener;
       return () => undefined;
     },
   } as unknown as ConsensusNode<CommandResult>;
-  const leadership = leadershipOf(node);
+  const view = { generation: () => (isOnRecord ? {} : null) } as unknown as InventoryView;
+  const onApplied = (listener: (index: number) => void) => {
+    applied = () => listener(1);
+    return () => undefined;
+  };
+  const leadership = leadershipOf(node, { view, onApplied });
   leadership.onChange(() => (heard += 1));
   const steps = [
     [{ commit: 9 }, 0],
@@ -296,6 +307,13 @@ it("tells of the beginning, the end and the renewal of leadership, and of nothin
     assert.is(heard, expected, JSON.stringify(change));
   }
   assert.is(leadership.isLeader(), false);
+  generation = { ...generation, n: 2, id: "f".repeat(32), parent: generation.id };
+  current = { ...current, role: "leader" };
+  tell(current);
+  assert.equal([leadership.isLeader(), heard], [false, 4], "who was left behind is not on record");
+  isOnRecord = true;
+  applied();
+  assert.equal([leadership.isLeader(), heard], [true, 5]);
 });
 
 it.run();

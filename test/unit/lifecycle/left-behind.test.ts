@@ -1,0 +1,93 @@
+/** What a provisional generation decides about nodes that it left behind: nothing (consensus.md, G11). */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { planJobs } from "../../../src/lifecycle/job-planner.ts";
+import { JobWorld, manifestOf, roleSpec } from "../../support/job-world.ts";
+import { peer } from "../../support/inventory.ts";
+
+const it = suite("lifecycle: nodes left behind");
+const one = manifestOf(roleSpec("base", { actions: ["configure", "cleanup"] }));
+const hourMs = 3_600_000;
+const id = "cd".repeat(16);
+
+function fleet(): JobWorld {
+  const world = new JobWorld(["n1", "n2"], one);
+  for (const name of ["n1", "n2"]) world.assign(name, "base");
+  return world;
+}
+
+/** n1 goes on without n2. */
+function fork({ inventory }: JobWorld): void {
+  const generation = {
+    ...{ n: 2, id, parent: "ef".repeat(16), kind: "forced-auto" as const },
+    ...{ forkIndex: 3, forkTerm: 1, forkChain: "aa", legitCommit: 3, outlived: true },
+    ...{ members: [peer("n1")], coordinator: peer("n1"), lost: [peer("n2")] },
+    ...{ missingAtMost: 0, at: 5 },
+  };
+  inventory.ok({ type: "generation.begin", generation, evidence: [] });
+}
+
+/** What the leader would do now about n2. */
+function decided({ view, inventory }: JobWorld): readonly string[] {
+  const { commands } = planJobs(view, inventory.at);
+  return commands.filter((one) => "node" in one && one.node === "n2").map(({ type }) => type);
+}
+
+function reach({ inventory }: JobWorld, reachability: "reachable" | "unreachable"): void {
+  inventory.at += 1000;
+  const changes = [{ id: peer("n2"), reachability }];
+  inventory.ok({ type: "node.reachability", changes });
+}
+
+/** A job works on n2, and waits for the result of a run that began before the fork. */
+function atWork(): JobWorld {
+  const world = fleet();
+  world.request("commission", ["n2"]);
+  world.settleUntil(() =>
+    Object.values(world.job("j1").nodes).some((node) => node.current !== null),
+  );
+  fork(world);
+  world.inventory.at += hourMs;
+  return world;
+}
+
+it("gives no run up for lost, though nobody could write down yet that the node is away", () => {
+  const world = atWork();
+  assert.is(world.node("n2").reachability, "reachable");
+  assert.equal(decided(world), []);
+  reach(world, "unreachable");
+  assert.equal(decided(world), []);
+});
+
+it("gives it up when the generation is settled", () => {
+  const world = atWork();
+  world.inventory.ok({ type: "generation.settled", id, reason: "it was forgotten" });
+  assert.equal(decided(world), ["run.finish"]);
+});
+
+it("gives it up when the node was seen since, and again is not", () => {
+  const world = atWork();
+  reach(world, "unreachable");
+  reach(world, "reachable");
+  assert.equal(decided(world), ["run.finish"], "it is here, and its time is over");
+});
+
+it("takes none of them for a job, until it was seen since or the operator forces it", () => {
+  const world = fleet();
+  fork(world);
+  world.request("commission", ["n2"]);
+  assert.equal(decided(world), []);
+  reach(world, "unreachable");
+  reach(world, "reachable");
+  assert.equal(decided(world), ["job.node.begin"]);
+});
+
+it("begins no further run on them", () => {
+  const world = fleet();
+  world.request("commission", ["n2"]);
+  world.settleUntil(() => world.job("j1").nodes["n2"]?.status === "running");
+  fork(world);
+  assert.equal(decided(world), []);
+});
+
+it.run();
