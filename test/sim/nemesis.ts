@@ -229,7 +229,8 @@ export class Nemesis {
       return;
     }
     const kind = damages[this.#random.below(damages.length)] ?? "bit";
-    if (kind === "backup") node.kill(true);
+    // Where histories part, it could go on alone meanwhile, and acknowledge on a disk that is going to be given up.
+    if (kind === "backup" || this.#cluster.profile.survivor !== null) node.kill(true);
     const what = node.damage(kind);
     if (what === null) {
       node.start();

@@ -27,15 +27,28 @@ export function surviving(random: Random): Pick<Profile, "survivor"> {
 export function mergeProfile(drawn: Profile, random: Random): Profile {
   const nodes = 2 + random.below(4);
   const maybe = (meanMs: number): number => (random.below(2) === 0 ? 0 : meanMs);
-  return {
-    ...drawn,
+  const machines = {
     ...{ nodes, voters: nodes, haste: 0, ...surviving(random) },
     faults: { ...calm, kill: maybe(9000), power: maybe(9000), pause: maybe(9000) },
     killAtIo: random.below(3) === 0 ? 0.001 : 0,
     killAtChange: random.below(3) * 0.1,
+  };
+  const disks = {
+    ...{ hang: maybe(15_000), syncError: maybe(10_000), full: maybe(15_000) },
+    damage: maybe(6000),
+  };
+  const faults = { ...machines.faults, ...(random.below(2) === 0 ? {} : disks) };
+  return {
+    ...drawn,
+    ...{ ...machines, faults },
     workload: { ...drawn.workload, alone: 0.4 },
     core: { ...drawn.core, ...roomy, evictTicks: 3 * drawn.core.electionTicks },
   };
+}
+
+/** Without what disks do: as the profile was before they had faults in it. */
+export function soundDisks(drawn: Profile): Profile {
+  return { ...drawn, faults: { ...drawn.faults, hang: 0, syncError: 0, full: 0, damage: 0 } };
 }
 
 /** Changes to `mergeProfile` that aim at one part: a plain split, and deaths in the middle of what follows. */
