@@ -50,6 +50,8 @@ const once: readonly (readonly [seed: number, name: ProfileName])[] = [
   // Survivors agreed on a child that lacks what they had committed; the only disk was wiped before anything was on it.
   [58_148, "partition-merge"],
   [58_760, "swarm"],
+  // The double of a request that had been carried out came after its target died, and said that nothing had happened.
+  [200_711, "two-node"],
   // An answer that came with a merge; a conditional write tried in two generations.
   ...[3, 48, 53, 134, 402, 439].map((seed) => [seed, "partition-merge"] as const),
 ];

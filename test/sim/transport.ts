@@ -148,7 +148,10 @@ export class SimTransport implements RaftTransport {
     return this.ask(leader, timeoutMs, (peer) => peer.handleForward(request));
   }
 
-  /** A request to another process, and its answer. */
+  /**
+   * A request to another process, and its answer. What the network doubles is carried out twice, but the first to arrive
+   * is the request: whether it found somebody is what its sender learns, and only it is answered.
+   */
   ask<T>(to: NodeId, timeoutMs: number, serve: (peer: Endpoint) => Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const { life, slot } = this.#self;
@@ -169,18 +172,22 @@ export class SimTransport implements RaftTransport {
       if (there === null) return;
       this.#board.network.send(there, slot, lanes.requests, () => life.run(() => end(settle)));
     };
+    let arrival: "none" | "served" | "refused" = "none";
     const sent =
       there !== null &&
       this.#board.network.send(slot, there, lanes.requests, () => {
         const peer = this.#board.find(to);
-        if (peer === null) {
-          back(() => reject(new AgentError("PEER_UNREACHABLE", "simulated")));
+        const isFirst = arrival === "none";
+        if (isFirst) arrival = peer === null ? "refused" : "served";
+        if (peer === null || arrival === "refused") {
+          if (isFirst) back(() => reject(new AgentError("PEER_UNREACHABLE", "simulated")));
           return;
         }
+        const answer = isFirst ? back : (): void => {};
         peer.life.run(() => {
           serve(peer).then(
-            (answer) => back(() => resolve(answer)),
-            (error: unknown) => back(() => reject(error)),
+            (value) => answer(() => resolve(value)),
+            (error: unknown) => answer(() => reject(error)),
           );
         });
       });
