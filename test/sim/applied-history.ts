@@ -8,6 +8,7 @@ import { decodeEnvelope } from "../../src/inventory/codec.ts";
 import { type Command, type CommandResult, type Envelope } from "../../src/inventory/commands.ts";
 import { type InventoryView } from "../../src/inventory/view.ts";
 import { type History } from "./chronicle.ts";
+import { HeldNodes } from "./held-nodes.ts";
 import { type Ledger } from "./ledger.ts";
 import { require } from "./violation.ts";
 
@@ -42,6 +43,7 @@ export interface Replica {
 export class AppliedHistory {
   readonly #chapters = new Map<History, Chapter>();
   readonly #ledger: Ledger;
+  readonly #heldNodes = new HeldNodes();
 
   constructor(ledger: Ledger) {
     this.#ledger = ledger;
@@ -133,6 +135,7 @@ export class AppliedHistory {
     applied[index] = { result: text, command: envelope?.command ?? null };
     if (envelope === null || result?.ok !== true) return;
     const { command } = envelope;
+    this.#heldNodes.onApplied(command, path, index);
     const at = { history, index };
     if (command.type === "merge.page") this.#ledger.merged(machine.view, at, command.forkIndex);
     if (command.type === "var.put" && result.index === index) {

@@ -1,6 +1,6 @@
 /** Broken twins of survivor mode, heal and merge: see mutants.ts. */
 import { type Mutant } from "./mutants.ts";
-import { oneHostWiped, oneSplit, quietSplit } from "./partition-merge.ts";
+import { nodesAtWork, oneHostWiped, oneSplit, quietSplit } from "./partition-merge.ts";
 
 const keeper = "consensus/driver/engine-keeper.ts";
 const change = "consensus/driver/generation-change.ts";
@@ -135,6 +135,42 @@ export const generationMutants: readonly Mutant[] = [
         find: "const w3 = left.members.length - right.members.length;",
         replace: `const rank = ({ id }: Generation) => parseInt(id.slice(0, 8), 16) % 3;
   const w3 = ((rank(left) - rank(right) + 4) % 3) - 1;`,
+      },
+    ],
+  },
+  {
+    name: "decides about nodes that are left behind",
+    profile: "partition-merge",
+    aim: nodesAtWork,
+    edits: [
+      {
+        file: "lifecycle/node-step.ts",
+        find: "if (newest === undefined || newest.settledAt !== null) return false;",
+        replace: "return false;",
+      },
+    ],
+  },
+  {
+    name: "believes that nodes are reachable which nobody could write off",
+    profile: "partition-merge",
+    aim: nodesAtWork,
+    edits: [
+      {
+        file: "lifecycle/node-step.ts",
+        find: '(reachability !== "reachable" || reachabilitySince <= begunAt)',
+        replace: '(reachability !== "reachable" || reachabilitySince < 0)',
+      },
+    ],
+  },
+  {
+    name: "decides before it is on record who was left behind",
+    profile: "partition-merge",
+    aim: nodesAtWork,
+    edits: [
+      {
+        file: "agent/leadership.ts",
+        find: "return parent === null || view.generation(id) !== null;",
+        replace: 'return parent === null || id !== "";',
       },
     ],
   },

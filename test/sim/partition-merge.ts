@@ -38,17 +38,24 @@ export function mergeProfile(drawn: Profile, random: Random): Profile {
     damage: maybe(6000),
   };
   const faults = { ...machines.faults, ...(random.below(2) === 0 ? {} : disks) };
+  const jobs = random.below(3) === 0;
   return {
     ...drawn,
-    ...{ ...machines, faults },
+    ...{ ...machines, faults, jobs },
     workload: { ...drawn.workload, alone: 0.4 },
     core: { ...drawn.core, ...roomy, evictTicks: 3 * drawn.core.electionTicks },
   };
 }
 
-/** Without what disks do: as the profile was before they had faults in it. */
-export function soundDisks(drawn: Profile): Profile {
-  return { ...drawn, faults: { ...drawn.faults, hang: 0, syncError: 0, full: 0, damage: 0 } };
+/** Without what disks do, and without jobs: as the profile was at first. */
+export function plainMerge(drawn: Profile): Profile {
+  const faults = { ...drawn.faults, hang: 0, syncError: 0, full: 0, damage: 0 };
+  return { ...drawn, jobs: false, faults };
+}
+
+/** Nodes at work while histories part. */
+export function nodesAtWork(drawn: Profile): Profile {
+  return { ...quietSplit(drawn), jobs: true };
 }
 
 /** Changes to `mergeProfile` that aim at one part: a plain split, and deaths in the middle of what follows. */

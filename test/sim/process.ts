@@ -32,6 +32,7 @@ import type * as Production from "./production.ts";
 import { type Profile } from "./profile.ts";
 import { Survivor } from "./survivor.ts";
 import { type Trace } from "./trace.ts";
+import { Works } from "./works.ts";
 import { type Endpoint, SimTransport, type Switchboard } from "./transport.ts";
 
 export interface ProcessParts {
@@ -76,6 +77,8 @@ export class SimProcess implements Endpoint {
   readonly writer: InventoryWriter;
   #survivor: Survivor | null;
   readonly #autopilot: Autopilot;
+  /** Null where no jobs are. */
+  readonly #works: Works | null;
   readonly #parts: ProcessParts;
   /** Start is over: everything known to be committed was applied. */
   started = false;
@@ -97,6 +100,7 @@ export class SimProcess implements Endpoint {
       { clock: life, submit: (request, timeoutMs) => submitter.submit(request, timeoutMs) },
     );
     this.#survivor = parts.hasSurvivorMode() ? new Survivor(this, parts) : null;
+    this.#works = parts.profile.jobs ? new Works(this, parts) : null;
     this.#autopilot = new production.Autopilot(
       { self: this.id, limits: parts.profile.autopilot },
       { node: this.consensus, members: this.#members(), clock: life, logger: silentLogger },
@@ -127,6 +131,7 @@ export class SimProcess implements Endpoint {
       () => {
         this.started = true;
         void this.survivor?.start();
+        this.#works?.start();
         return this.#autopilot.start();
       },
       (error: unknown) => onExit(error as Error),
@@ -138,6 +143,7 @@ export class SimProcess implements Endpoint {
     this.submitter.close();
     this.#autopilot
       .stop()
+      .then(() => this.#works?.stop())
       .then(() => this.survivor?.stop())
       .then(() => this.consensus.stop())
       .then(stopped, stopped);

@@ -10,4 +10,6 @@ export { InventoryStateMachine } from "../../src/inventory/state-machine.ts";
 export { admitEnvelope, stampEnvelope } from "../../src/inventory/codec.ts";
 export { InventoryWriter } from "../../src/agent/writer.ts";
 export { AgentLineage } from "../../src/agent/lineage.ts";
+export { leadershipOf } from "../../src/agent/leadership.ts";
+export { LifecycleController } from "../../src/lifecycle/controller.ts";
 export { handingOver } from "../../src/agent/handing-over.ts";

@@ -73,6 +73,8 @@ export interface Profile {
   readonly core: Omit<CoreOptions, "self" | "random">;
   readonly driver: Partial<Omit<DriverOptions, "self" | "bootstrap" | "core">>;
   readonly autopilot: AutopilotLimits;
+  /** Jobs work on the nodes of the members. */
+  readonly jobs: boolean;
   /** Null: an agent without a quorum waits for it. */
   readonly survivor: SurvivorTimes | null;
   /** Newest entries that storage gives back at open. */
@@ -128,6 +130,7 @@ export function drawProfile(random: Random, chaosMs: number): Profile {
       alone: 0,
     },
     survivor: null,
+    jobs: false,
     killAtChange: 0,
     encoded: dice.chance(0.2),
     ...drawOptions(dice),

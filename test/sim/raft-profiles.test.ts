@@ -1,7 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { play, playAll, sum } from "./played.ts";
-import { soundDisks } from "./partition-merge.ts";
+import { plainMerge } from "./partition-merge.ts";
 import { type ProfileName, profileNames, reconfiguration } from "./profiles.ts";
 
 const it = suite("sim: raft, profiles");
@@ -58,7 +58,7 @@ const once: readonly (readonly [seed: number, name: ProfileName])[] = [
 
 it("keeps them where they were broken once", async () => {
   for (const [seed, name] of once) {
-    await play({ seed, name, ...(name === "partition-merge" ? { profile: soundDisks } : {}) });
+    await play({ seed, name, ...(name === "partition-merge" ? { profile: plainMerge } : {}) });
   }
 });
 

@@ -12,8 +12,6 @@ export class WinnerOrder {
   readonly #compare: typeof compareLineage;
   /** What each agent told last. */
   readonly #told = new Map<NodeId, LineageHello>();
-  /** How often three histories were compared, for the report of a run. */
-  rounds = 0;
 
   constructor(compare: typeof compareLineage) {
     this.#compare = compare;
@@ -50,7 +48,6 @@ export class WinnerOrder {
     const between = this.#wins(second, third);
     if (typeof overSecond !== "boolean" || typeof overThird !== "boolean" || between === null)
       return;
-    this.rounds += 1;
     const isRound = overSecond !== overThird && overSecond === between;
     require(!isRound, () => `G6: ${name(one)}, ${name(second)} and ${name(third)} win in a round`);
   }

@@ -1,0 +1,59 @@
+/**
+ * G11: a provisional generation decides nothing about a node that it left behind, until the node was seen in it or the
+ * generation is settled. The observer goes by entries alone: the path of generations, and what was applied on it.
+ */
+import { type Index, type NodeId } from "../../src/consensus/core/types.ts";
+import { isProvisional } from "../../src/consensus/lineage/generation.ts";
+import { type Command } from "../../src/inventory/commands.ts";
+import { type History } from "./chronicle.ts";
+import { require } from "./violation.ts";
+
+interface Place {
+  readonly history: History;
+  readonly index: Index;
+}
+
+export class HeldNodes {
+  readonly #settled = new Map<string, Place[]>();
+  readonly #seen = new Map<NodeId, Place[]>();
+
+  /** In the order of the log of `path`, whose agents have the ids of their nodes. */
+  onApplied(command: Command, path: History, index: Index): void {
+    const place = { history: path.ownerOf(index), index };
+    if (command.type === "generation.settled") add(this.#settled, command.id, place);
+    if (command.type === "node.reachability") {
+      for (const { id, reachability } of command.changes) {
+        if (reachability === "reachable") add(this.#seen, id, place);
+      }
+    }
+    const node = decidedBy(command);
+    if (node === null) return;
+    for (let one: History | null = path.ownerOf(index); one !== null; one = one.parent) {
+      const { generation } = one;
+      if (!isProvisional(generation) || !generation.lost.includes(node)) continue;
+      const isAfter = ({ history, index: at }: Place): boolean =>
+        at > generation.forkIndex && at < index && path.holds(history, at);
+      const isSettled = (this.#settled.get(generation.id) ?? []).some(isAfter);
+      const isSeen = (this.#seen.get(node) ?? []).some(isAfter);
+      require(isSettled || isSeen, () =>
+        `G11: ${command.type} at ${index} decides about ${node}, which generation ${generation.n} left behind`);
+    }
+  }
+}
+
+/** The node that a command of the controller takes, sets to work or gives up. */
+function decidedBy(command: Command): NodeId | null {
+  switch (command.type) {
+    case "job.node.begin":
+    case "run.begin":
+      return command.node;
+    case "run.finish":
+      return command.result.outcome === "lost" ? command.node : null;
+    default:
+      return null;
+  }
+}
+
+function add(places: Map<string, Place[]>, key: string, place: Place): void {
+  places.set(key, [...(places.get(key) ?? []), place]);
+}
