@@ -91,7 +91,10 @@ async function load(
 ): Promise<ProposeResult> {
   const submit = (request: Uint8Array): ReturnType<typeof node.propose> => node.propose(request);
   const starts = Math.round(performance.now());
-  const writer = new InventoryWriter({ agent: identity.peer, starts }, { clock, submit });
+  const writer = new InventoryWriter(
+    { agent: identity.peer, starts },
+    { clock, submit, writtenIn: () => "" },
+  );
   const latencies: number[] = [];
   let [n, failed] = [0, 0];
   const cpu = process.cpuUsage();

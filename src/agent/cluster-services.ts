@@ -98,7 +98,11 @@ export class ClusterServices {
     this.consensus = this.#replica.node;
     this.writer = new InventoryWriter(
       { agent: mesh.identity.peer, starts: state.starts },
-      { clock, submit: (request, timeoutMs) => this.#replica.submitter.submit(request, timeoutMs) },
+      {
+        clock,
+        submit: (...request) => this.#replica.submitter.submit(...request),
+        writtenIn: (index) => this.lineage.writtenIn(index),
+      },
     );
     const membership = createMembership(
       { options, state },

@@ -23,6 +23,7 @@ import {
   type HistoryKeeper,
 } from "../consensus/lineage/ports.ts";
 import { type Generation, type SurvivorPlan } from "../consensus/lineage/types.ts";
+import { writtenIn } from "../consensus/lineage/written-in.ts";
 import { type GossipNode } from "../gossip/ports.ts";
 import { type MeshHost } from "../p2p/host.ts";
 import { type Identity } from "../p2p/identity.ts";
@@ -132,6 +133,15 @@ export class AgentLineage implements LineagePort {
 
   generations(): readonly Generation[] {
     return this.#deps.node.lineage().generations;
+  }
+
+  writtenIn(index: number): string {
+    const { node, mesh } = this.#deps;
+    const { generations, promise } = node.lineage();
+    // Who leaves its history applied all it has (`freeze`): beyond what was confirmed, nobody else answers for it.
+    const isLeaving = promise !== null && promise.parent === node.generation().id;
+    if (isLeaving && index > node.status().commit) return mesh.identity.peer;
+    return writtenIn(generations, index);
   }
 
   isProvisional(): boolean {

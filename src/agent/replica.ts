@@ -75,6 +75,7 @@ export function createReplica(agent: Agent, deps: ReplicaDeps): Replica {
       waitApplied: (index, timeoutMs) => node.waitApplied(index, timeoutMs),
       resultAt: (index, term) => node.resultAt(index, term),
       status: () => node.status(),
+      generation: () => node.generation(),
       onChange: (listener) => node.onChange(listener),
     },
     stamp: (request) => stampEnvelope(request, clock.wallMs()),

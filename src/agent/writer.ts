@@ -3,6 +3,7 @@
  * the leader, wherever that is, and answers when it is applied here.
  */
 import { type Clock } from "../base/clock.ts";
+import { AgentError } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Applied } from "../consensus/driver/api.ts";
 import { encodeEnvelope } from "../inventory/codec.ts";
@@ -15,7 +16,14 @@ import {
 
 export interface WriterDeps {
   readonly clock: Clock;
-  readonly submit: (request: Uint8Array, timeoutMs: number) => Promise<Applied<CommandResult>>;
+  /** @param requireFit throws when the request may not be sent any more (`Submitter.submit`). */
+  readonly submit: (
+    request: Uint8Array,
+    timeoutMs: number,
+    requireFit: () => void,
+  ) => Promise<Applied<CommandResult>>;
+  /** The generation that answers for the entry at an index of this agent's history. */
+  readonly writtenIn: (index: number) => string;
 }
 
 export interface WriteOptions {
@@ -40,7 +48,11 @@ export class InventoryWriter {
     this.#deps = deps;
   }
 
-  /** @throws AgentError NO_LEADER, BUSY, TOO_LARGE, UNKNOWN_OUTCOME, STOPPED. */
+  /**
+   * A version in the command is one of the history of now: should this agent leave that history while the command
+   * waits for a leader, the same number could mean another value there.
+   * @throws AgentError NO_LEADER, BUSY, TOO_LARGE, UNKNOWN_OUTCOME, STOPPED, GENERATION_SUPERSEDED.
+   */
   async submit(command: Command, options: WriteOptions): Promise<CommandResult> {
     const seq = this.#lastSeq + 1;
     this.#lastSeq = seq;
@@ -55,11 +67,27 @@ export class InventoryWriter {
         command,
       };
       const timeoutMs = options.timeoutMs ?? writeTimeoutMs;
-      const applied = await this.#deps.submit(encodeEnvelope(envelope), timeoutMs);
+      const requireFit = this.#pinned(command);
+      const applied = await this.#deps.submit(encodeEnvelope(envelope), timeoutMs, requireFit);
       return applied.result;
     } finally {
       this.#inFlight.delete(seq);
     }
+  }
+
+  #pinned(command: Command): () => void {
+    const { writtenIn } = this.#deps;
+    const version = "ifVersion" in command ? (command.ifVersion ?? 0) : 0;
+    if (version === 0) return fitsAlways;
+    const generation = writtenIn(version);
+    return () => {
+      if (writtenIn(version) === generation) return;
+      throw new AgentError(
+        "GENERATION_SUPERSEDED",
+        `Version ${version} is of a history that was left while the write waited. Nothing happened: read it again`,
+        { generation },
+      );
+    };
   }
 
   /** All requests up to this number have been answered: their results need not be remembered. */
@@ -71,4 +99,8 @@ export class InventoryWriter {
     }
     return oldest - 1;
   }
+}
+
+function fitsAlways(): void {
+  // Its meaning hangs on no version.
 }

@@ -23,8 +23,8 @@ export type RequestOf<Name extends RouteName> = Given<"query", QueryOf<Name>> &
   ([keyof ParamsOf<Name>] extends [never] ? object : { readonly params: ParamsOf<Name> });
 
 export interface CallOptions {
-  /** Write only if the record still has this version; 0: only if it does not exist. */
-  readonly ifVersion?: number;
+  /** Write only if the record still has this ETag; null: only if it does not exist. */
+  readonly ifMatch?: string | null;
   /** Makes a repeated write happen once. */
   readonly idempotencyKey?: string;
   readonly linearizable?: boolean;
@@ -35,8 +35,8 @@ export interface CallOptions {
 export interface Answer<Value> {
   readonly status: number;
   readonly value: Value;
-  /** Version of the record, from its ETag. */
-  readonly version: number | null;
+  /** Of the record as it is in the answer. */
+  readonly etag: string | null;
   /** Raft index the answering agent had applied; its mode; and how long ago it heard the leader. */
   readonly index: number | null;
   readonly mode: string | null;
@@ -84,7 +84,7 @@ export class ApiClient {
     return {
       status: message.statusCode ?? 0,
       value: (text === "" ? undefined : value) as AnswerOf<Name>,
-      version: versionOf(message.headers.etag),
+      etag: textOf(message.headers.etag),
       index: numberOf(message.headers["muster-index"]),
       mode,
       leaderContactMs: numberOf(message.headers["muster-leader-contact-ms"]),
@@ -163,8 +163,8 @@ function headersFor(
     headers["content-type"] =
       method === "PATCH" ? "application/merge-patch+json" : "application/json";
   }
-  if (options.ifVersion === 0) headers["if-none-match"] = "*";
-  else if (options.ifVersion !== undefined) headers["if-match"] = `"${options.ifVersion}"`;
+  if (options.ifMatch === null) headers["if-none-match"] = "*";
+  else if (options.ifMatch !== undefined) headers["if-match"] = options.ifMatch;
   if (options.idempotencyKey !== undefined) headers["idempotency-key"] = options.idempotencyKey;
   return headers;
 }
@@ -202,11 +202,6 @@ function parseOrNull(text: string): unknown {
   } catch {
     return null;
   }
-}
-
-function versionOf(etag: string | undefined): number | null {
-  const match = /^"(\d+)"$/.exec(etag ?? "");
-  return match === null ? null : Number(match[1]);
 }
 
 function textOf(header: string | readonly string[] | undefined): string | null {

@@ -1,41 +1,42 @@
 /**
- * Conditional requests and idempotency keys, read from headers. ETags are the record's version in quotes; weak ones
- * are refused, as a write needs the exact record.
+ * Conditional requests and idempotency keys, read from headers. ETags are the place of the record's last write in
+ * quotes; weak ones are refused, as a write needs the exact record.
  */
 import { createHash } from "node:crypto";
 import { canonicalJson } from "../base/json.ts";
 import { type Envelope } from "../inventory/commands.ts";
+import { parsePlace, type Place } from "./places.ts";
 import { ApiError } from "./problems.ts";
 
 export type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 const longestKey = 255;
 
-export function etag(version: number): string {
-  return `"${version}"`;
-}
+/** The record must not exist. */
+const nowhere: Place = { index: 0, generation: null };
 
-/** Version the record must have; 0 when it must not exist; undefined when the write is unconditional. */
-export function ifVersion(headers: Headers): number | undefined {
+/** Where the record must have been written last; undefined when the write is unconditional. */
+export function ifWrittenAt(headers: Headers): Place | undefined {
   const match = headers["if-match"];
   const noneMatch = headers["if-none-match"];
   if (match !== undefined && noneMatch !== undefined) {
     throw new ApiError("INVALID_REQUEST", "If-Match and If-None-Match exclude each other");
   }
   if (noneMatch !== undefined) {
-    if (noneMatch === "*") return 0;
+    if (noneMatch === "*") return nowhere;
     throw new ApiError(
       "INVALID_REQUEST",
       `If-None-Match of a write must be *, not ${shown(noneMatch)}`,
     );
   }
   if (match === undefined) return undefined;
-  const version = typeof match === "string" ? /^"(\d{1,15})"$/.exec(match) : null;
-  if (version === null) {
+  const quoted = typeof match === "string" ? /^"([^"]*)"$/.exec(match) : null;
+  const place = parsePlace(quoted?.[1] ?? "");
+  if (place === null) {
     const message = `If-Match must be one strong ETag as given by this API, such as "17", not ${shown(match)}`;
     throw new ApiError("INVALID_REQUEST", message);
   }
-  return Number(version[1]);
+  return place;
 }
 
 export interface Fingerprinted {

@@ -57,6 +57,8 @@ export interface RemovalClaims {
 export interface LineagePort {
   /** From bootstrap to the current one (last); never empty. */
   generations(): readonly Generation[];
+  /** Which of them answers for the entry at `index`: with it, an index means one entry in all histories. */
+  writtenIn(index: number): string;
   /** True until every member that was lost at the fork is back or forgotten. */
   isProvisional(): boolean;
   /** What is done about a lost quorum; null while one is in sight, or an election may still find one. */

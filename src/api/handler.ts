@@ -13,6 +13,7 @@ import {
   type StreamName,
 } from "./contract/routes.ts";
 import { asApiCode } from "./contract/codes.ts";
+import { isOfThisHistory, otherHistory, type Place, placeText } from "./places.ts";
 import { ApiError } from "./problems.ts";
 
 export interface ApiRequest<Name extends RouteName> {
@@ -20,7 +21,8 @@ export interface ApiRequest<Name extends RouteName> {
   readonly query: QueryOf<Name>;
   readonly body: BodyOf<Name>;
   readonly by: string;
-  readonly ifVersion: number | undefined;
+  /** Where the record must have been written last. */
+  readonly condition: Place | undefined;
   readonly idempotency: Envelope["idempotency"];
   /** `Last-Event-ID` of a stream that is resumed. */
   readonly lastEventId: string | null;
@@ -57,16 +59,29 @@ export type Handlers<Name extends RouteName> = { readonly [N in Name]: Handler<N
 
 type Applied = Extract<CommandResult, { readonly ok: true }>;
 
+type WriteRequest = Pick<ApiRequest<RouteName>, "by" | "idempotency" | "condition">;
+
 /** Submits a command for a request; a refusal becomes the error that the caller sees. */
 export async function write(
   context: ApiContext,
-  request: Pick<ApiRequest<RouteName>, "by" | "idempotency" | "ifVersion">,
+  request: WriteRequest,
   command: Command,
 ): Promise<Applied> {
-  const { by, idempotency } = request;
-  const result = await context.submit(command, { by, idempotency });
+  const result = await submitFor(context, request, command);
   if (result.ok) return result;
-  throw refusalError(result, request.ifVersion);
+  throw refusalError(result, request.condition?.index);
+}
+
+/** @throws ApiError GENERATION_SUPERSEDED when the condition is about another history. */
+export function submitFor(
+  context: ApiContext,
+  { by, idempotency, condition }: WriteRequest,
+  command: Command,
+): Promise<CommandResult> {
+  if (condition !== undefined && !isOfThisHistory(context, condition)) {
+    throw otherHistory(context, condition, `ETag "${placeText(condition)}"`);
+  }
+  return context.submit(command, { by, idempotency });
 }
 
 function refusalError(
@@ -80,17 +95,24 @@ function refusalError(
 
 /**
  * The version that a write made. The replica may hold a later one by the time the answer is built: an ETag taken
- * from there would let its reader overwrite a change that was never shown to it.
+ * from there would let its reader overwrite a change that was never shown to it. 0 when it was made in another history
+ * and its answer came here with a merge: what has become of the record must be read.
  */
-export function writtenVersion({ value }: Applied): number {
+export function writtenVersion({ view }: ApiContext, { value, index }: Applied): number {
+  if (view.merges().some(({ mergedAt }) => mergedAt.includes(index))) return 0;
   const version = isJsonObject(value) ? value["version"] : undefined;
   assert(typeof version === "number", "a conditional write answers with its version");
   return version;
 }
 
-/** `ifVersion` as commands take it. */
-export function expectation(request: { readonly ifVersion: number | undefined }): {
+/** What a write answers: with an ETag, unless its version says nothing here. */
+export function written<Value>(value: Value, version: number): Reply<Value> {
+  return version === 0 ? { value } : { value, version };
+}
+
+/** The condition as commands take it. */
+export function expectation({ condition }: Pick<WriteRequest, "condition">): {
   readonly ifVersion?: number;
 } {
-  return request.ifVersion === undefined ? {} : { ifVersion: request.ifVersion };
+  return condition === undefined ? {} : { ifVersion: condition.index };
 }

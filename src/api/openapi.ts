@@ -91,7 +91,12 @@ function headerParameters({ method, stream }: Endpoint, { conditional }: Route):
     found.push(text("Idempotency-Key", "makes a repeated write happen once, for 24 hours"));
   }
   if (conditional === true) {
-    found.push(text("If-Match", "ETag the record must have"));
+    found.push(
+      text(
+        "If-Match",
+        "ETag the record must have, whole: where generations were forced, it names one",
+      ),
+    );
     found.push(text("If-None-Match", "* : the record must not exist"));
   }
   if (stream === true) found.push(text("Last-Event-ID", "go on after this line"));

@@ -4,7 +4,7 @@
  */
 import { type FastifyReply, type FastifyRequest } from "fastify";
 import { Type } from "typebox";
-import { idempotency, ifVersion } from "./conditions.ts";
+import { idempotency, ifWrittenAt } from "./conditions.ts";
 import { type Endpoint, type RouteName } from "./contract/endpoints.ts";
 import { type Route } from "./contract/routes.ts";
 import { closed } from "./contract/wire.ts";
@@ -22,7 +22,7 @@ export class RouteInput implements ApiRequest<RouteName> {
   readonly query: ApiRequest<RouteName>["query"];
   readonly body: ApiRequest<RouteName>["body"];
   readonly by: string;
-  readonly ifVersion: number | undefined;
+  readonly condition: ApiRequest<RouteName>["condition"];
   readonly idempotency: ApiRequest<RouteName>["idempotency"];
   readonly lastEventId: string | null;
   /** The answer waits until the leader has confirmed that this replica misses nothing. */
@@ -32,7 +32,7 @@ export class RouteInput implements ApiRequest<RouteName> {
   #signal: AbortSignal | null = null;
 
   constructor(
-    { query, body, ifVersion: version, idempotency: key, lastEventId }: Parsed,
+    { query, body, condition, idempotency: key, lastEventId }: Parsed,
     linearizable: boolean,
     { reply, stopping }: { readonly reply: FastifyReply; readonly stopping: AbortSignal },
   ) {
@@ -41,7 +41,7 @@ export class RouteInput implements ApiRequest<RouteName> {
     this.query = query;
     this.body = body;
     this.by = caller?.actor ?? "anonymous";
-    this.ifVersion = version;
+    this.condition = condition;
     this.idempotency = key;
     this.lastEventId = lastEventId;
     this.linearizable = linearizable;
@@ -86,7 +86,7 @@ export function inputParser(endpoint: Endpoint, route: Route, stopping: AbortSig
       {
         query: checkQuery(convertQuery(querySchema, given)) as Parsed["query"],
         body: body as Parsed["body"],
-        ifVersion: isWrite ? condition(request, route) : undefined,
+        condition: isWrite ? conditionOf(request, route) : undefined,
         idempotency: isWrite ? idempotency(headers, { method, url, body: request.body }) : null,
         lastEventId: typeof lastEventId === "string" && lastEventId !== "" ? lastEventId : null,
       },
@@ -104,9 +104,12 @@ function givenBody({ body }: FastifyRequest, route: Route): unknown {
   return body ?? (required ? body : {});
 }
 
-function condition({ headers }: FastifyRequest, route: Route): number | undefined {
-  const version = ifVersion(headers);
-  if (version === undefined || route.conditional === true) return version;
+function conditionOf(
+  { headers }: FastifyRequest,
+  route: Route,
+): ApiRequest<RouteName>["condition"] {
+  const place = ifWrittenAt(headers);
+  if (place === undefined || route.conditional === true) return place;
   throw new ApiError("INVALID_REQUEST", "This request cannot be conditional (If-Match)");
 }
 

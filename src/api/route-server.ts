@@ -8,7 +8,6 @@ import { type TSchema } from "typebox";
 import { isJsonObject } from "../base/json.ts";
 import { authorize, type Proof } from "./access.ts";
 import { AnswerCache } from "./answer-cache.ts";
-import { etag } from "./conditions.ts";
 import { type ApiContext, type Caller } from "./context.ts";
 import { type Endpoint, endpoints, type RouteName } from "./contract/endpoints.ts";
 import { type Route, routes } from "./contract/routes.ts";
@@ -16,6 +15,7 @@ import { type ApiRequest, type Lines, type Reply } from "./handler.ts";
 import { type DocumentRoute, handlers } from "./handlers/table.ts";
 import { type Metrics } from "./metrics.ts";
 import { openapiDocument } from "./openapi.ts";
+import { generationSuffix } from "./places.ts";
 import { ApiError } from "./problems.ts";
 import { inputParser, type RouteInput } from "./route-input.ts";
 import { formatFor, limitStall, streamMediaTypes, streamText } from "./stream-format.ts";
@@ -116,7 +116,7 @@ export class RouteServer {
         checkAnswer?.(answer);
         const text = answer.value === undefined ? undefined : JSON.stringify(answer.value);
         if (isCacheable && text !== undefined) this.#cache.put(request.url, text, index);
-        return send(reply, { answer, text, route });
+        return send(reply, { answer, text, route, context });
       };
       const answer = handle(input, context) as Reply<unknown> | Promise<Reply<unknown>>;
       return answer instanceof Promise ? answer.then(finish) : finish(answer);
@@ -179,10 +179,14 @@ interface Sent {
   readonly answer: Reply<unknown>;
   readonly text: string | undefined;
   readonly route: Route;
+  readonly context: ApiContext;
 }
 
-function send(reply: FastifyReply, { answer, text, route }: Sent): undefined {
-  if (answer.version !== undefined) reply.header("etag", etag(answer.version));
+function send(reply: FastifyReply, { answer, text, route, context }: Sent): undefined {
+  const { version } = answer;
+  if (version !== undefined) {
+    reply.header("etag", `"${version}${generationSuffix(context, version)}"`);
+  }
   reply.code(answer.status ?? route.status);
   if (text !== undefined) return sendText(reply, text);
   void reply.send();

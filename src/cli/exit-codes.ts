@@ -36,6 +36,7 @@ const byApiCode: Readonly<Record<ApiCode, ExitCode>> = {
   REQUEST_TIMEOUT: 6,
   CONFLICT: 5,
   ALREADY_EXISTS: 5,
+  GENERATION_SUPERSEDED: 5,
   AMBIGUOUS: 2,
   PLAN_CHANGED: 5,
   ILLEGAL_MOVE: 5,

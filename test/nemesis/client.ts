@@ -41,6 +41,8 @@ export async function ask(
 function judge(what: string, answer: HttpAnswer): Reply {
   const { status, text } = answer;
   if (status >= 200 && status < 300) return { kind: "ok", answer };
+  // Says that what the caller has is of another history, and nothing of the state of this one.
+  if (codeOf(answer) === "GENERATION_SUPERSEDED") return { kind: "fail", why: codeOf(answer) };
   if (refusals.includes(status)) return { kind: "refused", answer };
   if (nothingHappened.includes(status)) return { kind: "fail", why: `${status} ${codeOf(answer)}` };
   if (status === unknownOutcome) return { kind: "unknown", why: `${status} ${codeOf(answer)}` };

@@ -13,7 +13,7 @@ const resumeMs = 200;
 
 export class EventFollower implements StreamOfAgent {
   readonly agent: TestAgent;
-  readonly events: EventLine[] = [];
+  readonly events: (EventLine & { readonly id: string })[] = [];
   readonly problems: string[] = [];
   readonly #since: number;
   readonly #stop = new AbortController();
@@ -49,7 +49,7 @@ export class EventFollower implements StreamOfAgent {
 
   #read(): Promise<void> {
     const last = this.events.at(-1);
-    const since = last === undefined ? `${this.#since}` : `${last.index}.${last.seq}`;
+    const since = last === undefined ? `${this.#since}` : last.id;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const request = http.request({
       socketPath: this.agent.socket,
@@ -83,7 +83,7 @@ export class EventFollower implements StreamOfAgent {
   #take(line: string): void {
     // A heartbeat is an empty line.
     if (line === "") return;
-    const event = JSON.parse(line) as EventLine;
+    const event = JSON.parse(line) as EventFollower["events"][number];
     const last = this.events.at(-1);
     if (last !== undefined && !isAfter(event, last)) {
       this.problems.push(

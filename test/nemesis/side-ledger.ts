@@ -83,7 +83,7 @@ export class SideLedger {
 /** The ETag is that of the write itself; but about jobs and the source an answer tells the record of now. */
 function toldVersion({ kind }: Write, etag: string | undefined): number | null {
   if (kind === "job" || kind === "config" || etag === undefined) return null;
-  return Number(etag.replaceAll('"', ""));
+  return Number(/^"(\d+)/.exec(etag)?.[1]);
 }
 
 function holds({ otherSide, atMerge }: Conflict, mark: Write["mark"]): boolean {

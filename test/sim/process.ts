@@ -15,6 +15,7 @@ import { defaultDriverOptions } from "../../src/consensus/driver/options.ts";
 import { type LogWrite } from "../../src/consensus/driver/ports.ts";
 import { type Position, type Submitter } from "../../src/consensus/driver/submitter.ts";
 import { bootstrapLineage, currentGeneration } from "../../src/consensus/lineage/generation.ts";
+import { writtenIn } from "../../src/consensus/lineage/written-in.ts";
 import { defaultLevelLogOptions } from "../../src/consensus/storage/level-log.ts";
 import { type InventoryWriter } from "../../src/agent/writer.ts";
 import { type CommandResult } from "../../src/inventory/commands.ts";
@@ -97,7 +98,11 @@ export class SimProcess implements Endpoint {
     const { submitter } = this;
     this.writer = new production.InventoryWriter(
       { agent: asPeerId(this.id), starts: disk.starts },
-      { clock: life, submit: (request, timeoutMs) => submitter.submit(request, timeoutMs) },
+      {
+        clock: life,
+        submit: (...request) => submitter.submit(...request),
+        writtenIn: (index) => writtenIn(this.consensus.lineage().generations, index),
+      },
     );
     this.#survivor = parts.hasSurvivorMode() ? new Survivor(this, parts) : null;
     this.#works = parts.profile.jobs ? new Works(this, parts) : null;
@@ -230,6 +235,7 @@ export class SimProcess implements Endpoint {
         waitApplied: (index, timeoutMs) => consensus.waitApplied(index, timeoutMs),
         resultAt: (index, term) => consensus.resultAt(index, term),
         status: () => consensus.status(),
+        generation: () => consensus.generation(),
         onChange: (listener) => consensus.onChange(listener),
       },
       stamp: (request) => production.stampEnvelope(request, life.wallMs()),

@@ -17,6 +17,7 @@ export const codes = {
   REQUEST_TIMEOUT: { status: 408, title: "Request took too long to arrive" },
   CONFLICT: { status: 409, title: "Conflict" },
   ALREADY_EXISTS: { status: 409, title: "Already exists" },
+  GENERATION_SUPERSEDED: { status: 409, title: "Of another history" },
   AMBIGUOUS: { status: 409, title: "Ambiguous name" },
   PLAN_CHANGED: { status: 409, title: "Plan has changed" },
   ILLEGAL_MOVE: { status: 409, title: "Illegal move" },

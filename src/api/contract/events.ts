@@ -7,8 +7,9 @@ export const eventsQuery = Type.Object(
     since: Type.Optional(
       Type.String({
         minLength: 1,
-        maxLength: 64,
-        description: "INDEX or INDEX.SEQ (events after it), an RFC 3339 time, or a duration back",
+        maxLength: 128,
+        description:
+          "an event's id (events after it), an INDEX, an RFC 3339 time, or a duration back",
       }),
     ),
     follow: Type.Optional(Type.Boolean()),
@@ -17,6 +18,10 @@ export const eventsQuery = Type.Object(
 );
 
 export const eventSchema = Type.Object({
+  id: Type.String({
+    description:
+      "what since and Last-Event-ID take: INDEX.SEQ, with @GENERATION where some were forced",
+  }),
   index: Type.Integer(),
   seq: Type.Integer({ description: "orders the events of one index" }),
   time,

@@ -36,7 +36,14 @@ export interface Route {
 }
 
 const write = ["NO_LEADER", "READ_ONLY", "UNKNOWN_OUTCOME", "IDEMPOTENCY_MISMATCH"] as const;
-const change = [...write, "NOT_FOUND", "VERSION_MISMATCH", "INVALID", "LIMIT"] as const;
+const change = [
+  ...write,
+  "NOT_FOUND",
+  "VERSION_MISMATCH",
+  "GENERATION_SUPERSEDED",
+  "INVALID",
+  "LIMIT",
+] as const;
 const conflict = [
   ...write,
   "NOT_FOUND",
@@ -179,7 +186,10 @@ export const routes = {
   listTokens: row("Tokens, without their secrets", tokens.tokensSchema),
   revokeToken: { ...empty("Revoke a token", change), conditional: true },
   getEvents: {
-    ...row("Events, ordered by Raft index", events.eventSchema, ["EVENTS_TRIMMED"]),
+    ...row("Events, ordered by Raft index", events.eventSchema, [
+      "EVENTS_TRIMMED",
+      "GENERATION_SUPERSEDED",
+    ]),
     query: events.eventsQuery,
   },
   tellUserEvent: {

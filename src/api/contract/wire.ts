@@ -33,7 +33,7 @@ export const duration = Type.String({
 export const name = Type.String({ minLength: 1, maxLength: 253 });
 export const version = Type.Integer({
   minimum: 0,
-  description: "Raft index of the last write; also the ETag",
+  description: "Raft index of the last write; the ETag begins with it",
 });
 export const anyJson = Type.Unsafe<Json>({ description: "any JSON value" });
 export const variables = Type.Record(Type.String({ minLength: 1, maxLength: 128 }), anyJson, {

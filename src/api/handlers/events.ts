@@ -1,6 +1,7 @@
 /**
  * The events of the inventory as a stream. Position `INDEX.SEQ` names the last event somebody has; entries are
- * never split by the view, so a position is enough to go on exactly there.
+ * never split by the view, so a position is enough to go on exactly there. It is a place in one history (places.ts):
+ * a reader that followed another one is told so, as it missed what was written here since the two parted.
  */
 import { rfc3339 } from "../../base/clock.ts";
 import { type EventRecord } from "../../inventory/records.ts";
@@ -8,6 +9,7 @@ import { type InventoryView } from "../../inventory/view.ts";
 import { type ApiContext } from "../context.ts";
 import { type Event } from "../contract/events.ts";
 import { type ApiRequest, type Handlers, type Lines } from "../handler.ts";
+import { generationSuffix, isOfThisHistory, otherHistory, parsePlace } from "../places.ts";
 import { ApiError } from "../problems.ts";
 import { parseSinceTime } from "../since.ts";
 import { maskUrls, maskUrlsIn } from "../views/secrets.ts";
@@ -16,6 +18,8 @@ import { waitFor } from "../waiting.ts";
 interface Position {
   readonly index: number;
   readonly seq: number;
+  /** As a place has it. */
+  readonly generation: string | null;
 }
 
 interface Start {
@@ -24,6 +28,8 @@ interface Start {
   readonly notBefore: number;
 }
 
+/** Behind every event of an index. */
+const wholeEntry = Number.MAX_SAFE_INTEGER;
 const batchSize = 512;
 const lookAgainMs = 60_000;
 
@@ -42,13 +48,17 @@ async function* eventLines(
   const { view } = context;
   let position = after;
   while (!signal.aborted) {
+    refuseOther(context, position);
     refuseGap(view, position);
     const events = eventsAfter(view, position);
     const last = events.at(-1);
     if (last !== undefined) {
-      position = { index: last.index, seq: last.seq };
+      position = positionOf(context, last);
       const wanted = events.filter(({ at }) => at >= notBefore);
-      yield wanted.map((event) => ({ id: positionText(event), value: toEvent(event) }));
+      yield wanted.map((event) => {
+        const id = positionText(positionOf(context, event));
+        return { id, value: toEvent(event, id) };
+      });
       continue;
     }
     if (query.follow !== true) return;
@@ -69,24 +79,32 @@ function eventsAfter(view: InventoryView, { index, seq }: Position): readonly Ev
   return rest.length > 0 ? rest : view.events(index, batchSize);
 }
 
-function startOf(request: ApiRequest<"getEvents">, { view, clock }: ApiContext): Start {
+function startOf(request: ApiRequest<"getEvents">, context: ApiContext): Start {
+  const { view, clock } = context;
   const text = request.lastEventId ?? request.query.since;
-  if (text === undefined) return { after: oldest(view), notBefore: 0 };
+  if (text === undefined) return { after: oldest(context), notBefore: 0 };
   const position = parsePosition(text);
   if (position !== null) {
-    if (position.index === 0) return { after: oldest(view), notBefore: 0 };
+    if (position.index === 0) return { after: oldest(context), notBefore: 0 };
+    refuseOther(context, position);
     refuseGap(view, position);
     return { after: position, notBefore: 0 };
   }
   const at = parseSinceTime(text, clock.wallMs());
-  if (at !== null) return { after: oldest(view), notBefore: at };
+  if (at !== null) return { after: oldest(context), notBefore: at };
   const message = `"${text}" is no place to begin: give an index, an RFC 3339 time, or a duration such as 1h`;
   throw new ApiError("INVALID_REQUEST", message, { problems: [{ field: "since", message }] });
 }
 
 /** Before everything that is kept. */
-function oldest(view: InventoryView): Position {
-  return { index: Math.max(0, view.firstEventIndex - 1), seq: Number.MAX_SAFE_INTEGER };
+function oldest(context: ApiContext): Position {
+  const index = Math.max(0, context.view.firstEventIndex - 1);
+  return positionOf(context, { index, seq: wholeEntry });
+}
+
+function refuseOther(context: ApiContext, position: Position): void {
+  if (isOfThisHistory(context, position)) return;
+  throw otherHistory(context, position, `Position ${positionText(position)} of the events`);
 }
 
 /** A reader who comes too late must know that events are missing. */
@@ -98,19 +116,33 @@ function refuseGap(view: InventoryView, { index }: Position): void {
 }
 
 function parsePosition(text: string): Position | null {
-  const match = /^(\d{1,15})(?:\.(\d{1,9}))?$/.exec(text);
-  if (match === null) return null;
-  const seq = match[2] === undefined ? Number.MAX_SAFE_INTEGER : Number(match[2]);
-  return { index: Number(match[1]), seq };
+  const [, index = "", seq, generation = ""] = /^(\d+)(?:\.(\d{1,9}))?(@.+)?$/.exec(text) ?? [];
+  const place = parsePlace(index + generation);
+  if (place === null) return null;
+  return { ...place, seq: seq === undefined ? wholeEntry : Number(seq) };
 }
 
-function positionText({ index, seq }: Position): string {
-  return `${index}.${seq}`;
+/** It goes out, and comes back, with what tells its history. */
+function positionOf(
+  context: ApiContext,
+  { index, seq }: Pick<EventRecord, "index" | "seq">,
+): Position {
+  const suffix = generationSuffix(context, index);
+  return { index, seq, generation: suffix === "" ? null : suffix.slice(1) };
 }
 
-function toEvent({ index, seq, at, type, subject, message, by, data }: EventRecord): Event {
+function positionText({ index, seq, generation }: Position): string {
+  const suffix = generation === null ? "" : `@${generation}`;
+  return seq === wholeEntry ? `${index}${suffix}` : `${index}.${seq}${suffix}`;
+}
+
+function toEvent(
+  { index, seq, at, type, subject, message, by, data }: EventRecord,
+  id: string,
+): Event {
   const time = rfc3339(at);
   return {
+    id,
     index,
     seq,
     time,

@@ -7,7 +7,14 @@ import { type InventoryView } from "../../inventory/view.ts";
 import { type ApiContext } from "../context.ts";
 import { type Node } from "../contract/nodes.ts";
 import { type QueryOf } from "../contract/routes.ts";
-import { expectation, type Handlers, type Reply, write, writtenVersion } from "../handler.ts";
+import {
+  expectation,
+  type Handlers,
+  type Reply,
+  write,
+  written,
+  writtenVersion,
+} from "../handler.ts";
 import { ApiError } from "../problems.ts";
 import { toHistoryEntry, toLedgerEntry, toNode, toNodes } from "../views/nodes.ts";
 import { refuseMasked, secretNames } from "../views/secrets.ts";
@@ -38,7 +45,7 @@ export const nodeHandlers: Handlers<NodeRoutes> = {
     const command = { type: "node.patch", node: params.name, ...body } as const;
     const result = await write(context, request, { ...command, ...expectation(request) });
     const { value } = nodeReply(context.view, params.name);
-    return { value, version: writtenVersion(result) };
+    return written(value, writtenVersion(context, result));
   },
 
   forgetNode: async (request, context) => {

@@ -8,7 +8,9 @@ import {
   expectation,
   type Handlers,
   type Reply,
+  submitFor,
   write,
+  written,
   writtenVersion,
 } from "../handler.ts";
 import { ApiError } from "../problems.ts";
@@ -47,8 +49,8 @@ export const variableHandlers: Handlers<VariableRoutes> = {
     refuseMasked({ [key]: value }, secretNames(context.view));
     const expect = expectation(request);
     const result = await write(context, request, { type: "var.put", key, value, ...expect });
-    const version = writtenVersion(result);
-    return { value: toWrittenVar(context.view, { key, value, version }), version };
+    const version = writtenVersion(context, result);
+    return written(toWrittenVar(context.view, { key, value, version }), version);
   },
 
   deleteVar: async (request, context) => {
@@ -71,8 +73,8 @@ export const variableHandlers: Handlers<VariableRoutes> = {
     const vars = keepMasked(request.body.vars, stored, secretNames(context.view));
     const expect = expectation(request);
     const result = await write(context, request, { type: "role.put", role, vars, ...expect });
-    const version = writtenVersion(result);
-    return { value: toWrittenRole(context.view, { name: role, vars, version }), version };
+    const version = writtenVersion(context, result);
+    return written(toWrittenRole(context.view, { name: role, vars, version }), version);
   },
 
   deleteRole: async (request, context) => {
@@ -95,16 +97,14 @@ async function patchSettings(
   for (let attempt = 1; ; attempt += 1) {
     const { settings, version } = context.view.settings();
     const merged = mergePatch(settingsBody(settings), request.body);
-    const ifVersion = request.ifVersion ?? version;
+    const ifVersion = request.condition?.index ?? version;
     const command = { type: "settings.put", settings: parseSettings(merged), ifVersion } as const;
-    const { by, idempotency } = request;
-    const result = await context.submit(command, { by, idempotency });
+    const result = await submitFor(context, request, command);
     if (result.ok) {
-      const written = writtenVersion(result);
-      const value = { settings: settingsBody(command.settings), version: written };
-      return { value, version: written };
+      const made = writtenVersion(context, result);
+      return written({ settings: settingsBody(command.settings), version: made }, made);
     }
-    const lostRace = request.ifVersion === undefined && result.code === "VERSION_MISMATCH";
+    const lostRace = request.condition === undefined && result.code === "VERSION_MISMATCH";
     if (!lostRace || attempt >= mergeAttempts) {
       const code = lostRace ? "CONFLICT" : result.code;
       throw new ApiError(code, result.message, result.details);

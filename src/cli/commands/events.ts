@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { type Command } from "commander";
 import { type Event } from "../../api/contract/events.ts";
 import { type UserEvent } from "../../api/contract/user-events.ts";
-import { errorMessage } from "../../base/errors.ts";
+import { type ApiClient } from "../../api/client.ts";
+import { errorMessage, isAgentError } from "../../base/errors.ts";
 import { type OutputFlags, withOutput } from "../arguments.ts";
 import { connect } from "../connect.ts";
 import { type CliContext } from "../context.ts";
@@ -22,7 +23,7 @@ export function addEventCommands(program: Command, context: CliContext): void {
   withOutput(program.command("events"))
     .description("what happened, oldest first")
     .option("-f, --follow", "go on until Ctrl-C")
-    .option("--since <SINCE>", "1h (back from now), an RFC 3339 time, or a Raft index")
+    .option("--since <SINCE>", "1h (back from now), an RFC 3339 time, or an event's id (-o wide)")
     .option(
       "--user",
       "user events instead: the last ones this agent heard; --since takes their ids",
@@ -63,12 +64,32 @@ function printEvents(context: CliContext, query: StreamQuery, output: Format): P
   const client = connect(context);
   return printStream(
     context,
-    (signal) => client.stream("getEvents", { query }, { signal }),
+    (signal) => eventsOf(context, client, { query, signal }),
     (event) => {
       const line = eventLine(event, output);
       return renderStreamed(output, { value: event, name: event.subject, line });
     },
   );
+}
+
+/** Goes on after a heal that cost this agent its history, and says so: what both sides had comes again. */
+async function* eventsOf(
+  context: CliContext,
+  client: ApiClient,
+  { query, signal }: { readonly query: StreamQuery; readonly signal: AbortSignal },
+): AsyncGenerator<Event, void, undefined> {
+  for (let from = query; ; ) {
+    try {
+      yield* client.stream("getEvents", { query: from }, { signal });
+      return;
+    } catch (error) {
+      const superseded = isAgentError(error, "GENERATION_SUPERSEDED") ? error : null;
+      const since = superseded?.details["resumeAt"];
+      if (query.follow !== true || typeof since !== "string" || since === from.since) throw error;
+      context.tell(`${errorMessage(error)}. Going on after ${since}`);
+      from = { ...query, since };
+    }
+  }
 }
 
 function printUserEvents(context: CliContext, query: StreamQuery, output: Format): Promise<number> {
@@ -84,7 +105,7 @@ function printUserEvents(context: CliContext, query: StreamQuery, output: Format
 }
 
 function eventLine(event: Event, format: Format): string {
-  const place = format === "wide" ? `${event.index}.${event.seq}`.padEnd(12) : "";
+  const place = format === "wide" ? `${event.id} `.padEnd(12) : "";
   const subject = event.subject.padEnd(12);
   const what = `${event.type.padEnd(22)} ${subject} ${event.message} (${event.by})`;
   return oneLine(`${place}${event.time}  ${what}`);

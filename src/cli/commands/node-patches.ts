@@ -107,7 +107,7 @@ async function changeRoles(
     if (change.endsWith("-")) roles.delete(change.slice(0, -1));
     else roles.add(change.replace(/^\+/, ""));
   }
-  const condition = current.version === null ? {} : { ifVersion: current.version };
+  const condition = current.etag === null ? {} : { ifMatch: current.etag };
   const body = { roles: [...roles] };
   const { value } = await client.call("patchNode", { params, body }, condition);
   return { node: value, isChanged: true };

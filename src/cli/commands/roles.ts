@@ -84,6 +84,6 @@ export async function patchRole(client: ApiClient, role: string, patch: JsonObje
     if (value === null) vars.delete(key);
     else vars.set(key, value);
   }
-  const condition = current.version === null ? {} : { ifVersion: current.version };
+  const condition = current.etag === null ? {} : { ifMatch: current.etag };
   await client.call("putRole", { params, body: { vars: Object.fromEntries(vars) } }, condition);
 }

@@ -19,7 +19,7 @@ export interface SubmitterDependencies<R> {
   readonly self: NodeId;
   readonly node: Pick<
     ConsensusNode<R>,
-    "propose" | "hasten" | "waitApplied" | "resultAt" | "status" | "onChange"
+    "propose" | "hasten" | "waitApplied" | "resultAt" | "status" | "onChange" | "generation"
   >;
   /** Make a request what is appended to the log; on the leader only (it stamps the time). */
   readonly stamp: (request: Uint8Array) => Uint8Array;
@@ -52,6 +52,8 @@ const attemptMs = 2000;
 interface Request {
   readonly bytes: Uint8Array;
   readonly deadlineMs: number;
+  /** Throws when the request means nothing any more in the history that this agent is in. */
+  readonly requireFit: () => void;
   /** An attempt may have been carried out. */
   sent: boolean;
 }
@@ -81,10 +83,18 @@ export class Submitter<R> {
     for (const tell of [...this.#onLeader]) tell();
   }
 
-  /** @throws AgentError NO_LEADER, BUSY, TOO_LARGE (nothing happened), UNKNOWN_OUTCOME, STOPPED. */
-  async submit(bytes: Uint8Array, timeoutMs: number): Promise<Applied<R>> {
+  /**
+   * @param requireFit is called before every attempt; what it throws ends the request. The agent may change its
+   *   generation between two attempts, never between this call and the proposal.
+   * @throws AgentError NO_LEADER, BUSY, TOO_LARGE (nothing happened), UNKNOWN_OUTCOME, STOPPED.
+   */
+  async submit(
+    bytes: Uint8Array,
+    timeoutMs: number,
+    requireFit: () => void = () => undefined,
+  ): Promise<Applied<R>> {
     const deadlineMs = this.#deps.clock.monotonicMs() + timeoutMs;
-    const request: Request = { bytes, deadlineMs, sent: false };
+    const request: Request = { bytes, deadlineMs, requireFit, sent: false };
     for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 2, longestPauseMs)) {
       const leader = this.#leader;
       if (this.#closed && !request.sent) throw stopping();
@@ -115,7 +125,8 @@ export class Submitter<R> {
   #attempt(request: Request, leader: NodeId): Promise<Applied<R>> {
     const { node, stamp, self } = this.#deps;
     if (leader !== self) return this.#ask(request, leader);
-    // Before the limit is set: if this threw behind it, nobody would wait for what the limit rejects.
+    // Before the limit is set: if these threw behind it, nobody would wait for what the limit rejects.
+    request.requireFit();
     const stamped = stamp(request.bytes);
     const { promise, resolve, reject } = Promise.withResolvers<Applied<R>>();
     const settled = this.#limit(this.#leftMs(request), reject);
@@ -129,6 +140,8 @@ export class Submitter<R> {
     const limitMs = await this.#met(leader, Math.min(this.#leftMs(request), attemptMs));
     if (limitMs <= 0 || this.#leader !== leader || this.#closed)
       throw attemptError("PEER_UNREACHABLE");
+    request.requireFit();
+    const { id: generation } = node.generation();
     const settled = this.#limit(limitMs, reject);
     forward(leader, request.bytes, limitMs).then(resolve, reject).finally(settled);
     const { index, term } = await promise;
@@ -137,6 +150,8 @@ export class Submitter<R> {
       // This agent stops: it will never see the result, so there is no point in trying on.
       throw errorCode(error) === "STOPPED" ? attemptError("STOPPED_HERE") : error;
     });
+    // In another generation the same position can be another entry's. Asking again gives the remembered answer there.
+    if (node.generation().id !== generation) throw attemptError("LEADER_CHANGED");
     const result = node.resultAt(index, term);
     // A snapshot or many newer results replaced it: asking again gives the remembered answer.
     if (result === null) throw attemptError("RESULT_GONE");

@@ -18,14 +18,20 @@ interface Sent {
   readonly timeoutMs: number;
   readonly answer: () => void;
   readonly fail: (error: Error) => void;
+  readonly requireFit: () => void;
 }
 
 class Bench {
   readonly sent: Sent[] = [];
   readonly clock = new VirtualClock();
+  writtenIn: (index: number) => string = () => "g1";
   readonly writer = new InventoryWriter(
     { agent: peer("n1"), starts: 7 },
-    { clock: this.clock, submit: (bytes, timeoutMs) => this.#submit(bytes, timeoutMs) },
+    {
+      clock: this.clock,
+      submit: (bytes, timeoutMs, requireFit) => this.#submit(bytes, timeoutMs, requireFit),
+      writtenIn: (index) => this.writtenIn(index),
+    },
   );
 
   write(): Promise<CommandResult> {
@@ -38,13 +44,17 @@ class Bench {
     return origin;
   }
 
-  #submit(bytes: Uint8Array, timeoutMs: number): Promise<Applied<CommandResult>> {
+  #submit(
+    bytes: Uint8Array,
+    timeoutMs: number,
+    requireFit: () => void,
+  ): Promise<Applied<CommandResult>> {
     const decoded = decodeEnvelope(bytes);
     if (!decoded.ok) throw new Error("not an envelope");
     const { promise, resolve, reject } = Promise.withResolvers<Applied<CommandResult>>();
     const result: CommandResult = { ok: true, index: 1, value: null };
     const answer = (): void => resolve({ index: 1, term: 1, result });
-    this.sent.push({ envelope: decoded.envelope, timeoutMs, answer, fail: reject });
+    this.sent.push({ envelope: decoded.envelope, timeoutMs, answer, fail: reject, requireFit });
     return promise;
   }
 }
@@ -71,7 +81,7 @@ it("makes later starts sort after earlier ones as texts", async () => {
     };
     const writer = new InventoryWriter(
       { agent: peer("n1"), starts },
-      { clock: new VirtualClock(), submit },
+      { clock: new VirtualClock(), submit, writtenIn: () => "g1" },
     );
     await writer.submit(command, { by: "x" });
   }
@@ -93,6 +103,26 @@ it("gives up no number while an earlier write is under way, whatever later ones 
   bench.sent[3]?.answer();
   bench.sent[4]?.answer();
   await Promise.all([fourth, fifth]);
+});
+
+it("lets no version of a history that was left be compared in another", async () => {
+  const bench = new Bench();
+  const conditional = { ...command, ifVersion: 7 };
+  const write = bench.writer.submit(conditional, { by: "operator" });
+  const other = bench.write();
+  const [sent, unconditional] = bench.sent;
+  sent?.requireFit();
+  bench.writtenIn = (index) => (index > 5 ? "g2" : "g1");
+  assert.throws(
+    () => sent?.requireFit(),
+    (error: unknown) => errorCode(error) === "GENERATION_SUPERSEDED",
+  );
+  unconditional?.requireFit();
+  const shared = bench.writer.submit({ ...command, ifVersion: 5 }, { by: "operator" });
+  bench.writtenIn = (index) => (index > 5 ? "g3" : "g1");
+  bench.sent[2]?.requireFit();
+  for (const { answer } of bench.sent) answer();
+  await Promise.all([write, other, shared]);
 });
 
 it("counts a failed write as done with", async () => {

@@ -5,6 +5,7 @@ import { AgentError } from "../../../src/base/errors.ts";
 import { type LineagePort } from "../../../src/api/context.ts";
 import { type ConflictAnswer } from "../../../src/api/contract/lineage.ts";
 import { type Generation, type SurvivorPlan } from "../../../src/consensus/lineage/types.ts";
+import { writtenIn } from "../../../src/consensus/lineage/written-in.ts";
 import { ApiWorld } from "../../support/api-world.ts";
 import { memberView } from "../../support/member-view.ts";
 import { cluster, peer } from "../../support/inventory.ts";
@@ -122,6 +123,9 @@ class Lineage implements LineagePort {
   readonly confirmed: string[] = [];
   generations(): readonly Generation[] {
     return this.confirmed.length === 0 ? [bootstrap] : [bootstrap, forced];
+  }
+  writtenIn(index: number): string {
+    return writtenIn(this.generations(), index);
   }
   isProvisional(): boolean {
     return this.confirmed.length > 0;

@@ -196,6 +196,7 @@ it("says what would help when no quorum is left, and marks the history of every 
   const current = { ...bootstrapGeneration("c"), n: 2, id: "1f0c55a1".padEnd(32, "0") };
   world.lineage = {
     generations: () => [bootstrapGeneration("c"), current],
+    writtenIn: () => current.id,
     isProvisional: () => true,
     outlook: () => ({ why: "n2 is silent for 3 s; acts in 27 s", waitMs: 26_400 }),
     plan: () => Promise.reject(new Error("not asked for")),

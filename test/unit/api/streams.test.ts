@@ -83,6 +83,7 @@ it("gives events in order of index, with RFC 3339 times, as NDJSON", async () =>
   assert.equal(Object.keys(events[0] ?? {}).sort(), [
     "by",
     "data",
+    "id",
     "index",
     "message",
     "seq",

@@ -295,6 +295,7 @@ it(
 );
 
 const event = {
+  id: "5.0@ab",
   index: 5,
   seq: 0,
   time,
@@ -319,10 +320,32 @@ it(
       [event, { ...event, index: 6 }],
     );
     assert.is((await cli.run(["events", "-o", "name"])).stdout, "node/n1\nnode/n1\n");
-    assert.match((await cli.run(["events", "-o", "yaml"])).stdout, /^---\nindex: 5/);
-    assert.match((await cli.run(["events", "-o", "wide"])).stdout, /^5\.0 /);
+    assert.match((await cli.run(["events", "-o", "yaml"])).stdout, /^---\nid: 5.0@ab\nindex: 5/);
+    assert.match((await cli.run(["events", "-o", "wide"])).stdout, /^5\.0@ab /);
     cli.on("GET /v1/events", { lines: [] });
     assert.match((await cli.run(["events", "--since", "1h"])).stderr, /No events since 1h/);
+  }),
+);
+
+it(
+  "follows events into the history that won, and says that it did",
+  withCli(async (cli) => {
+    const details = { generation: "ab", report: "ab", resumeAt: "4" };
+    const problem = {
+      code: "GENERATION_SUPERSEDED",
+      detail: "Position 5.0@ab is of another history",
+    };
+    const superseded = { status: 409, body: { ...problem, details } };
+    cli.on("GET /v1/events", ({ query }) =>
+      query["since"] === "4" ? { lines: [{ ...event, index: 7 }] } : superseded,
+    );
+    const followed = await cli.run(["events", "-f", "--since", "5.0@ab"]);
+    assert.is(followed.code, 0, followed.stderr);
+    assert.match(followed.stdout, /node\.phase/);
+    assert.match(followed.stderr, /another history\. Going on after 4/);
+    const once = await cli.run(["events", "--since", "5.0@ab"]);
+    assert.is(once.code, 5);
+    assert.match(once.stderr, /GENERATION_SUPERSEDED/);
   }),
 );
 

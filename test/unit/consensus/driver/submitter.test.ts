@@ -44,9 +44,15 @@ class Submitters {
     this.byNode.set(id, submitter);
   }
 
-  submit(id: NodeId, text: string, timeoutMs = 5000): Promise<string> {
+  submit(
+    id: NodeId,
+    text: string,
+    timeoutMs = 5000,
+    requireFit: () => void = () => undefined,
+  ): Promise<string> {
     const submitter = must(this.byNode.get(id), "it runs");
-    return submitter.submit(Buffer.from(text), timeoutMs).then((applied) => applied.result);
+    const applied = submitter.submit(Buffer.from(text), timeoutMs, requireFit);
+    return applied.then(({ result }) => result);
   }
 
   async #forward(leader: NodeId, request: Uint8Array, timeoutMs: number): Promise<Position> {
@@ -269,6 +275,59 @@ on("ends what waits for a leader at once when it is closed, and takes nothing mo
   assert.is(await s.cluster.settle(outcome), "STOPPED");
   assert.is(await s.cluster.settle(s.submit("a", "y").catch(codeOf)), "STOPPED");
   assert.ok(s.cluster.clock.monotonicMs() - begun < 100);
+});
+
+on("sends nothing that does not fit any more when a leader is found", async (s) => {
+  let fits = true;
+  const requireFit = (): void => {
+    if (!fits) throw new AgentError("GENERATION_SUPERSEDED", "of another history");
+  };
+  const waiting = ["a", "b", "c"].map((id) => s.submit(id, "x", 5000, requireFit).catch(codeOf));
+  fits = false;
+  const leader = await s.cluster.elected();
+  const outcomes = await s.cluster.settle(Promise.all(waiting));
+  assert.equal(outcomes, Array(3).fill("GENERATION_SUPERSEDED"));
+  assert.is(s.forwarded, 0);
+  assert.equal(leader.machine.commands, []);
+});
+
+on("says that the outcome is unknown of what was sent while it still fitted", async (s) => {
+  await s.cluster.elected();
+  const follower = must(s.cluster.followers()[0], "there are followers");
+  let asked = 0;
+  const requireFit = (): void => {
+    asked += 1;
+    if (asked > 1) throw new AgentError("GENERATION_SUPERSEDED", "of another history");
+  };
+  s.faults.push("lost-answer");
+  const outcome = s.submit(follower.id, "x", 5000, requireFit).catch(codeOf);
+  assert.is(await s.cluster.settle(outcome), "UNKNOWN_OUTCOME");
+  assert.is(asked, 2);
+});
+
+on("takes no result of another generation for its own", async (s) => {
+  await s.cluster.elected();
+  const follower = must(s.cluster.followers()[0], "there are followers").consensus;
+  let forwarded = 0;
+  const submitter = new Submitter<string>({
+    self: "z",
+    node: Object.assign(Object.create(follower) as typeof follower, {
+      status: () => follower.status(),
+      onChange: () => () => undefined,
+      generation: () => ({ ...follower.generation(), id: forwarded === 0 ? "g1" : "g2" }),
+      waitApplied: () => Promise.resolve(),
+      resultAt: () => (forwarded === 1 ? "of another" : "its own"),
+    }),
+    stamp: (request) => request,
+    admit: (request) => request,
+    forward: () => Promise.resolve({ index: 7, term: (forwarded += 1) }),
+    clock: s.cluster.clock,
+    random: seededRandom(7),
+  });
+  const applied = await s.cluster.settle(submitter.submit(Buffer.from("x"), 5000));
+  assert.is(applied.result, "its own");
+  assert.is(forwarded, 2);
+  submitter.close();
 });
 
 on("says that the outcome is unknown of what was sent before it was closed", async (s) => {
