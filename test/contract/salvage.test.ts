@@ -10,6 +10,7 @@ import { simpleConfiguration } from "../../src/consensus/core/configuration.ts";
 import { type LogOpening } from "../../src/consensus/driver/ports.ts";
 import { defaultLevelLogOptions, LevelLogStore } from "../../src/consensus/storage/level-log.ts";
 import { finishExchange } from "../../src/consensus/storage/salvage.ts";
+import { readWatermark } from "../../src/consensus/storage/meta-file.ts";
 import { SalvagingLogStore } from "../../src/consensus/storage/salvaging-log.ts";
 import { SnapshotFiles } from "../../src/consensus/storage/snapshot-files.ts";
 import { commands, genesis, shown, write } from "../support/entries.ts";
@@ -152,6 +153,24 @@ it("does not lower its bar when it is damaged again before it caught up", async 
     name.startsWith("damaged"),
   );
   assert.ok(aside.length <= 2, aside.join());
+});
+
+it("lets nobody attest who voted, as long as it lacks what this agent had acknowledged", async ({
+  root,
+}) => {
+  await filled(root);
+  const votersToAttest = async () => (await readWatermark(path.join(root, "raft")))?.voters;
+  assert.equal(await votersToAttest(), ["a", "b", "c"]);
+  await damage(root, 0.5);
+  const { recovered } = await look(root);
+  assert.equal(await votersToAttest(), [], "it may have acknowledged entries alone, and lost that");
+  const store = storeOf(root);
+  await store.open(genesis(bootstrap));
+  await store.append(write({ entries: commands(recovered.lastIndex + 1, 199, 3) }));
+  assert.equal(await votersToAttest(), []);
+  await store.append(write({ entries: commands(200, 200, 3) }));
+  assert.equal(await votersToAttest(), ["a", "b", "c"]);
+  await store.close();
 });
 
 it("refuses where nothing certain is known of what was acknowledged", async ({ root }) => {

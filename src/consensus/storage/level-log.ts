@@ -17,9 +17,9 @@ import {
   type SnapshotMeta,
 } from "../core/types.ts";
 import { type LogGenesis, type LogOpening, type LogStore, type LogWrite } from "../driver/ports.ts";
-import { currentGeneration, refOf } from "../lineage/generation.ts";
+import { currentGeneration, mayVote, refOf } from "../lineage/generation.ts";
 import { parseLineage } from "../lineage/lineage-codec.ts";
-import { type GenerationRef, type Lineage } from "../lineage/types.ts";
+import { type Lineage } from "../lineage/types.ts";
 import { ConsensusError } from "../errors.ts";
 import { nodeFiles } from "./files.ts";
 import { type Chain, chainBehind, decodeFrame, type Frame } from "./frame.ts";
@@ -68,7 +68,7 @@ export class LevelLogStore implements LogStore {
   #op = 0;
   /** The write that left the lineage as it is, and where that put this agent. */
   #lineageOp = 0;
-  #generation: GenerationRef = { n: 0, id: "" };
+  #lineage: Lineage = { generations: [], promise: null, voteFrom: null };
   #complete = 0;
   #confirmed = 0;
   #position: Pick<WritePlan, "last" | "lastTerm" | "chain" | "config"> | null = null;
@@ -103,7 +103,7 @@ export class LevelLogStore implements LogStore {
     this.#position = null;
     this.#hardState = log.hardState;
     this.#lineageOp = log.lineageOp;
-    this.#generation = refOf(currentGeneration(lineage));
+    this.#lineage = lineage;
     if (verdict.health === "corrupt") {
       const message = `Cannot write the log in "${this.#options.directory}": ${verdict.detail}.`;
       this.#failure = new ConsensusError("LOG_CORRUPT", message, { detail: verdict.detail });
@@ -220,16 +220,17 @@ export class LevelLogStore implements LogStore {
   #enter(op: number, lineage: Lineage): BatchItem {
     assert(parseLineage(lineage) !== null, "what is written can be read back");
     this.#lineageOp = op;
-    this.#generation = refOf(currentGeneration(lineage));
+    this.#lineage = lineage;
     return { type: "put", key: lineageKey, value: encodeLineage({ op, lineage }) };
   }
 
   #watermark(): Watermark {
     const { last, lastTerm, chain, config } = must(this.#position, "something was written");
-    const { term, vote } = this.#hardState;
     const numbers = { op: this.#op, confirmed: this.#complete, lineageOp: this.#lineageOp };
-    const where = { last, lastTerm, chain, generation: this.#generation };
-    return { ...numbers, term, vote, ...where, voters: voterIds(config) };
+    const where = { last, lastTerm, chain, generation: refOf(currentGeneration(this.#lineage)) };
+    // Who lacks what it had acknowledged may lack the configuration of then, too: nobody is to take this end for all.
+    const voters = mayVote(this.#lineage, { term: lastTerm, index: last }) ? voterIds(config) : [];
+    return { ...numbers, ...where, voters, term: this.#hardState.term, vote: this.#hardState.vote };
   }
 
   /** The watermark missed the last write. It may be one write behind, not two: before the next this is put right. */
