@@ -1,6 +1,7 @@
 /**
- * What a leader does about its generation: it writes down how it began, and settles it when everybody who was left
- * behind is back or was forgotten. Until then the generation is provisional: another history may yet turn out to win.
+ * What a leader does about its generation, and those that led to it: it writes down how each began, and settles it when
+ * everybody who was left behind is back or was forgotten. Until then the history is provisional: another one may yet
+ * turn out to win, also when the latest generation itself left nobody behind that was not proven to be gone.
  */
 import { Background } from "../base/background.ts";
 import { type Clock, delay } from "../base/clock.ts";
@@ -14,11 +15,13 @@ import { replicationTargets } from "../consensus/core/configuration.ts";
 import { isProvisional } from "../consensus/lineage/generation.ts";
 import { type Generation, type SurvivorPlan } from "../consensus/lineage/types.ts";
 import { type Command, type CommandResult } from "../inventory/commands.ts";
+import { limits } from "../inventory/limits.ts";
 import { type InventoryView } from "../inventory/view.ts";
 import { leads } from "./leadership.ts";
+import { leftBehind } from "./left-behind.ts";
 
 export interface LineageKeeperDeps {
-  readonly node: Pick<ConsensusNode<CommandResult>, "status" | "generation" | "onChange">;
+  readonly node: Pick<ConsensusNode<CommandResult>, "status" | "lineage" | "onChange">;
   readonly view: InventoryView;
   readonly evidence: ReadonlyMap<string, SurvivorPlan["lost"]>;
   /** It said itself that it is in this generation. */
@@ -73,18 +76,28 @@ export class LineageKeeper implements Service {
 
   /** This agent leads a generation whose story is not written to its end. */
   #isBusy(): boolean {
+    return this.#open().length > 0 && leads(this.#deps.node.status());
+  }
+
+  /** Forced generations of this history whose story is not written to its end. */
+  #open(): readonly Generation[] {
     const { node, view } = this.#deps;
-    const { id, parent } = node.generation();
-    if (parent === null || !leads(node.status())) return false;
-    return (view.generation(id)?.settledAt ?? null) === null;
+    const isOpen = ({ id, parent }: Generation): boolean =>
+      parent !== null && (view.generation(id)?.settledAt ?? null) === null;
+    return node.lineage().generations.filter(isOpen);
   }
 
   async #look(): Promise<void> {
-    const { node, view, submit, logger } = this.#deps;
-    const generation = node.generation();
-    if (generation.parent === null || !leads(node.status())) return;
+    if (!leads(this.#deps.node.status())) return;
+    for (const generation of this.#open()) await this.#goOnWith(generation);
+  }
+
+  async #goOnWith(generation: Generation): Promise<void> {
+    const { view, submit, logger } = this.#deps;
     const record = view.generation(generation.id);
     if (record === null) {
+      // Of very many the oldest are dropped: to write them down again would go on for ever.
+      if (view.generations().length >= limits.generations) return;
       const evidence = this.#evidence(generation);
       const by = generation.kind === "forced-operator" ? "operator" : "controller";
       await submit({ type: "generation.begin", generation, evidence }, by);
@@ -92,7 +105,7 @@ export class LineageKeeper implements Service {
       logger.warn({ n, kind, lost, missingAtMost }, "went on without members that were lost");
       return;
     }
-    if (record.settledAt !== null || !isProvisional(generation)) return;
+    if (!isProvisional(generation)) return;
     const reason = this.#wholeAgain(generation);
     if (reason === null) return;
     await submit({ type: "generation.settled", id: generation.id, reason }, "controller");
@@ -110,16 +123,17 @@ export class LineageKeeper implements Service {
   }
 
   /** Why it may be settled; null when it may not be yet. */
-  #wholeAgain({ lost }: Generation): string | null {
+  #wholeAgain(generation: Generation): string | null {
     const { view, node } = this.#deps;
     const { effective, peers } = node.status();
     const places = replicationTargets(effective);
-    const waiting = lost.filter((id) => {
-      if (view.member(asPeerId(id))?.status !== "admitted") return false;
+    const waiting = leftBehind(generation, view, effective.lost).filter((id) => {
       // In a large cluster there is no place for everybody: who has none is back when it says so.
       return places.includes(id) ? peers.get(id)?.caughtUp !== true : !this.#deps.isWithUs(id);
     });
     if (waiting.length > 0) return null;
-    return lost.length === 0 ? "nobody was left behind" : "everybody is back or was forgotten";
+    return generation.lost.length === 0
+      ? "nobody was left behind"
+      : "everybody is back or was forgotten";
   }
 }

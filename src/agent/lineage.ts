@@ -35,6 +35,7 @@ import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { LineageKeeper } from "./lineage-keeper.ts";
 import { lineagePeers, otherLeader, serveLineage } from "./lineage-rpc.ts";
 import { leads } from "./leadership.ts";
+import { leftBehind } from "./left-behind.ts";
 import { PartnerFence } from "./partner-fence.ts";
 import { type ExitHold } from "./supervisor/exit-hold.ts";
 import { HoldKeeper } from "./supervisor/hold-keeper.ts";
@@ -145,9 +146,22 @@ export class AgentLineage implements LineagePort {
   }
 
   isProvisional(): boolean {
-    const generation = currentGeneration(this.#deps.node.lineage());
-    const record = this.#deps.stateMachine.view.generation(generation.id);
-    return isProvisional(generation) && (record?.settledAt ?? null) === null;
+    return this.#unsettled().length > 0;
+  }
+
+  leftBehind(): readonly PeerId[] {
+    const { node, stateMachine } = this.#deps;
+    const { lost } = node.status().effective;
+    const all = this.#unsettled().flatMap((one) => leftBehind(one, stateMachine.view, lost));
+    return [...new Set(all)];
+  }
+
+  /** A generation that left nobody behind goes on with what the one before it did. */
+  #unsettled(): readonly Generation[] {
+    const { view } = this.#deps.stateMachine;
+    return this.generations().filter(
+      (one) => isProvisional(one) && (view.generation(one.id)?.settledAt ?? null) === null,
+    );
   }
 
   outlook(): LineageOutlook | null {

@@ -61,6 +61,8 @@ export interface LineagePort {
   writtenIn(index: number): string;
   /** True until every member that was lost at the fork is back or forgotten. */
   isProvisional(): boolean;
+  /** Whom a provisional history waits for. */
+  leftBehind(): readonly PeerId[];
   /** What is done about a lost quorum; null while one is in sight, or an election may still find one. */
   outlook(): LineageOutlook | null;
   /**

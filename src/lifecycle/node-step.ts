@@ -187,13 +187,14 @@ export const beyondRecheckMs = 30_000;
  * when it was seen since: nobody could write down that it was not while there was no quorum.
  */
 export function isBeyond({ view }: Pick<StepContext, "view">, node: NodeRecord): boolean {
-  const generations = view.generations();
-  const newest = generations.toSorted((a, b) => b.n - a.n)[0];
-  if (newest === undefined || newest.settledAt !== null) return false;
+  const open = view.generations().filter(({ settledAt }) => settledAt === null);
+  if (open.length === 0) return false;
   const { id, reachability, reachabilitySince } = node;
-  return generations.some(
-    ({ lost, settledAt, begunAt }) =>
-      settledAt === null &&
+  // One that came with a merge is over: whom it left behind were those who won.
+  const merged = new Set(view.merges().flatMap(({ mergedAt }) => mergedAt));
+  return open.some(
+    ({ lost, version, begunAt }) =>
+      !merged.has(version) &&
       lost.includes(id) &&
       (reachability !== "reachable" || reachabilitySince <= begunAt),
   );

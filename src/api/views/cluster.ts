@@ -75,9 +75,9 @@ function missingFrom(context: ApiContext): Peer[] {
   const up = new Set<string>(
     context.members().flatMap(({ id, status }) => (status === "alive" ? [id] : [])),
   );
-  const lost = lineage.generations().at(-1)?.lost ?? [];
-  return lost
-    .filter((id) => !up.has(id) && context.view.member(asPeerId(id))?.status === "admitted")
+  return lineage
+    .leftBehind()
+    .filter((id) => !up.has(id))
     .map((id) => toPeer(context, id))
     .toSorted(byName);
 }

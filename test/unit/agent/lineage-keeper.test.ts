@@ -18,63 +18,116 @@ const child: Generation = {
   ...{ members: ["a"], lost: ["b", "o"] },
 };
 
-it("waits for those with a place to catch up, and for the others to say that they are back", async () => {
-  const caughtUp = { caughtUp: false };
-  const here = new Set<string>();
-  const submitted: string[] = [];
-  let looks = 0;
-  const status = {
-    ...{
-      role: "leader",
-      quorumLost: false,
-      engine: "running",
-      health: "ok",
-      log: { salvaged: null, trusted: true },
-    },
-    effective: { ...simpleConfiguration(["a"]), standbys: ["b"] },
-    peers: new Map([["b", caughtUp]]),
-  };
-  const keeper = new LineageKeeper({
-    node: {
-      status: () => status as unknown as ConsensusStatus,
-      generation: () => child,
-      onChange: () => () => undefined,
-    },
-    view: {
-      generation: () => ({ settledAt: null }),
-      member: () => {
-        looks += 1;
-        return { status: "admitted" };
+class Bench {
+  readonly here = new Set<string>();
+  readonly caughtUp = { caughtUp: false };
+  readonly settled = new Set<string>();
+  readonly submitted: string[] = [];
+  path: readonly Generation[] = [root, child];
+  admitted = ["a", "b", "o"];
+  /** Given up before the fork. */
+  lost: readonly string[] = [];
+  #looks = 0;
+
+  keeper(): LineageKeeper {
+    const log = { salvaged: null, trusted: true };
+    const status = () => ({
+      ...{ role: "leader", quorumLost: false, engine: "running", health: "ok", log },
+      effective: { ...simpleConfiguration(["a"]), standbys: ["b"], lost: this.lost },
+      peers: new Map([["b", this.caughtUp]]),
+    });
+    return new LineageKeeper({
+      node: {
+        status: () => status() as unknown as ConsensusStatus,
+        lineage: () => ({ generations: this.path, promise: null, voteFrom: null }),
+        onChange: () => () => undefined,
       },
-    } as unknown as InventoryView,
-    evidence: new Map(),
-    isWithUs: (peer) => here.has(peer),
-    submit: ({ type }) => {
-      submitted.push(type);
-      return Promise.resolve({ ok: true, index: 1, value: null });
-    },
-    clock: systemClock,
-    logger: silentLogger,
-  });
-  const looksAgain = async (): Promise<void> => {
-    const before = looks;
-    await until({ what: "it looks again" }, () => looks >= before + 4);
+      view: {
+        generation: (id: string) => ({ settledAt: this.settled.has(id) ? 1 : null }),
+        generations: () => [],
+        members: () => {
+          this.#looks += 1;
+          return this.admitted.map((id) => ({ id, status: "admitted" }));
+        },
+      } as unknown as InventoryView,
+      evidence: new Map(),
+      isWithUs: (peer) => this.here.has(peer),
+      submit: (command) => {
+        if (command.type === "generation.settled") this.settled.add(command.id);
+        this.submitted.push(command.type);
+        return Promise.resolve({ ok: true, index: 1, value: null });
+      },
+      clock: systemClock,
+      logger: silentLogger,
+    });
+  }
+
+  async looksAgain(): Promise<void> {
+    const before = this.#looks;
+    await until({ what: "it looks again" }, () => this.#looks >= before + 4);
+  }
+
+  isSettled(id: string): Promise<unknown> {
+    return until({ what: "it is settled" }, () => this.settled.has(id));
+  }
+}
+
+function withKeeper(act: (bench: Bench) => Promise<void>): () => Promise<void> {
+  return async () => {
+    const bench = new Bench();
+    const keeper = bench.keeper();
+    await keeper.start();
+    try {
+      await act(bench);
+    } finally {
+      await keeper.stop();
+    }
   };
-  await keeper.start();
-  try {
-    await looksAgain();
+}
+
+it(
+  "waits for those with a place to catch up, and for the others to say that they are back",
+  withKeeper(async (bench) => {
+    const { here, caughtUp, submitted } = bench;
+    await bench.looksAgain();
     here.add("o").add("b");
-    await looksAgain();
+    await bench.looksAgain();
     assert.equal(submitted, [], "b has a place and lags");
     here.delete("o");
     caughtUp.caughtUp = true;
-    await looksAgain();
+    await bench.looksAgain();
     assert.equal(submitted, [], "nobody knows where o is");
     here.add("o");
-    await until({ what: "it is settled" }, () => submitted.includes("generation.settled"));
-  } finally {
-    await keeper.stop();
-  }
-});
+    await bench.isSettled(child.id);
+  }),
+);
+
+it(
+  "waits for members that had no place in the log either, but not for those given up before",
+  withKeeper(async (bench) => {
+    bench.admitted = ["a", "b", "o", "observer", "given-up"];
+    bench.lost = ["given-up"];
+    bench.caughtUp.caughtUp = true;
+    bench.here.add("o");
+    await bench.looksAgain();
+    assert.equal(bench.submitted, [], "the observer may go on elsewhere");
+    bench.here.add("observer");
+    await bench.isSettled(child.id);
+  }),
+);
+
+it(
+  "settles what an earlier generation left open, though the latest left nobody behind",
+  withKeeper(async (bench) => {
+    const proven = { ...child, n: 3, id: "cd".repeat(16), parent: child.id, lost: [] };
+    bench.path = [root, child, { ...proven, kind: "forced-proof", members: ["a", "b", "o"] }];
+    bench.caughtUp.caughtUp = true;
+    await bench.looksAgain();
+    assert.equal(bench.submitted, []);
+    bench.here.add("o");
+    await bench.isSettled(child.id);
+    assert.equal([...bench.settled], [child.id], "the proven one was never open");
+  }),
+);
 
 it.run();

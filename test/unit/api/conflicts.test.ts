@@ -130,6 +130,9 @@ class Lineage implements LineagePort {
   isProvisional(): boolean {
     return this.confirmed.length > 0;
   }
+  leftBehind() {
+    return this.isProvisional() ? [peer("n2")] : [];
+  }
   outlook(): null {
     return null;
   }

@@ -21,6 +21,7 @@ function lineageOf(path: readonly Generation[]): LineagePort {
   return {
     generations: () => path,
     writtenIn: (index) => writtenIn(path, index),
+    leftBehind: () => [],
     isProvisional: () => false,
     outlook: () => null,
     plan: () => Promise.reject(new Error("not asked for")),

@@ -197,6 +197,7 @@ it("says what would help when no quorum is left, and marks the history of every 
   world.lineage = {
     generations: () => [bootstrapGeneration("c"), current],
     writtenIn: () => current.id,
+    leftBehind: () => [],
     isProvisional: () => true,
     outlook: () => ({ why: "n2 is silent for 3 s; acts in 27 s", waitMs: 26_400 }),
     plan: () => Promise.reject(new Error("not asked for")),
