@@ -2,7 +2,7 @@
  * The rows of docs/availability.md that agents on one loopback address can show: agents die one after another until
  * one is left, and come back; writes go on, and none that was acknowledged is ever lost.
  */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -102,6 +102,54 @@ it("says of an agent whose log was damaged that it was, and when it is whole aga
   assert.match(metrics.text, /muster_raft_log_salvaged 1\n/);
   assert.match(metrics.text, /muster_raft_log_trusted 1\n/);
   await assertKept(cluster, ledger);
+});
+
+it("shows what is sound of the only agent's damaged log, and goes on from there on the operator's word", async () => {
+  await using cluster = await TestCluster.start({ size: 1 });
+  const agent = cluster.first;
+  const ledger = new WriteLedger();
+  for (let i = 0; i < 40; i += 1) await ledger.write(agent, `key-${i}`);
+  const { etag } = (await agent.api("GET", "/v1/vars/key-39")).headers;
+  await agent.kill("SIGKILL");
+  const [log = ""] = filesIn(path.join(agent.dataDir, "raft", "log"), /\.log$/);
+  damageMiddle(log);
+  cluster.restart(agent);
+  const sound = await until({ what: "it reads what is sound", deadlineMs: 60_000 }, async () => {
+    const { vars } = await agent.get<{ vars: Record<string, unknown> }>("/v1/vars");
+    if (vars["key-0"] !== undefined) return vars;
+    throw new Error(`${JSON.stringify(vars)} ${agent.log().slice(-1500)}`);
+  });
+  assert.is((await statusOf(agent)).mode, "read-only");
+  assert.is(sound["key-39"], undefined);
+  const refused = await agent.api("PUT", "/v1/vars/x", { body: { value: 1 } });
+  assert.is(refused.status, 503, refused.text);
+  assert.match(refused.text, /acknowledged here are lost; only an operator may go on/);
+  assert.ok(readdirSync(path.join(agent.dataDir, "raft")).includes("damaged-1"));
+  assert.match((await agent.cli(["status"])).stdout, /log +was damaged/);
+
+  const shown = await agent.cli(["operator", "recover", "--plan", "-o", "json"]);
+  assert.is(shown.code, 0, shown.stderr);
+  const plan = JSON.parse(shown.stdout) as { hash: string; missingAtMost: number };
+  const done = await agent.cli(["operator", "recover", "--confirm", plan.hash]);
+  assert.is(done.code, 0, done.stderr);
+  const lost = await ledger.lostOn(agent);
+  assert.ok(lost.length > 0 && lost.length <= plan.missingAtMost, `${lost.length} are lost`);
+  await until({ what: "nobody is waited for" }, async () => {
+    return (await statusOf(agent)).mode === "normal";
+  });
+  // New writes come to the indices of those that are lost, and are taken for none of them.
+  for (let i = 0; i < 40; i += 1) await new WriteLedger().write(agent, "key-39");
+  const stale = { body: { value: "lost update" }, headers: { "if-match": String(etag) } };
+  const answer = await agent.api("PUT", "/v1/vars/key-39", stale);
+  assert.is(answer.status, 409, answer.text);
+  const { text } = await agent.api("GET", "/v1/events");
+  assert.match(
+    text,
+    new RegExp(`generation.forced.*entries missing: at most ${plan.missingAtMost}`),
+  );
+  await agent.kill("SIGKILL");
+  cluster.restart(agent);
+  await new WriteLedger().write(agent, "again");
 });
 
 /** What was written there and fsynced is gone, as when the disk lies. */

@@ -18,17 +18,20 @@ import {
   writesPerKind,
 } from "../nemesis/record-writes.ts";
 import { SideLedger } from "../nemesis/side-ledger.ts";
-import { type TestAgent } from "../support/agents.ts";
-import { appRepository } from "../support/app-repository.ts";
+import { gitRepository, type TestAgent } from "../support/agents.ts";
 import { Lab } from "../support/lab/lab.ts";
 import { between } from "../support/lab/partitions.ts";
 import { whyNoLab } from "../support/lab/requirements.ts";
-import { configured, type JobBody, jobEnded, runJob, setVars } from "../support/operate.ts";
+import { configured, type JobBody, jobEnded, runJob } from "../support/operate.ts";
 import { until } from "../support/until.ts";
 
 const it = suite("a split of three and two");
 const splitMs = Number(process.env["MUSTER_TEST_SPLIT_SECONDS"] ?? 90) * 1000;
 const silence = { survivor: { silence: "3s", cold: "4s" } };
+/** Runs are what costs in the split: each verification of a node runs all of these, and they do nothing. */
+const roles = ["one", "two", "three", "four", "five"];
+/** This part of a side's jobs is carried out, the others are given up: 200 jobs and 200 runs a side. */
+const worked = roles.length;
 
 async function accepted(agent: TestAgent, method: string, route: string, body: object) {
   const answer = await agent.api(method, route, { body });
@@ -39,12 +42,14 @@ async function accepted(agent: TestAgent, method: string, route: string, body: o
 /** What both sides know when they part: variables to delete, tokens to revoke, nodes with a role to verify. */
 async function prepare(lab: Lab): Promise<readonly string[]> {
   const agent = lab.agent("n1");
-  const url = await appRepository(lab.cluster.folder);
+  const manifest = `apiVersion: muster/v1\nroles:\n${roles.map(roleText).join("")}`;
+  const quick = "#!/bin/sh\nexit 0\n";
+  const files = { "muster.yaml": manifest, configure: quick, verify: quick, cleanup: quick };
+  const url = await gitRepository(path.join(lab.cluster.folder, "repository"), files);
   await accepted(agent, "PATCH", "/v1/settings", silence);
   await accepted(agent, "PUT", "/v1/config/source", { url });
   await configured(agent);
-  await setVars(agent, { root: `${lab.cluster.folder}/site` });
-  const job = await runJob(() => agent, { action: "commission", all: true, roles: ["app"] });
+  const job = await runJob(() => agent, { action: "commission", all: true, roles });
   assert.is(job.status, "succeeded", JSON.stringify(job.nodes));
   for (const key of doomedVars) await accepted(agent, "PUT", `/v1/vars/${key}`, { value: "old" });
   const tokens: string[] = [];
@@ -55,6 +60,11 @@ async function prepare(lab: Lab): Promise<readonly string[]> {
   return tokens;
 }
 
+function roleText(name: string): string {
+  const actions = ["configure", "verify", "cleanup"].map((action) => `    ${action}: ${action}\n`);
+  return `  ${name}:\n    runner: script\n${actions.join("")}`;
+}
+
 /** One list of writes, spread over the split. */
 async function writeAll(ledger: SideLedger, writes: readonly Write[]): Promise<void> {
   for (const write of writes) {
@@ -63,21 +73,34 @@ async function writeAll(ledger: SideLedger, writes: readonly Write[]): Promise<v
   }
 }
 
-/** Jobs on the side's own nodes, as many as make 200 writes: most are given up again, the others run. */
-async function workOn(ledger: SideLedger): Promise<readonly string[]> {
+/** The runs of a job that verifies `node`, as ledgers tell them (`pastOf`). */
+function runsOf(job: string, node: string): readonly string[] {
+  return roles.map((role) => `${node} run ${job}/${node}/${role}/verify/1 succeeded`);
+}
+
+interface Work {
+  readonly jobs: readonly string[];
+  /** What the ledgers must tell of those that were carried out. */
+  readonly runs: readonly string[];
+}
+
+/** Jobs on the side's own nodes: most are given up again, the others run. */
+async function workOn(ledger: SideLedger): Promise<Work> {
   const { side } = ledger;
-  const ids: string[] = [];
-  for (let i = 0; i < writesPerKind / 2; i += 1) {
+  const jobs: string[] = [];
+  const runs: string[] = [];
+  for (let i = 0; i < writesPerKind; i += 1) {
     const node = side.nodes[i % side.nodes.length] ?? "";
     const record = `job/${side.id}-${i}`;
     const common = { kind: "job", method: "POST", record, place: record, mark: null };
     const body = { action: "verify", nodes: [node], reason: `${side.id} ${i}` };
     const { id } = (await ledger.write({ ...common, route: "/v1/jobs", body })) as JobBody;
-    ids.push(id);
-    if (i % 10 !== 0) await cancel(ledger, id);
-    await delay(systemClock, (splitMs * 0.6 * 2) / writesPerKind);
+    jobs.push(id);
+    if (i % worked === 0) runs.push(...runsOf(id, node));
+    else await cancel(ledger, id);
+    await delay(systemClock, (splitMs * 0.5) / writesPerKind);
   }
-  return ids;
+  return { jobs, runs };
 }
 
 /** Unless it has ended before. */
@@ -93,16 +116,21 @@ interface Seen {
   readonly ledger: SideLedger;
   readonly jobs: ReadonlyMap<string, JobBody>;
   readonly past: ReadonlySet<string>;
+  readonly runs: readonly string[];
 }
 
 /** All of a side's writes, and what its own agents say afterwards of jobs and of the past. */
 async function live(ledger: SideLedger, lists: readonly (readonly Write[])[]): Promise<Seen> {
-  const [ids] = await Promise.all([workOn(ledger), ...lists.map((list) => writeAll(ledger, list))]);
+  const [work] = await Promise.all([
+    workOn(ledger),
+    ...lists.map((list) => writeAll(ledger, list)),
+  ]);
   const agent = ledger.agents[0] as TestAgent;
-  for (const id of ids) await jobEnded(() => agent, id);
-  const mine = new Set(ids);
+  for (const id of work.jobs) await jobEnded(() => agent, id);
+  const mine = new Set(work.jobs);
   const jobs = [...(await jobsOf(agent))].filter(([id]) => mine.has(id));
-  return { ledger, jobs: new Map(jobs), past: await pastOf(agent, ledger.side.nodes) };
+  const past = await pastOf(agent, ledger.side.nodes);
+  return { ledger, jobs: new Map(jobs), past, runs: work.runs };
 }
 
 it("loses no write of either side: each is in the state or in the journal, and in the events", async () => {
@@ -149,13 +177,17 @@ it("loses no write of either side: each is in the state or in the journal, and i
     [...b.told].every((told) => told.includes("survivor")),
     "two go on as survivors",
   );
-  for (const { ledger, jobs: before, past: pastBefore } of seen) {
+  for (const { ledger, jobs: before, past: pastBefore, runs } of seen) {
     const { side } = ledger;
-    assert.ok(ledger.acknowledged.length >= 7 * writesPerKind);
+    assert.is(ledger.acknowledged.length, 8 * writesPerKind);
+    assert.is(before.size, writesPerKind);
+    assert.is(runs.length, writesPerKind);
     assert.equal(ledger.lost(places, conflicts), [], `lost of side ${side.id}`);
     assert.equal(ledger.unheard(events, side.id === "a"), [], `without event, of ${side.id}`);
     const lostJobs = [...before].filter(([id, { status }]) => jobs.get(id)?.status !== status);
     assert.equal(lostJobs, [], `jobs of side ${side.id}`);
+    const neverRun = runs.filter((run) => !pastBefore.has(run));
+    assert.equal(neverRun, [], `not run on side ${side.id}`);
     const forgotten = [...pastBefore].filter((line) => !past.has(line));
     assert.equal(forgotten, [], `history and ledger of side ${side.id}`);
   }

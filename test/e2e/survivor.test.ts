@@ -158,6 +158,74 @@ it("merges what two sides wrote apart, though the loser dies on the way, and jou
   assert.ok(JSON.stringify(tokens).split('"join"').length - 1 >= 2);
 });
 
+/** Both sides write the var until one index is that of both writes: what made ETags of two histories look alike. */
+async function sameVersion(sides: readonly TestAgent[], key: string): Promise<readonly string[]> {
+  let writes = 0;
+  const write = async (side: TestAgent) => {
+    const body = { value: `${side.name} ${(writes += 1)}` };
+    const { status, headers, json, text } = await side.api("PUT", `/v1/vars/${key}`, { body });
+    assert.is(status, 200, text);
+    return { side, etag: String(headers.etag), version: (json as { version: number }).version };
+  };
+  let last = await Promise.all(sides.map(write));
+  return until({ what: "one index, two writes", everyMs: 0 }, async () => {
+    const versions = last.map(({ version }) => version);
+    if (new Set(versions).size === 1) return last.map(({ etag }) => etag);
+    const least = Math.min(...versions);
+    last = await Promise.all(
+      last.map(async (one) => (one.version === least ? write(one.side) : one)),
+    );
+    return null;
+  });
+}
+
+async function lastEvent(agent: TestAgent): Promise<string> {
+  const { text } = await agent.api("GET", "/v1/events");
+  return (JSON.parse(text.trim().split("\n").at(-1) ?? "{}") as { id: string }).id;
+}
+
+it("takes an ETag or a place in the events of the side that lost for nothing, though the index agrees", async () => {
+  await using lab = await start(2);
+  const winner = await lab.leader();
+  const loser = lab.agents.find((agent) => agent !== winner) ?? winner;
+  await written(winner, "common");
+  const common = await winner.api("GET", "/v1/vars/common");
+  await lab.cut(between([winner.name], [loser.name]));
+  for (const side of [winner, loser]) await written(side, `${side.name}-apart`);
+  const [won = "", lost = ""] = await sameVersion([winner, loser], "clash");
+  assert.match(won, /^"\d+"$/);
+  assert.match(lost, /^"\d+@[0-9a-f]{32}"$/);
+  assert.is(lost.split("@")[0], won.replace(/"$/, ""), "the same index");
+  const seen = await lastEvent(loser);
+  await lab.cut([]);
+  await whole(lab, 2);
+  for (const agent of lab.agents) {
+    const stale = { body: { value: "lost update" }, headers: { "if-match": lost } };
+    const refused = await agent.api("PUT", "/v1/vars/clash", stale);
+    assert.is(refused.status, 409, refused.text);
+    assert.match(refused.text, /GENERATION_SUPERSEDED/);
+    const { details } = refused.json as { details: { report: string } };
+    const { stdout } = await agent.cli([
+      "operator",
+      "conflicts",
+      "list",
+      "--generation",
+      details.report,
+    ]);
+    assert.match(stdout, /var\/clash +pending/);
+    const resumed = await agent.api("GET", `/v1/events?since=${encodeURIComponent(seen)}`);
+    assert.is(resumed.status, 409, resumed.text);
+    const { resumeAt } = (resumed.json as { details: { resumeAt: string } }).details;
+    const { text } = await agent.api("GET", `/v1/events?since=${resumeAt}`);
+    assert.match(text, new RegExp(`var/${winner.name}-apart`), "what its reader had missed");
+  }
+  const options = { body: { value: "on" }, headers: { "if-match": won } };
+  const onward = await loser.api("PUT", "/v1/vars/clash", options);
+  assert.is(onward.status, 200, onward.text);
+  const kept = { body: { value: "changed" }, headers: { "if-match": String(common.headers.etag) } };
+  assert.is((await loser.api("PUT", "/v1/vars/common", kept)).status, 200, "as before the fork");
+});
+
 it("hands over what is too large for one entry, though both ends die in the middle", async () => {
   await using lab = await start(2);
   const winner = await lab.leader();
