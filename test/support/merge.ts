@@ -38,7 +38,7 @@ export function pagesOf(loser: Inventory, fork: number): readonly Uint8Array[] {
 export function pagesOfParts(loser: Inventory, fork: number): readonly Uint8Array[] {
   const cluster = loser.view.cluster()?.id ?? "";
   const source = { image: loser.machine.image(), index: loser.view.appliedIndex, cluster };
-  const sizes = { exportBytes: 0, exportBaseBytes: Infinity, exportPartBytes: 400 };
+  const sizes = { exportBytes: 0, exportBaseBytes: Infinity, exportPartBytes: 2000 };
   return [...exportPages(source, fork, sizes)];
 }
 

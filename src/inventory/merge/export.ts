@@ -25,7 +25,7 @@ export interface ExportSource {
   readonly cluster: string;
 }
 
-/** In bytes: merged at once up to here; the first part at most; each of the others about. */
+/** In bytes: merged at once up to here; the first part at most; each of the others about (`recordBytes` included). */
 export type ExportSizes = {
   readonly [K in "exportBytes" | "exportBaseBytes" | "exportPartBytes"]: number;
 };
@@ -105,6 +105,9 @@ function newestEvents(image: readonly StoredRecord[], fork: number) {
   return { all, newest: batches.slice(from + 1) };
 }
 
+/** What a record costs when it is merged, in bytes, however small it is: the time to merge is what must be bounded. */
+const recordBytes = 400;
+
 /** One where it all fits an entry's work. */
 function partsOf(
   records: readonly StoredRecord[],
@@ -112,16 +115,16 @@ function partsOf(
   { exportBytes, exportBaseBytes, exportPartBytes }: ExportSizes,
 ): readonly (readonly StoredRecord[])[] {
   const bytes = new Map(records.map((one) => [one, pack(itemOf(one)).length]));
-  const sum = (some: readonly StoredRecord[]): number =>
+  const bytesOf = (some: readonly StoredRecord[]): number =>
     some.reduce((total, one) => total + (bytes.get(one) ?? 0), 0);
-  if (sum(records) <= exportBytes) return [records];
+  if (bytesOf(records) + records.length * recordBytes <= exportBytes) return [records];
   const base = records.filter(hangs);
-  if (sum(base) > exportBaseBytes) throw tooLarge(sum(base));
+  if (bytesOf(base) > exportBaseBytes) throw tooLarge(bytesOf(base));
   const parts: StoredRecord[][] = [base];
   let room = 0;
   for (const one of records) {
     if (hangs(one)) continue;
-    const size = bytes.get(one) ?? 0;
+    const size = recordBytes + (bytes.get(one) ?? 0);
     if (size > room) {
       parts.push([]);
       room = exportPartBytes;

@@ -4,7 +4,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import fc from "fast-check";
 import { newPackr } from "../../../../src/inventory/codec.ts";
-import { exportPages } from "../../../../src/inventory/merge/export.ts";
+import { exportPages, isFirstPage } from "../../../../src/inventory/merge/export.ts";
 import { limits } from "../../../../src/inventory/limits.ts";
 import { checkInvariants } from "../../../support/inventory-invariants.ts";
 import { cluster, Inventory, peer, tokenCreate } from "../../../support/inventory.ts";
@@ -280,6 +280,21 @@ it("carries pages from one policy to the other, and tells a refusal by its code"
     () => assert.unreachable(),
     (error: { code: string }) => assert.is(error.code, "INVALID"),
   );
+});
+
+it("cuts many small records as it cuts few large ones: what they cost is mostly their number", async () => {
+  const both = await split(cluster("n1", "n2", "n3"));
+  for (let i = 0; i < 100; i += 1) both.loser.ok({ type: "var.put", key: `k${i}`, value: i });
+  const id = both.loser.view.cluster()?.id ?? "";
+  const image = both.loser.machine.image();
+  const source = { image, index: both.loser.view.appliedIndex, cluster: id };
+  const sizes = { exportBytes: 60_000, exportBaseBytes: 60_000, exportPartBytes: 20_000 };
+  const pages = [...exportPages(source, both.fork, sizes)];
+  const bytes = pages.reduce((sum, page) => sum + page.length, 0);
+  assert.ok(bytes < sizes.exportBytes, `${bytes}`);
+  assert.ok(pages.filter(isFirstPage).length > 2, "several parts");
+  mergeInto(both, undefined, pages);
+  assert.is(both.winner.view.variable("k99")?.value, 99);
 });
 
 it.run();
