@@ -228,9 +228,8 @@ export class TestCluster implements AsyncDisposable {
     return found;
   }
 
-  /** Starts `agent` with a fresh join token. */
-  async join(agent: TestAgent): Promise<void> {
-    const seed = this.live();
+  /** Starts `agent` with a fresh join token of `seed`. */
+  async join(agent: TestAgent, seed: TestAgent = this.live()): Promise<void> {
     const created = await until({ what: "a join token is made" }, async () => {
       const answer = await seed.api("POST", "/v1/tokens", { body: { kind: "join", uses: 1 } });
       return answer.status === 201 ? (answer.json as { token: string }) : null;

@@ -12,6 +12,8 @@ import { type Cut } from "./partitions.ts";
 export interface LabOptions {
   readonly size: number;
   readonly args?: readonly string[];
+  /** So many hosts more, on which nothing runs before `join`. */
+  readonly spare?: number;
   /** Agents get a disk of so many megabytes in memory; else they share the machine's. */
   readonly diskMegabytes?: number;
   /** Agents get a wall clock that can be set. */
@@ -20,19 +22,23 @@ export interface LabOptions {
 
 export class Lab implements AsyncDisposable {
   readonly cluster: TestCluster;
-  readonly agents: readonly LabAgent[];
+  readonly #agents: LabAgent[];
   readonly #network: LabNetwork;
 
-  private constructor(cluster: TestCluster, agents: readonly LabAgent[], network: LabNetwork) {
+  private constructor(cluster: TestCluster, agents: LabAgent[], network: LabNetwork) {
     this.cluster = cluster;
-    this.agents = agents;
+    this.#agents = agents;
     this.#network = network;
   }
 
   static async start(options: LabOptions): Promise<Lab> {
     await removeOrphans();
-    const names = Array.from({ length: options.size }, (_, i) => `n${i + 1}`);
-    const network = await LabNetwork.create(names);
+    const hosts = Array.from(
+      { length: options.size + (options.spare ?? 0) },
+      (_, i) => `n${i + 1}`,
+    );
+    const names = hosts.slice(0, options.size);
+    const network = await LabNetwork.create(hosts);
     const agents: LabAgent[] = [];
     const create = async (name: string, folder: string): Promise<LabAgent> => {
       const agent = new LabAgent(name, folder, network);
@@ -50,6 +56,22 @@ export class Lab implements AsyncDisposable {
       await tearDown(agents, network);
       throw error;
     }
+  }
+
+  /** Those that were started. */
+  get agents(): readonly LabAgent[] {
+    return this.#agents;
+  }
+
+  /** An agent on a spare host joins through `seed`, or any other that runs. */
+  async join(seed?: TestAgent): Promise<LabAgent> {
+    const name = this.#network.hosts[this.#agents.length];
+    if (name === undefined) throw new Error("No host is spare");
+    const agent = new LabAgent(name, this.cluster.folder, this.#network);
+    this.#agents.push(agent);
+    this.cluster.agents.push(agent);
+    await this.cluster.join(agent, seed);
+    return agent;
   }
 
   get names(): readonly string[] {
