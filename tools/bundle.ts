@@ -4,9 +4,11 @@
  *
  *   node tools/bundle.ts [FOLDER]      default: dist
  */
-import { chmod, mkdir, rm, symlink, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
+import { chmod, copyFile, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
+import { promisify } from "node:util";
 import { build } from "esbuild";
 import { programFiles } from "../src/base/program-files.ts";
 import { version } from "../src/base/version.ts";
@@ -16,6 +18,7 @@ const root = path.join(import.meta.dirname, "..");
 const banner = `import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);`;
 /** What comes with machine code stays a package. */
 const native = ["classic-level", "node-pty", "msgpackr-extract"];
+const cacheModule = "compile-cache.mjs";
 
 const launcher = `#!/bin/sh
 self=$0
@@ -24,7 +27,8 @@ while [ -h "$self" ]; do
   case $target in /*) self=$target ;; *) self=$(dirname "$self")/$target ;; esac
 done
 here=$(CDPATH='' cd -- "$(dirname "$self")" && pwd -P)
-exec "$here/node_modules/node/bin/node" --max-semi-space-size=8 "$here/${programFiles.cli}.mjs" "$@"
+set -- --import "$here/${cacheModule}" "$here/${programFiles.cli}.mjs" "$@"
+exec "$here/node_modules/node/bin/node" --max-semi-space-size=8 "$@"
 `;
 
 /** Writes the bundle to `folder`, which is replaced. */
@@ -43,6 +47,12 @@ export async function bundle(folder: string): Promise<void> {
     format: "esm",
     target: "node24",
     external: native,
+    // V8 keeps the text as long as the program runs, two bytes a letter if a single one is beyond Latin-1: half of
+    // it is comments, and some have such letters. Names stay, for stack traces.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    legalComments: "none",
+    charset: "ascii",
     banner: { js: banner },
     logLevel: "warning",
   });
@@ -51,8 +61,13 @@ export async function bundle(folder: string): Promise<void> {
     path.join(folder, "package.json"),
     `${JSON.stringify({ name: "muster", version })}\n`,
   );
-  await writeFile(path.join(folder, "muster"), launcher);
-  await chmod(path.join(folder, "muster"), 0o755);
+  const program = path.join(folder, "muster");
+  await copyFile(path.join(root, "bin", cacheModule), path.join(folder, cacheModule));
+  await writeFile(program, launcher);
+  await chmod(program, 0o755);
+  // It loads what an agent loads, and leaves it compiled for whoever runs as this user.
+  const env = { PATH: process.env["PATH"] };
+  await promisify(execFile)(program, ["agent", "--print-config"], { env });
 }
 
 if (import.meta.main) await bundle(path.resolve(process.argv[2] ?? path.join(root, "dist")));
