@@ -6,7 +6,7 @@ import { type Stream } from "@libp2p/interface";
 import { AssertionError } from "../base/assert.ts";
 import { AgentError, errorCode, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
-import { RateLimit } from "../gossip/driver/inbound-guard.ts";
+import { OffenceLog } from "../gossip/driver/offence-log.ts";
 import { P2pCode } from "./errors.ts";
 import { FrameStream, type FrameStreamHandlers } from "./frame-stream.ts";
 import { type PrefixWidth } from "./framing.ts";
@@ -31,7 +31,7 @@ export class StreamServer {
   readonly #context: MeshContext;
   readonly #accept: AcceptStream;
   readonly #current = new Map<PeerId, FrameStream>();
-  readonly #badLog = new RateLimit({ periodMs: 10_000 });
+  readonly #badLog = new OffenceLog({ periodMs: 10_000 });
 
   constructor(options: ServeOptions, context: MeshContext, accept: AcceptStream) {
     this.#options = options;
@@ -101,13 +101,14 @@ export class StreamServer {
     const data = { peer, protocol, error: errorMessage(error), code: errorCode(error) };
     const ours = error instanceof TypeError || error instanceof AssertionError;
     if (ours) this.#context.logger.error(data, "a receiver of messages failed");
-    else if (isMalformed(error)) this.#complain(data);
+    else if (isMalformed(error)) this.#complain(peer, data);
     else this.#context.logger.debug(data, "inbound stream broke");
   }
 
-  #complain(data: object): void {
-    const count = this.#badLog.take(this.#context.clock.monotonicMs());
-    if (count > 0) this.#context.logger.warn({ ...data, count }, "malformed frame, stream aborted");
+  #complain(peer: PeerId, data: object): void {
+    const offences = this.#badLog.take(peer, this.#context.clock.monotonicMs());
+    if (offences === null) return;
+    this.#context.logger.warn({ ...data, ...offences }, "malformed frame, stream aborted");
   }
 }
 

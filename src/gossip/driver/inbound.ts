@@ -9,7 +9,8 @@ import { type LaneName } from "../ports.ts";
 import { decodeFrame } from "../wire/frame-codec.ts";
 import { decodeSyncRequest, encodeSyncAnswer } from "../wire/sync-codec.ts";
 import { type CoreHost } from "./core-host.ts";
-import { InboundGuard, RateLimit } from "./inbound-guard.ts";
+import { InboundGuard } from "./inbound-guard.ts";
+import { OffenceLog } from "./offence-log.ts";
 
 export interface InboundDependencies {
   readonly directory: Directory;
@@ -27,16 +28,16 @@ const nothing = new Uint8Array(0);
  */
 interface Lane {
   readonly guard: InboundGuard;
-  readonly badLog: RateLimit;
-  readonly forgedLog: RateLimit;
-  readonly floodLog: RateLimit;
+  readonly badLog: OffenceLog;
+  readonly forgedLog: OffenceLog;
+  readonly floodLog: OffenceLog;
 }
 
 const logMs = 10_000;
 const inNameOf = " by datagrams in the name of a member";
 
 function laneOf(options: { readonly cuts: boolean }): Lane {
-  const log = (): RateLimit => new RateLimit({ periodMs: logMs });
+  const log = (): OffenceLog => new OffenceLog({ periodMs: logMs });
   return { guard: new InboundGuard(options), badLog: log(), forgedLog: log(), floodLog: log() };
 }
 
@@ -85,9 +86,9 @@ export class Inbound {
     }
     if (admittance !== "pass") {
       core.counters.add("inboundFlood");
-      const count = lane === "udp" ? floodLog.take(now) : 0;
-      if (count > 0)
-        logger.warn({ peer, count }, `gossip beyond the budget${inNameOf}, dropping it`);
+      const offences = lane === "udp" ? floodLog.take(peer, now) : null;
+      if (offences !== null)
+        logger.warn({ ...offences }, `gossip beyond the budget${inNameOf}, dropping it`);
       return -1;
     }
     const ix = directory.intern(peer);
@@ -99,9 +100,9 @@ export class Inbound {
     const now = this.#deps.clock.monotonicMs();
     guard.badFrame(peer, now);
     this.#deps.core.counters.add("inboundMalformed");
-    const count = badLog.take(now);
+    const offences = badLog.take(peer, now);
     const text = `malformed gossip received${lane === "udp" ? inNameOf : ""}, dropping it`;
-    if (count > 0) this.#deps.logger.warn({ peer, bytes, count }, text);
+    if (offences !== null) this.#deps.logger.warn({ ...offences, bytes }, text);
   }
 
   /** An honest peer passes nothing on that it did not verify itself; but a datagram does not prove its peer. */
@@ -113,8 +114,8 @@ export class Inbound {
     const now = clock.monotonicMs();
     const peer = directory.id(forgery.carrier);
     guard.badFrame(peer, now);
-    const count = forgedLog.take(now);
+    const offences = forgedLog.take(peer, now);
     const text = `gossip with a forged signature${forgery.lane === "udp" ? inNameOf : ""}, dropping it`;
-    if (count > 0) logger.warn({ peer, count }, text);
+    if (offences !== null) logger.warn({ ...offences }, text);
   }
 }

@@ -79,6 +79,39 @@ it("limits how many strangers there are at once, but never members", () =>
     assert.is(member.host.counters().refusedStrangers, 2);
   }));
 
+it("gives evicted peers a quarter of the strangers' places, and the rest to who may join", () =>
+  withMesh(async (mesh) => {
+    const [member] = await mesh.nodes(1, { maxStrangers: 8 });
+    assert.ok(member);
+    const gone = await Promise.all([1, 2, 3, 4].map(() => mesh.stranger()));
+    const joiner = await mesh.stranger();
+    for (const node of gone) member.evicted.add(node.id);
+    for (const node of [...gone, joiner]) {
+      node.host.setAddress(member.id, member.host.listenAddress());
+      await node.host.connect(member.id, silence).catch(() => {});
+    }
+    await until({ what: "two evicted peers were turned away", everyMs }, () => {
+      return gone.filter((node) => node.host.isConnected(member.id)).length === 2;
+    });
+    assert.ok(joiner.host.isConnected(member.id));
+    assert.is(member.host.counters().refusedStrangers, 2);
+  }));
+
+it("hangs up at once on a peer that was admitted and evicted within a stranger's time", () =>
+  withMesh(async (mesh) => {
+    const [member] = await mesh.nodes(1, { strangerMs: 3_600_000 });
+    const guest = await mesh.stranger();
+    assert.ok(member);
+    guest.host.setAddress(member.id, member.host.listenAddress());
+    await guest.host.connect(member.id, silence);
+    await until({ what: "it is here", everyMs }, () => member.host.isConnected(guest.id));
+    member.members.add(guest.id);
+    member.host.enforceAdmission();
+    member.evicted.add(guest.id);
+    member.host.enforceAdmission();
+    await until({ what: "it is gone", everyMs }, () => !guest.host.isConnected(member.id));
+  }));
+
 it("drops the connection of an evicted peer, opens none, and takes no stream over a new one", () =>
   withMesh(async (mesh) => {
     const [a, b] = await mesh.pair();
