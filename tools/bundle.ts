@@ -28,7 +28,7 @@ while [ -h "$self" ]; do
 done
 here=$(CDPATH='' cd -- "$(dirname "$self")" && pwd -P)
 set -- --import "$here/${cacheModule}" "$here/${programFiles.cli}.mjs" "$@"
-exec "$here/node_modules/node/bin/node" --max-semi-space-size=8 "$@"
+exec "$here/node_modules/node/bin/node" --max-semi-space-size=4 "$@"
 `;
 
 /** Writes the bundle to `folder`, which is replaced. */
