@@ -24,7 +24,7 @@ export interface KeyRotationDeps {
 }
 
 const periodMs = 500;
-/** Nobody takes datagrams, or another agent leads. */
+/** No rotation is under way, or another agent leads. */
 const idleMs = 2000;
 /** Nobody seals with the old key any more; what was sealed with it may still be on its way. */
 const drainMs = 2000;
@@ -43,7 +43,7 @@ export class KeyRotation implements Service {
     this.#background.run("key rotation", async (signal) => {
       for (;;) {
         const { view, isLeader, clock } = this.#deps;
-        const isIdle = view.keyring() === null || !isLeader();
+        const isIdle = (view.keyring()?.rotation ?? null) === null || !isLeader();
         await delay(clock, isIdle ? idleMs : periodMs, signal);
         await this.#turn(signal);
       }

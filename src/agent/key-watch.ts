@@ -9,7 +9,7 @@ import { errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Service } from "../base/service.ts";
-import { type GossipNode } from "../gossip/ports.ts";
+import { type DatagramUse, type GossipNode } from "../gossip/ports.ts";
 import { type Command, type CommandResult } from "../inventory/commands.ts";
 import { type KeyringRecord } from "../inventory/keyring.ts";
 import { keysTag, keysTagOf } from "../inventory/keyring-progress.ts";
@@ -19,9 +19,11 @@ import { keyRingSecretBytes } from "../p2p/key-ring.ts";
 
 export interface KeyWatchDeps {
   readonly self: PeerId;
+  /** What this agent does with datagrams once it has a key. */
+  readonly use: DatagramUse;
   readonly view: InventoryView;
   readonly onApplied: (listener: AppliedListener) => () => void;
-  readonly lane: Pick<DatagramLane, "setRing">;
+  readonly lane: Pick<DatagramLane, "isOpen" | "setRing">;
   readonly gossip: Pick<GossipNode, "member" | "setTags" | "setDatagrams">;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -47,6 +49,7 @@ export class KeyWatch implements Service {
   }
 
   start(): Promise<void> {
+    if (!this.#deps.lane.isOpen) return Promise.resolve();
     this.#unsubscribe = this.#deps.onApplied(() => this.#look());
     this.#look();
     this.#background.run("first key", async (signal) => {
@@ -72,11 +75,11 @@ export class KeyWatch implements Service {
   }
 
   #take(ring: KeyringRecord): void {
-    const { self, lane, gossip } = this.#deps;
+    const { self, use, lane, gossip } = this.#deps;
     const keys = ring.keys.map(({ id, secret }) => ({ id, secret: Buffer.from(secret, "hex") }));
     lane.setRing({ keys, sealing: ring.sealing });
     gossip.setTags({ ...gossip.member(self)?.tags, [keysTag]: keysTagOf(ring) });
-    gossip.setDatagrams(true);
+    gossip.setDatagrams(use);
   }
 
   async #create(): Promise<void> {

@@ -40,12 +40,16 @@ export function createMembership(
   const { identity, host } = mesh;
   const self = identity.peer;
   const bootId = newBootId(clock.wallMs());
-  const lane = options.gossipUdp
-    ? new DatagramLane(
-        { self, bootId, clusterId: state.clusterId, listen: () => host.listenAddress() },
-        { clock, logger },
-      )
-    : null;
+  const use = options.gossipDatagrams;
+  const isNeeded = use === "usual";
+  const { clusterId } = state;
+  const lane =
+    use === "none"
+      ? null
+      : new DatagramLane(
+          { self, bootId, clusterId, isNeeded, listen: () => host.listenAddress() },
+          { clock, logger },
+        );
   const profile = profiles[options.gossipProfile];
   const doubled = `Another agent, started earlier, runs with the key of "${options.dataDir}"; stop it, or start this one with an empty data directory`;
   const gossip = createGossipNode(
@@ -56,7 +60,7 @@ export function createMembership(
       protocol: lane === null ? profile : { ...profile, frameBytes: datagramFrameMax },
     },
     {
-      transport: lane === null ? mesh.gossip : new GossipLanes(mesh.gossip, lane),
+      transport: lane === null ? mesh.gossip : new GossipLanes(use, mesh.gossip, lane),
       ...{ clock, logger, random: systemRandom },
       snapshotFile: snapshotFile(`${options.dataDir}/peers.json`),
       isMember: (peer) => view.member(peer)?.status === "admitted",
@@ -68,6 +72,6 @@ export function createMembership(
   const rotation = new KeyRotation({ view, gossip, isLeader, clock, logger, submit });
   if (lane === null) return { gossip, services: [gossip, rotation] };
   const onApplied: typeof stateMachine.onApplied = (listener) => stateMachine.onApplied(listener);
-  const watch = new KeyWatch({ self, view, onApplied, lane, gossip, clock, logger, submit });
+  const watch = new KeyWatch({ self, use, view, onApplied, lane, gossip, clock, logger, submit });
   return { gossip, services: [lane, gossip, watch, rotation] };
 }

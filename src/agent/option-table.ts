@@ -44,8 +44,9 @@ export const optionTable = [
   { flag: "gossip-profile", value: "PROFILE", describe: "lan, wan or local" },
   {
     flag: "gossip-udp",
-    value: "on|off",
-    describe: "gossip by sealed datagrams too, on the peer port's number (default off)",
+    value: "on|fallback|off",
+    describe:
+      "gossip by sealed datagrams on the peer port's number; fallback (default): where streams do not answer",
   },
   { flag: "snapshot-entries", value: "N", describe: "log entries between snapshots" },
   { flag: "max-voters", value: "N", describe: "members that vote, at most (default 5)" },

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { AgentError, errorMessage } from "../base/errors.ts";
+import { type DatagramUse } from "../gossip/ports.ts";
 import { type ConfigFile, readConfigFile } from "./config-file.ts";
 import { type AgentCode } from "./errors.ts";
 import { configKey, environmentName, type OptionFlag, optionTable } from "./option-table.ts";
@@ -25,8 +26,8 @@ export interface AgentOptions {
   readonly discover: { readonly interfaces: readonly string[] } | null;
   readonly logLevel: "debug" | "info" | "warn" | "error";
   readonly gossipProfile: "lan" | "wan" | "local";
-  /** Gossip by datagrams too. */
-  readonly gossipUdp: boolean;
+  /** What gossip does with datagrams (`--gossip-udp`). */
+  readonly gossipDatagrams: DatagramUse;
   readonly snapshotEntries: number;
   /** What this agent keeps to while it leads. */
   readonly places: { readonly maxVoters: number; readonly maxStandbys: number };
@@ -152,6 +153,8 @@ class OptionReader {
   }
 }
 
+const datagramUses = { on: "usual", fallback: "fallback", off: "none" } as const;
+
 interface Checked<Value> {
   readonly value: string;
   readonly kind: kinds.Kind<Value>;
@@ -183,7 +186,8 @@ function buildOptions(read: OptionReader, env: Environment): AgentOptions {
     discover: readDiscovery(read),
     logLevel: read.required("log-level", kinds.oneOf("debug", "info", "warn", "error"), "info"),
     gossipProfile: read.required("gossip-profile", kinds.oneOf("lan", "wan", "local"), "lan"),
-    gossipUdp: read.required("gossip-udp", kinds.oneOf("on", "off"), "off") === "on",
+    gossipDatagrams:
+      datagramUses[read.required("gossip-udp", kinds.oneOf("on", "fallback", "off"), "fallback")],
     snapshotEntries: read.required("snapshot-entries", kinds.entryCount, "50000"),
     places: {
       maxVoters: read.required("max-voters", kinds.voterCount, "5"),

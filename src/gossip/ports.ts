@@ -6,8 +6,14 @@ import { type CounterName } from "./core/counters.ts";
 /** How a frame travels: on the long-lived libp2p stream, or as an encrypted datagram. */
 export const laneNames = ["stream", "udp"] as const;
 export type LaneName = (typeof laneNames)[number];
-/** `usual`: the lane both sides prefer; `other`: the second one where there is one; or a lane by name. */
-export type Via = "usual" | "other" | LaneName;
+/**
+ * `usual`: the lane both sides prefer; `other`: the second one where there is one; `both`: each of them; or a lane by
+ * name.
+ */
+export type Via = "usual" | "other" | "both" | LaneName;
+/** What a member does with datagrams: `fallback` ones are for where streams do not answer, `usual` ones for all frames. */
+export const datagramUses = ["none", "fallback", "usual"] as const;
+export type DatagramUse = (typeof datagramUses)[number];
 
 export interface GossipTransport {
   /** Sends one frame (≤ 1350 bytes) to `to`; false when it was dropped at once. Default: `usual`. */
@@ -23,10 +29,10 @@ export interface GossipTransport {
   /** Makes an address known for dialing, `host:port`. */
   setAddress(peer: PeerId, address: string): void;
   /**
-   * The boot id of a member that takes datagrams at its address, as its signed record says; null: it takes none.
-   * Part of the keys of datagrams, so that those of an earlier life open nothing.
+   * How a member takes datagrams at its address, as its signed record says. Its boot id is part of their keys, so that
+   * those of an earlier life open nothing.
    */
-  setDatagrams(peer: PeerId, bootId: string | null): void;
+  setDatagrams(peer: PeerId, taken: { readonly use: DatagramUse; readonly bootId: string }): void;
   /** What went over each lane since the start. */
   lanes(): Readonly<Record<LaneName, LaneStats>>;
   /** The connections the overlay needs; others may be closed when idle. */
@@ -134,8 +140,8 @@ export interface GossipNode extends Service {
   contact(peers: readonly { readonly id: PeerId; readonly address: string }[]): void;
   setTags(tags: Readonly<Record<string, string>>): void;
   setAddress(address: string): void;
-  /** Whether this agent takes datagrams, which it says in its record. */
-  setDatagrams(taken: boolean): void;
+  /** How this agent takes datagrams, which it says in its record. */
+  setDatagrams(use: DatagramUse): void;
   /** Evicted members are neither kept nor answered. */
   evict(id: PeerId): void;
   /** Says good-bye and waits until it spread, at most `timeoutMs`. */

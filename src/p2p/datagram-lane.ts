@@ -22,6 +22,8 @@ import { LaneMeter } from "./lane-meter.ts";
 import { SourceGuard } from "./source-guard.ts";
 
 export interface DatagramLaneOptions extends EnvelopeOptions {
+  /** An agent that needs its datagrams does not start without them. */
+  readonly isNeeded: boolean;
   /** Read at the start: `host:port` on which this agent listens for peers. */
   readonly listen: () => string;
 }
@@ -61,7 +63,12 @@ export class DatagramLane implements Service {
     this.#envelopes = new Envelopes(options);
   }
 
-  /** @throws AgentError PORT_IN_USE, LISTEN_FAILED */
+  /** False where the port was not to be had. */
+  get isOpen(): boolean {
+    return this.#socket !== null;
+  }
+
+  /** @throws AgentError PORT_IN_USE, LISTEN_FAILED when it is needed */
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const listen = this.#options.listen();
@@ -74,7 +81,10 @@ export class DatagramLane implements Service {
       await bound;
     } catch (error) {
       socket.close();
-      throw bindError(listen, error);
+      const refused = bindError(listen, error);
+      if (this.#options.isNeeded || signal.aborted) throw refused;
+      this.#deps.logger.warn({ error: refused.message }, "gossip goes by streams alone");
+      return;
     }
     socket.on("error", (error) => this.#note("socketFailed", "", errorMessage(error)));
     socket.on("message", (bytes, source) => this.#arrived(bytes, source));

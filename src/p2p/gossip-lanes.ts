@@ -1,11 +1,18 @@
 /**
- * Both lanes of gossip behind one interface. Datagrams carry frames to members that take them, streams the rest:
- * frames for all others, frames too large for a datagram, and probes that a datagram got no answer to. Anti-entropy
- * and connections are the streams' alone.
+ * Both lanes of gossip behind one interface. Datagrams carry frames to members that take them in the usual way, streams
+ * the rest: frames for all others, and those too large for a datagram. A frame that got no answer goes over the other
+ * lane: a stream repeats what is lost ever more slowly, and holds up all that comes after it. Anti-entropy and
+ * connections are the streams' alone.
  */
 import { AgentError } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
-import { type GossipTransport, type LaneName, type LaneStats, type Via } from "../gossip/ports.ts";
+import {
+  type DatagramUse,
+  type GossipTransport,
+  type LaneName,
+  type LaneStats,
+  type Via,
+} from "../gossip/ports.ts";
 import { datagramFrameMax } from "./datagram-envelope.ts";
 import { type DatagramLane } from "./datagram-lane.ts";
 import { P2pCode } from "./errors.ts";
@@ -14,10 +21,14 @@ import { type ContactState } from "./host.ts";
 type Lane = Pick<DatagramLane, "onFrame" | "reaches" | "send" | "setAddress" | "setPeer" | "stats">;
 
 export class GossipLanes implements GossipTransport {
+  readonly #own: DatagramUse;
   readonly #streams: GossipTransport;
   readonly #datagrams: Lane;
+  /** Members whose usual lane are datagrams, as it is this agent's. */
+  readonly #usualDatagrams = new Set<PeerId>();
 
-  constructor(streams: GossipTransport, datagrams: Lane) {
+  constructor(own: DatagramUse, streams: GossipTransport, datagrams: Lane) {
+    this.#own = own;
     this.#streams = streams;
     this.#datagrams = datagrams;
   }
@@ -27,10 +38,9 @@ export class GossipLanes implements GossipTransport {
       const text = "A gossip frame has at least one byte.";
       throw new AgentError(P2pCode.frameTooLarge, text, { bytes: 0 });
     }
-    const asDatagram = via === "usual" || via === "udp";
-    const fits = frame.byteLength <= datagramFrameMax;
-    if (asDatagram && fits && this.#datagrams.reaches(to)) return this.#datagrams.send(to, frame);
-    return this.#streams.sendFrame(to, frame);
+    const [first, second] = this.#route(to, frame, via);
+    const sent = this.#send(first, to, frame);
+    return (second !== undefined && this.#send(second, to, frame)) || sent;
   }
 
   onFrame(receive: (from: PeerId, frame: Uint8Array, lane: LaneName) => void): void {
@@ -55,8 +65,10 @@ export class GossipLanes implements GossipTransport {
     this.#datagrams.setAddress(peer, address);
   }
 
-  setDatagrams(peer: PeerId, bootId: string | null): void {
-    this.#datagrams.setPeer(peer, bootId);
+  setDatagrams(peer: PeerId, { use, bootId }: { use: DatagramUse; bootId: string }): void {
+    this.#datagrams.setPeer(peer, use === "none" ? null : bootId);
+    if (use === "usual" && this.#own === "usual") this.#usualDatagrams.add(peer);
+    else this.#usualDatagrams.delete(peer);
   }
 
   lanes(): Readonly<Record<LaneName, LaneStats>> {
@@ -65,5 +77,19 @@ export class GossipLanes implements GossipTransport {
 
   want(peers: readonly PeerId[]): void {
     this.#streams.want(peers);
+  }
+
+  #route(to: PeerId, frame: Uint8Array, via: Via): readonly [LaneName, LaneName?] {
+    const takesDatagram = frame.byteLength <= datagramFrameMax && this.#datagrams.reaches(to);
+    if (!takesDatagram || via === "stream") return ["stream"];
+    if (via === "both") return ["stream", "udp"];
+    if (via === "udp") return ["udp"];
+    return this.#usualDatagrams.has(to) === (via === "usual") ? ["udp"] : ["stream"];
+  }
+
+  #send(lane: LaneName, to: PeerId, frame: Uint8Array): boolean {
+    return lane === "udp"
+      ? this.#datagrams.send(to, frame)
+      : this.#streams.sendFrame(to, frame, "stream");
   }
 }

@@ -19,7 +19,10 @@ export async function datagramLanes(
   for (const node of nodes) {
     const { id, host, clock, logger } = node;
     const lane = new DatagramLane(
-      { self: id, bootId: testBootId(id), clusterId, listen: () => host.listenAddress() },
+      {
+        ...{ self: id, bootId: testBootId(id), clusterId, isNeeded: true },
+        listen: () => host.listenAddress(),
+      },
       { clock, logger },
     );
     lane.setRing(testRing);

@@ -3,10 +3,11 @@ import { systemClock } from "../../src/base/clock.ts";
 import { type PeerId } from "../../src/base/ids.ts";
 import { type RaftTransport } from "../../src/consensus/driver/ports.ts";
 import { type GossipTransport, type LaneName } from "../../src/gossip/ports.ts";
+import { type DatagramLane } from "../../src/p2p/datagram-lane.ts";
 import { GossipLanes } from "../../src/p2p/gossip-lanes.ts";
 import { type Rpc } from "../../src/p2p/ports.ts";
 import { MemoryMesh } from "./memory-mesh.ts";
-import { datagramLanes } from "./datagram-lanes.ts";
+import { datagramLanes, testBootId } from "./datagram-lanes.ts";
 import { withMesh } from "./mesh.ts";
 
 export interface ContractNode {
@@ -53,8 +54,8 @@ const datagrams: Environment = {
       const stopLanes = (): Promise<unknown> => Promise.all([first.stop(), second.stop()]);
       try {
         await body({
-          a: { ...a, gossip: new GossipLanes(a.gossip, first) },
-          b: { ...b, gossip: new GossipLanes(b.gossip, second) },
+          a: { ...a, gossip: usualDatagrams(a.gossip, first, b.id) },
+          b: { ...b, gossip: usualDatagrams(b.gossip, second, a.id) },
           crashB: async () => {
             await second.stop();
             await b.stop();
@@ -65,6 +66,12 @@ const datagrams: Environment = {
       }
     }),
 };
+
+function usualDatagrams(streams: GossipTransport, lane: DatagramLane, peer: PeerId): GossipLanes {
+  const lanes = new GossipLanes("usual", streams, lane);
+  lanes.setDatagrams(peer, { use: "usual", bootId: testBootId(peer) });
+  return lanes;
+}
 
 const memory: Environment = {
   name: "memory",

@@ -17,7 +17,7 @@ export const keyHandlers: Handlers<"getKeys" | "rotateKeys"> = {
     const ring = context.view.keyring();
     if (ring === null) {
       const message =
-        'There are no keys to rotate: no agent takes datagrams; start agents with "--gossip-udp on" first';
+        'There are no keys to rotate: no agent takes datagrams; start them without "--gossip-udp off"';
       throw new ApiError("CONFLICT", message);
     }
     const secret = randomBytes(secretBytes).toString("hex");

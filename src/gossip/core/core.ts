@@ -265,7 +265,7 @@ export class GossipCore {
         }
         return;
       case "nack":
-        this.#prober.nack(message.seq);
+        this.#prober.nack(message.seq, from);
         return;
       case "alive":
         this.#membership.learn(turn, message.record, from);
@@ -287,8 +287,8 @@ export class GossipCore {
   }
 
   #usualLane(ix: Ix): LaneName {
-    const both =
-      this.#voice.record.body.datagrams && this.table.record(ix)?.body.datagrams === true;
+    const own = this.#voice.record.body.datagrams;
+    const both = own === "usual" && this.table.record(ix)?.body.datagrams === "usual";
     return both ? "udp" : "stream";
   }
 

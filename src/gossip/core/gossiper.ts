@@ -60,8 +60,9 @@ export class Gossiper {
     for (const target of this.#targets(turn)) {
       if (queue.size === 0) return;
       const accusation = this.#options.lifeguard.buddy ? membership.against(target) : null;
-      const frame = accusation === null ? frames.build() : frames.build(accusation);
-      turn.out.frame(target, frame, "usual");
+      // One who does not answer may hear on the other lane what it has to deny.
+      if (accusation === null) turn.out.frame(target, frames.build(), "usual");
+      else turn.out.frame(target, frames.build(accusation), "both");
     }
   }
 

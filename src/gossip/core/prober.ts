@@ -14,7 +14,7 @@ import { type PeerChoice } from "./peer-choice.ts";
 import { ProbeOrder } from "./probe-order.ts";
 import { type Random } from "../../base/random.ts";
 import { type Sequence } from "./sequence.ts";
-import { type Ix, Status, type Turn } from "./types.ts";
+import { type Frame, type Ix, Status, type Turn } from "./types.ts";
 
 interface Probe {
   readonly seq: number;
@@ -25,7 +25,8 @@ interface Probe {
   /** When others are asked; Infinity once they were. */
   askAt: number;
   expectedNacks: number;
-  nacks: number;
+  /** A relay may say it on both lanes. */
+  readonly nackedBy: Set<Ix>;
 }
 
 export interface ProberOptions {
@@ -118,9 +119,8 @@ export class Prober {
     return true;
   }
 
-  nack(seq: number): void {
-    const probe = this.#probes.find((other) => other.seq === seq);
-    if (probe !== undefined) probe.nacks += 1;
+  nack(seq: number, from: Ix): void {
+    this.#probes.find((other) => other.seq === seq)?.nackedBy.add(from);
   }
 
   /** A forgotten member: nothing is held against its lanes any more. */
@@ -147,15 +147,11 @@ export class Prober {
   }
 
   #send(turn: Turn, target: Ix): void {
-    const { table, sequence, frames, membership, counters } = this.#deps;
+    const { table, sequence, counters } = this.#deps;
     counters.add("probesSent");
     const seq = sequence.next();
     const incarnation = table.incarnation(target);
-    const ping = { kind: "ping", seq, target } as const;
-    // Buddy (Lifeguard): a suspect hears of it with the first frame, so that it can refute at once.
-    const accusation = this.#options.lifeguard.buddy ? membership.against(target) : null;
-    const frame = accusation === null ? frames.build(ping) : frames.build(ping, accusation);
-    const sent = turn.out.frame(target, frame, "usual");
+    const sent = turn.out.frame(target, this.#pingFrame(target, seq), "usual");
     this.#probes.push({
       seq,
       target,
@@ -164,7 +160,7 @@ export class Prober {
       deadline: turn.now + this.#interval(),
       askAt: sent ? turn.now + this.#options.probeTimeoutMs : turn.now,
       expectedNacks: 0,
-      nacks: 0,
+      nackedBy: new Set(),
     });
   }
 
@@ -178,18 +174,26 @@ export class Prober {
     for (const relay of peers.up(this.#options.indirectProbes, healthy)) {
       const request = { kind: "pingRequest", seq: probe.seq, target: probe.target } as const;
       counters.add("indirectAsked");
-      if (turn.out.frame(relay, frames.build(request), "usual")) probe.expectedNacks += 1;
+      // On both lanes: what keeps the answer away may keep this one away as well.
+      if (turn.out.frame(relay, frames.build(request), "both")) probe.expectedNacks += 1;
     }
     // And once more oneself, on the other lane (memberlist's TCP ping): a lane alone may be cut or lossy.
-    const ping = { kind: "ping", seq: probe.seq, target: probe.target } as const;
-    turn.out.frame(probe.target, frames.build(ping), "other");
+    turn.out.frame(probe.target, this.#pingFrame(probe.target, probe.seq), "other");
+  }
+
+  /** Buddy (Lifeguard): a suspect hears of it with the first frame, so that it can refute at once. */
+  #pingFrame(target: Ix, seq: number): Frame {
+    const { frames, membership } = this.#deps;
+    const ping = { kind: "ping", seq, target } as const;
+    const accusation = this.#options.lifeguard.buddy ? membership.against(target) : null;
+    return accusation === null ? frames.build(ping) : frames.build(ping, accusation);
   }
 
   #fail(turn: Turn, probe: Probe): void {
     this.#remove(probe);
     const { table, awareness, membership, self, counters } = this.#deps;
     if (this.#options.lifeguard.probe) {
-      const missed = probe.expectedNacks - probe.nacks;
+      const missed = probe.expectedNacks - probe.nackedBy.size;
       awareness.change(probe.expectedNacks > 0 ? Math.max(0, missed) : 1);
       // Nobody else was asked in time: this host stood still, so the silence proves nothing.
       if (probe.askAt !== Infinity) return;

@@ -1,6 +1,7 @@
 /**
  * Probes on behalf of others. A relay that hears nothing from the target says nack at 80 % of the timeout
- * (Lifeguard §IV-A), so that the origin can tell a silent target from its own deafness.
+ * (Lifeguard §IV-A), so that the origin can tell a silent target from its own deafness. One asks others when a lane
+ * brings no answers, so all of it goes over both.
  */
 import { type Counters } from "./counters.ts";
 import { type FrameBuilder } from "./frame-builder.ts";
@@ -52,7 +53,7 @@ export class Relay {
 
   /** Probes `target` for `origin`. Beyond the limit the origin gets no answer, and asks others next time. */
   request(turn: Turn, origin: Ix, wanted: { readonly seq: number; readonly target: Ix }): void {
-    if (this.#relayed.size >= relayedMax) return;
+    if (this.#relayed.size >= relayedMax || this.#isRelayed(origin, wanted.seq)) return;
     this.#counters.add("indirectServed");
     const seq = this.#sequence.next();
     this.#relayed.set(seq, {
@@ -62,7 +63,7 @@ export class Relay {
       expiresAt: turn.now + this.#options.probeIntervalMs,
     });
     const ping = { kind: "ping", seq, target: wanted.target } as const;
-    turn.out.frame(wanted.target, this.#frames.build(ping), "usual");
+    turn.out.frame(wanted.target, this.#frames.build(ping), "both");
   }
 
   /** An ack that arrives after the nack is still worth forwarding. */
@@ -71,7 +72,7 @@ export class Relay {
     if (relayed === undefined) return;
     this.#relayed.delete(seq);
     const ack = { kind: "ack", seq: relayed.originSeq } as const;
-    turn.out.frame(relayed.origin, this.#frames.build(ack), "usual");
+    turn.out.frame(relayed.origin, this.#frames.build(ack), "both");
   }
 
   tick(turn: Turn): void {
@@ -79,9 +80,17 @@ export class Relay {
       if (turn.now >= relayed.nackAt) {
         relayed.nackAt = Infinity;
         const nack = { kind: "nack", seq: relayed.originSeq } as const;
-        turn.out.frame(relayed.origin, this.#frames.build(nack), "usual");
+        turn.out.frame(relayed.origin, this.#frames.build(nack), "both");
       }
       if (turn.now >= relayed.expiresAt) this.#relayed.delete(seq);
     }
+  }
+
+  /** It was asked on both lanes. */
+  #isRelayed(origin: Ix, seq: number): boolean {
+    for (const relayed of this.#relayed.values()) {
+      if (relayed.origin === origin && relayed.originSeq === seq) return true;
+    }
+    return false;
   }
 }

@@ -4,7 +4,7 @@
  * can be refuted by the accused with a higher incarnation.
  */
 import { type PeerId } from "../../base/ids.ts";
-import { type LaneName, type Via } from "../ports.ts";
+import { type DatagramUse, type LaneName, type Via } from "../ports.ts";
 
 /** Dense index of a member in the Directory. -1: unknown. */
 export type Ix = number;
@@ -27,8 +27,8 @@ export interface SelfRecord {
   readonly leaving: boolean;
   /** The member judges itself slow: do not ask it to probe others. */
   readonly degraded: boolean;
-  /** It takes datagrams at its address, beside streams. */
-  readonly datagrams: boolean;
+  /** How it takes datagrams at its address, beside streams. */
+  readonly datagrams: DatagramUse;
   readonly name: string;
   readonly address: string;
   readonly tags: Readonly<Record<string, string>>;

@@ -84,7 +84,7 @@ export class HostOutbox implements Outbox {
     const { directory, views, transport } = this.#deps;
     if (kind === "reap") {
       views.forget(ix);
-      transport.setDatagrams(directory.id(ix), null);
+      transport.setDatagrams(directory.id(ix), { use: "none", bootId: "" });
       this.#events.push({ kind, id: directory.id(ix) });
       return;
     }
@@ -93,7 +93,7 @@ export class HostOutbox implements Outbox {
     // Before any frame goes to it: the transport dials what it knows.
     if (kind !== "left" && kind !== "failed") {
       transport.setAddress(member.id, member.address);
-      transport.setDatagrams(member.id, member.datagrams ? member.bootId : null);
+      transport.setDatagrams(member.id, { use: views.datagrams(ix), bootId: member.bootId });
     }
     this.#events.push({ kind, member });
   }
@@ -109,7 +109,7 @@ export class HostOutbox implements Outbox {
     const advice =
       lane === "stream"
         ? "a member answers over streams but not over datagrams: let UDP pass on the peer port, both ways"
-        : "a member answers over datagrams but not over streams: let TCP pass on the peer port, both ways";
+        : "a member answers over datagrams but not over streams: TCP on the peer port is blocked, or loses much";
     logger.warn({ peer: directory.id(ix), lane, count }, advice);
   }
 

@@ -3,7 +3,7 @@ import { type PeerId } from "../../base/ids.ts";
 import { type Directory } from "../core/directory.ts";
 import { type MemberTable } from "../core/member-table.ts";
 import { type Ix, Status, type StatusCode } from "../core/types.ts";
-import { type LaneName, type MemberStatus, type MemberView } from "../ports.ts";
+import { type DatagramUse, type LaneName, type MemberStatus, type MemberView } from "../ports.ts";
 
 const smoothing = 1 / 8;
 
@@ -41,13 +41,18 @@ export class MemberViews {
     const record = this.#table.record(ix);
     const status = statusName(this.#table.status(ix));
     if (record === null || status === null) return null;
-    const { id, name, address, incarnation, bootId, tags, degraded, datagrams } = record.body;
+    const { id, name, address, incarnation, bootId, tags, degraded } = record.body;
+    const datagrams = this.datagrams(ix) !== "none";
     const protocol = { min: record.body.protocolMin, max: record.body.protocolMax };
     const rttMs = this.#rttMs.get(ix) ?? null;
     const lane = this.#lanes.get(ix) ?? null;
     const since = this.#table.since(ix);
     const measured = { rttMs, lane, degraded, datagrams, protocol };
     return { id, name, address, status, incarnation, bootId, tags, since, ...measured };
+  }
+
+  datagrams(ix: Ix): DatagramUse {
+    return this.#table.record(ix)?.body.datagrams ?? "none";
   }
 
   all(): readonly MemberView[] {

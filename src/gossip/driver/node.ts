@@ -22,6 +22,7 @@ import {
 import { gossipError } from "../errors.ts";
 import { checkGossipOptions, type GossipOptions } from "../options.ts";
 import {
+  type DatagramUse,
   type GossipHealth,
   type GossipNode,
   type GossipStats,
@@ -96,7 +97,7 @@ class GossipDriver implements GossipNode {
   constructor(options: GossipNodeOptions, dependencies: GossipNodeDependencies) {
     this.#options = options;
     this.#deps = dependencies;
-    this.#description = { address: options.address, tags: options.tags, datagrams: false };
+    this.#description = { address: options.address, tags: options.tags, datagrams: "none" };
     const { membersMax, rings } = options.protocol;
     this.#directory = new Directory({ capacity: 2 * membersMax, rings }, memberKey);
   }
@@ -158,8 +159,8 @@ class GossipDriver implements GossipNode {
     this.#describe({ address });
   }
 
-  setDatagrams(taken: boolean): void {
-    if (this.#description.datagrams !== taken) this.#describe({ datagrams: taken });
+  setDatagrams(datagrams: DatagramUse): void {
+    if (this.#description.datagrams !== datagrams) this.#describe({ datagrams });
   }
 
   userEvent(name: string, payload: Uint8Array): void {

@@ -5,6 +5,7 @@
 import { asPeerId } from "../../base/ids.ts";
 import { gossipError } from "../errors.ts";
 import { type SelfRecord, type SignedRecord } from "../core/types.ts";
+import { type DatagramUse } from "../ports.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
 
@@ -12,7 +13,10 @@ export const signatureBytes = 64;
 const format = 1;
 const flagLeaving = 1;
 const flagDegraded = 2;
+/** An agent that knows the first flag only sends datagrams to those that have it, and takes none from others. */
 const flagDatagrams = 4;
+const flagFallbackDatagrams = 8;
+const datagramFlags = { none: 0, fallback: flagFallbackDatagrams, usual: flagDatagrams } as const;
 const idBytesMax = 64;
 const nameBytesMax = 63;
 const addressBytesMax = 255;
@@ -35,7 +39,7 @@ export function encodeRecordBody(body: SelfRecord): Uint8Array {
   writer.u8(
     (body.leaving ? flagLeaving : 0) |
       (body.degraded ? flagDegraded : 0) |
-      (body.datagrams ? flagDatagrams : 0),
+      datagramFlags[body.datagrams],
   );
   writer.text8(body.id);
   writer.text8(body.name);
@@ -63,9 +67,14 @@ export function decodeRecordBody(bytes: Uint8Array): SelfRecord | null {
   if (!isIdText(id) || !isPlainText(name) || !isPlainText(address)) return null;
   const leaving = (flags & flagLeaving) !== 0;
   const degraded = (flags & flagDegraded) !== 0;
-  const datagrams = (flags & flagDatagrams) !== 0;
+  const datagrams = datagramUse(flags);
   const flagged = { leaving, degraded, datagrams, protocolMin, protocolMax };
   return { id, incarnation, bootId, name, address, tags, ...flagged };
+}
+
+function datagramUse(flags: number): DatagramUse {
+  if ((flags & flagDatagrams) !== 0) return "usual";
+  return (flags & flagFallbackDatagrams) === 0 ? "none" : "fallback";
 }
 
 /** Length 2, body, signature 64. */

@@ -6,10 +6,10 @@ import * as assert from "uvu/assert";
 import { asPeerId, type PeerId } from "../../../src/base/ids.ts";
 import { createGossipNode } from "../../../src/gossip/driver/node.ts";
 import { localOptions } from "../../../src/gossip/options.ts";
-import { type GossipNode } from "../../../src/gossip/ports.ts";
+import { type GossipNode, type GossipTransport } from "../../../src/gossip/ports.ts";
 import { parseHostPort } from "../../../src/p2p/address.ts";
 import { datagramFrameMax, Envelopes } from "../../../src/p2p/datagram-envelope.ts";
-import { type DatagramLane } from "../../../src/p2p/datagram-lane.ts";
+import { DatagramLane } from "../../../src/p2p/datagram-lane.ts";
 import { GossipLanes } from "../../../src/p2p/gossip-lanes.ts";
 import { verifySignature } from "../../../src/p2p/identity.ts";
 import { type KeyRing } from "../../../src/p2p/key-ring.ts";
@@ -32,7 +32,15 @@ interface Agent {
   readonly told: string[];
 }
 
-function gossipOf(node: TestNode, lane: DatagramLane | null): Agent {
+interface Manner {
+  readonly use: "usual" | "fallback";
+  /** What becomes of frames on streams. */
+  readonly streams: (transport: GossipTransport) => GossipTransport;
+}
+
+const usual: Manner = { use: "usual", streams: (transport) => transport };
+
+function gossipOf(node: TestNode, lane: DatagramLane | null, manner: Manner): Agent {
   const bad: string[] = [];
   const told: string[] = [];
   const gossip = createGossipNode(
@@ -42,7 +50,10 @@ function gossipOf(node: TestNode, lane: DatagramLane | null): Agent {
       protocol: { ...localOptions, ...patient, frameBytes: datagramFrameMax },
     },
     {
-      transport: lane === null ? node.gossip : new GossipLanes(node.gossip, lane),
+      transport:
+        lane === null
+          ? node.gossip
+          : new GossipLanes(manner.use, manner.streams(node.gossip), lane),
       ...{ clock: node.clock, random: node.random, logger: node.logger },
       snapshotFile: { load: () => Promise.resolve(null), save: () => Promise.resolve() },
       isMember: (peer) => node.members.has(peer),
@@ -60,7 +71,7 @@ function gossipOf(node: TestNode, lane: DatagramLane | null): Agent {
 
 /** Agents that see each other; the last `without` of them have no datagram lane. */
 async function withAgents(
-  counts: { readonly size: number; readonly without?: number },
+  counts: { readonly size: number; readonly without?: number; readonly manner?: Manner },
   body: (agents: readonly Agent[], mesh: TestMesh) => Promise<void>,
 ): Promise<void> {
   await withMesh(async (mesh) => {
@@ -69,11 +80,12 @@ async function withAgents(
       mesh.cluster,
       nodes.slice(0, counts.size - (counts.without ?? 0)),
     );
-    const agents = nodes.map((node) => gossipOf(node, lanes.get(node.id) ?? null));
+    const manner = counts.manner ?? usual;
+    const agents = nodes.map((node) => gossipOf(node, lanes.get(node.id) ?? null, manner));
     try {
       for (const { gossip, lane } of agents) {
         await gossip.start(new AbortController().signal);
-        if (lane !== null) gossip.setDatagrams(true);
+        if (lane !== null) gossip.setDatagrams(manner.use);
       }
       const [first] = agents;
       for (const { gossip } of agents.slice(1)) {
@@ -91,8 +103,10 @@ async function withAgents(
   });
 }
 
+/** And nobody is a newcomer any more, who is not told what was told before it came. */
 function allAlive(agents: readonly Agent[]): boolean {
   return agents.every(({ gossip }) => {
+    if (gossip.stats().convergence.agrees !== true) return false;
     const alive = gossip.members().filter(({ status }) => status === "alive");
     return alive.length === agents.length;
   });
@@ -174,6 +188,78 @@ it("mixes members with and without datagrams, and tells events to all of them", 
     );
     assert.is(third?.gossip.stats().lanes.udp.active, false);
     for (const { bad } of agents) assert.equal(bad, []);
+  }));
+
+/** Frames on streams get lost from the moment on that this says so, as when TCP waits to repeat them. */
+function stalling(isStalled: () => boolean): Manner["streams"] {
+  return (transport) =>
+    new Proxy(transport, {
+      get: (target, name) => {
+        if (name === "sendFrame" && isStalled()) return () => true;
+        const value: unknown = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+}
+
+it("keeps members whose streams stand still by datagrams, which carry nothing before", async () => {
+  let isStalled = false;
+  const manner: Manner = { use: "fallback", streams: stalling(() => isStalled) };
+  await withAgents({ size: 3, manner }, async (agents) => {
+    const acked = ({ gossip }: Agent): number => gossip.stats().counters.probesAcked;
+    await until({ what: "streams answer", everyMs, deadlineMs }, () =>
+      agents.every((agent) => acked(agent) >= 4),
+    );
+    assert.equal(agents.map(udpIn), [0, 0, 0]);
+    isStalled = true;
+    const before = agents.map(acked);
+    const others = agents.map(({ gossip }) => gossip.stats().counters.probesOtherLane);
+    await until({ what: "datagrams answer", everyMs, deadlineMs }, () =>
+      agents.every(
+        (agent, at) =>
+          acked(agent) >= (before[at] ?? 0) + 5 &&
+          agent.gossip.stats().counters.probesOtherLane > (others[at] ?? 0),
+      ),
+    );
+    for (const { bad, gossip } of agents) {
+      assert.equal(bad, []);
+      assert.is(gossip.members().filter(({ status }) => status !== "alive").length, 0);
+      assert.is(gossip.members().filter(({ lane }) => lane === "udp").length, 2);
+    }
+  });
+});
+
+it("does without datagrams where the port is taken, unless they are needed", () =>
+  withMesh(async (mesh) => {
+    const [a] = await mesh.pair();
+    const taken = await rawSocket();
+    const listen = (): string => `127.0.0.1:${taken.address().port}`;
+    const lane = (isNeeded: boolean): DatagramLane =>
+      new DatagramLane(
+        { ...{ self: a.id, bootId: testBootId(a.id), clusterId: mesh.cluster }, isNeeded, listen },
+        { clock: a.clock, logger: a.logger },
+      );
+    const signal = new AbortController().signal;
+    try {
+      const fallback = lane(false);
+      await fallback.start(signal);
+      assert.is(fallback.isOpen, false);
+      assert.is(fallback.stats().active, false);
+      fallback.setRing(testRing);
+      fallback.setAddress(asPeerId("b"), "127.0.0.1:9");
+      fallback.setPeer(asPeerId("b"), testBootId(a.id));
+      assert.is(fallback.reaches(asPeerId("b")), false);
+      await fallback.stop();
+      const refused = await lane(true)
+        .start(signal)
+        .then(
+          () => null,
+          (error: unknown) => error,
+        );
+      assert.is((refused as { code?: string } | null)?.code, "PORT_IN_USE");
+    } finally {
+      taken.close();
+    }
   }));
 
 async function rawSocket(): Promise<Socket> {

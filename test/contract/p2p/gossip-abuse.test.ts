@@ -112,7 +112,8 @@ function recordOf(
   const body = {
     ...{ id: about.id, name: "evil", address: "10.66.66.66:1", bootId: "f".repeat(32) },
     ...{ incarnation: (known?.incarnation ?? 0) + lie.ahead, tags: { zone: "evil" } },
-    ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false, datagrams: false },
+    ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false },
+    datagrams: "none" as const,
   };
   const { identity } = lie.signer;
   const sign = (bytes: Uint8Array): Uint8Array => identity.sign(bytes);

@@ -103,7 +103,7 @@ it("rotates by itself when somebody was evicted who knows the key, once", () =>
     assert.is(inventory.view.keyring()?.epoch, 2);
     world.evictedAt = [1, inventory.machine.appliedIndex + 1];
     inventory.ok({ type: "vars.patch", patch: {} });
-    await clock.advance(1000);
+    await clock.advance(2000);
     const ring = inventory.view.keyring();
     assert.equal([ring?.epoch, ring?.rotation?.step, ring?.sealing], [3, "install", 2]);
     inventory.ok(change("use", 3));
@@ -144,22 +144,22 @@ it("makes the first key, gives each ring to the lane, and says so in the record"
   const self = asPeerId("peer-a");
   const rings: KeyRing[] = [];
   let tags: Readonly<Record<string, string>> = { version: "1" };
-  let datagrams = false;
+  let datagrams: string = "none";
   const watch = new KeyWatch({
-    ...{ self, clock, logger: silentLogger, view: inventory.view },
+    ...{ self, use: "fallback", clock, logger: silentLogger, view: inventory.view },
     onApplied: (listener) => inventory.machine.onApplied(listener),
-    lane: { setRing: (ring) => void rings.push(ring) },
+    lane: { isOpen: true, setRing: (ring) => void rings.push(ring) },
     gossip: {
       member: () => memberView({ name: "a", tags }),
       setTags: (changed) => void (tags = changed),
-      setDatagrams: (taken) => void (datagrams = taken),
+      setDatagrams: (use) => void (datagrams = use),
     },
     submit: (command) => Promise.resolve(inventory.send(command)),
   });
   await watch.start();
-  assert.not(datagrams);
+  assert.is(datagrams, "none");
   await clock.advance(3000);
-  assert.equal([tags, datagrams], [{ version: "1", keys: "1/1" }, true]);
+  assert.equal([tags, datagrams], [{ version: "1", keys: "1/1" }, "fallback"]);
   inventory.ok(change("install", 2, "b"));
   assert.is(tags["keys"], "2/1");
   inventory.ok(change("use", 2));
@@ -175,6 +175,29 @@ it("makes the first key, gives each ring to the lane, and says so in the record"
     ],
   );
   assert.equal(rings[3]?.keys[0]?.secret, Buffer.alloc(32, 0xbb));
+  await watch.stop();
+});
+
+it("makes no key and promises nothing where the port for datagrams was not to be had", async () => {
+  const inventory = new Inventory();
+  const clock = new VirtualClock();
+  const said: string[] = [];
+  const watch = new KeyWatch({
+    ...{ self: asPeerId("peer-a"), use: "fallback", clock, logger: silentLogger },
+    view: inventory.view,
+    onApplied: (listener) => inventory.machine.onApplied(listener),
+    lane: { isOpen: false, setRing: () => void said.push("ring") },
+    gossip: {
+      member: () => memberView({ name: "a" }),
+      setTags: () => void said.push("tags"),
+      setDatagrams: (use) => void said.push(use),
+    },
+    submit: (command) => Promise.resolve(inventory.send(command)),
+  });
+  await watch.start();
+  inventory.ok(change("create", 1, "a"));
+  await clock.advance(10_000);
+  assert.equal(said, []);
   await watch.stop();
 });
 

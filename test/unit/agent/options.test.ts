@@ -35,7 +35,7 @@ const samples: Readonly<Record<OptionFlag, readonly [string, string, string]>> =
   "join-token-file": ["/a", "/b", "/c"],
   "log-level": ["debug", "warn", "error"],
   "gossip-profile": ["wan", "local", "lan"],
-  "gossip-udp": ["on", "off", "on"],
+  "gossip-udp": ["on", "off", "fallback"],
   "snapshot-entries": ["16", "17", "18"],
   "max-voters": ["1", "3", "7"],
   "max-standbys": ["0", "1", "32"],

@@ -14,7 +14,7 @@ it("begins a rotation, shows how far it is, and refuses a second one meanwhile",
   });
   const early = await world.send({ method: "POST", url: "/v1/operator/rotate-keys" });
   assert.is(early.status, 409);
-  assert.match(early.text, /--gossip-udp on/);
+  assert.match(early.text, /--gossip-udp off/);
   const first = { type: "keyring.change", step: "create", key: 1, secret: "a".repeat(64) } as const;
   world.inventory.ok(first);
   world.members = [

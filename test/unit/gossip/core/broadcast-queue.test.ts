@@ -15,7 +15,7 @@ const it = suite("gossip/broadcast-queue");
 
 const body: SelfRecord = {
   ...{ id: asPeerId("m1"), incarnation: 2, bootId: "", name: "m1", address: "", tags: {} },
-  ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false, datagrams: false },
+  ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false, datagrams: "none" },
 };
 const nothing = new Uint8Array(0);
 const alive: AliveNotice = { kind: "alive", record: { body, bytes: nothing, signature: nothing } };

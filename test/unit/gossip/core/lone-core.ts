@@ -19,7 +19,7 @@ import {
   type SyncRequest,
 } from "../../../../src/gossip/core/types.ts";
 import { type GossipOptions, lanOptions } from "../../../../src/gossip/options.ts";
-import { type LaneName, type Via } from "../../../../src/gossip/ports.ts";
+import { type DatagramUse, type LaneName, type Via } from "../../../../src/gossip/ports.ts";
 import { encodeEventBody } from "../../../../src/gossip/wire/event-codec.ts";
 import { encodeRecordBody } from "../../../../src/gossip/wire/record-codec.ts";
 
@@ -30,8 +30,9 @@ export interface LoneCoreOptions {
   readonly mayJoin?: (subject: PeerId, carrier: PeerId) => boolean;
   readonly seed?: number;
   readonly eventClock?: number;
-  /** m0 and these others take datagrams. */
+  /** m0 and these others take datagrams, by `use`. */
   readonly datagrams?: readonly number[];
+  readonly use?: DatagramUse;
   /** Of this start of m0. */
   readonly bootId?: string;
 }
@@ -56,10 +57,10 @@ export class LoneCore implements Outbox {
 
   constructor(options: LoneCoreOptions = {}) {
     const { members = 5, protocol = {}, mayJoin = () => true, seed = 1 } = options;
-    const takes = options.datagrams ?? [];
+    const { datagrams: takes = [], use = "usual" } = options;
     const own = {
       ...(options.bootId === undefined ? {} : { bootId: options.bootId }),
-      datagrams: takes.length > 0,
+      datagrams: takes.length > 0 ? use : "none",
     };
     this.directory = new Directory({ capacity: 1000, rings: 10 }, (id) =>
       createHash("sha256").update(id).digest(),
@@ -67,7 +68,7 @@ export class LoneCore implements Outbox {
     const records: SignedRecord[] = [];
     for (let ix = 0; ix <= members; ix += 1) {
       this.directory.intern(asPeerId(`m${ix}`));
-      if (ix > 0) records.push(this.recordOf(ix, { datagrams: takes.includes(ix) }));
+      if (ix > 0) records.push(this.recordOf(ix, { datagrams: takes.includes(ix) ? use : "none" }));
     }
     this.core = new GossipCore(
       { ...lanOptions, ...protocol },
@@ -93,7 +94,7 @@ export class LoneCore implements Outbox {
       id: asPeerId(name),
       incarnation: firstIncarnation,
       bootId: ix.toString(16).padStart(32, "0"),
-      ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false, datagrams: false },
+      ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false, datagrams: "none" },
       ...{ name, address: `${name}:7946`, tags: {} },
       ...changes,
     });

@@ -52,7 +52,7 @@ function record(ix: number, directory: Directory): SignedRecord {
     protocolMax: 1,
     leaving: false,
     degraded: false,
-    datagrams: false,
+    datagrams: "none" as const,
   };
   const body = { id, incarnation: 1, bootId: "", name: id, address: "", tags: {}, ...flags };
   return { body, bytes: new Uint8Array(0), signature: new Uint8Array(0) };

@@ -86,6 +86,19 @@ it("§IV-A doubts itself by the nacks that are missing", () => {
   assert.ok(run(false) >= 3);
 });
 
+it("counts a relay's nack once, which may come on both lanes", () => {
+  const lone = new LoneCore({ members: 4 });
+  lone.advance(2000, (to, frame) => {
+    for (const message of frame) {
+      if (message.kind !== "pingRequest" || to === (message.target === 4 ? 3 : 4)) continue;
+      lone.hear(to, { kind: "nack", seq: message.seq });
+      lone.hearOn("udp", to, { kind: "nack", seq: message.seq });
+    }
+  });
+  assert.is(lone.events.length, 1);
+  assert.is(lone.core.health().score, 1, "the third one is missed");
+});
+
 it("§IV-A probes more slowly, the more it doubts itself", () => {
   const pings = (protocol: { lifeguard: { probe: boolean } }): number => {
     const lifeguard = { probe: protocol.lifeguard.probe, suspicion: true, buddy: true };
@@ -288,6 +301,57 @@ it("probes again on the other lane when the usual one stays silent", () => {
     if (frame.some(({ kind }) => kind === "ping")) vias.push(via);
   });
   assert.equal(vias.slice(0, 2), ["usual", "other"]);
+});
+
+it("asks others on both lanes, and probes for them on both, once however often it is asked", () => {
+  const lone = new LoneCore();
+  const asked: string[] = [];
+  lone.advance(1700, (_, frame, via) => {
+    if (frame.some(({ kind }) => kind === "pingRequest")) asked.push(via);
+  });
+  assert.equal(asked, ["both", "both", "both"]);
+  lone.frames.splice(0);
+  lone.hear(1, { kind: "pingRequest", seq: 500, target: 2 });
+  lone.hearOn("udp", 1, { kind: "pingRequest", seq: 500, target: 2 });
+  const relayed = lone.frames.filter(({ frame }) => frame[0]?.kind === "ping");
+  assert.equal(
+    relayed.map(({ to, via }) => [to, via]),
+    [[2, "both"]],
+  );
+  const ping = relayed[0]?.frame[0];
+  lone.frames.splice(0);
+  lone.hear(2, { kind: "ack", seq: ping?.kind === "ping" ? ping.seq : -1 });
+  assert.equal(
+    lone.frames.map(({ to, frame, via }) => [to, frame[0], via]),
+    [[1, { kind: "ack", seq: 500 }, "both"]],
+  );
+});
+
+it("tells a suspect on the other lane too what it has to deny", () => {
+  const lone = new LoneCore({ members: 1 });
+  lone.accuse("suspect", 1, 0);
+  lone.frames.splice(0);
+  const told = new Map<string, boolean>();
+  lone.advance(1700, (_, frame, via) => {
+    const isPing = frame[0]?.kind === "ping";
+    told.set(
+      `${isPing ? "ping" : "rumour"} ${via}`,
+      frame.some(({ kind }) => kind === "suspect"),
+    );
+  });
+  assert.equal([...told].sort(), [
+    ["ping other", true],
+    ["ping usual", true],
+    ["rumour both", true],
+  ]);
+});
+
+it("prefers datagrams only for members that prefer them too", () => {
+  const lone = new LoneCore({ members: 1, datagrams: [1], use: "fallback" });
+  answeredLate(lone, "stream", 8);
+  assert.equal(lone.asymmetries, []);
+  answeredLate(lone, "udp", 8);
+  assert.is(lone.asymmetries[0], "m1 udp");
 });
 
 it("answers a ping on the lane that it came by", () => {

@@ -47,7 +47,7 @@ const body: SelfRecord = {
   id: asPeerId("12D3KooWExampleExampleExampleExampleExampleExample12"),
   incarnation: 4_000_000_000,
   bootId: "00112233445566778899aabbccddeeff",
-  ...{ protocolMin: 1, protocolMax: 3, leaving: true, degraded: true, datagrams: true },
+  ...{ protocolMin: 1, protocolMax: 3, leaving: true, degraded: true, datagrams: "usual" },
   name: "schlüssel-3",
   address: "node-3.example.org:7946",
   tags: { role: "storage", zone: "a/b", empty: "" },
@@ -129,6 +129,16 @@ for (const message of messages) {
     assert.is(bytes.length, 1 + messageBytes(message));
   });
 }
+
+it("keeps how a member takes datagrams, as earlier agents said it too", () => {
+  const flagsAt = 1 + 4 + 16 + 2;
+  const flagsOf = { none: 0, fallback: 8, usual: 4 };
+  for (const datagrams of ["none", "fallback", "usual"] as const) {
+    const bytes = encodeRecordBody({ ...body, leaving: false, degraded: false, datagrams });
+    assert.is(bytes[flagsAt], flagsOf[datagrams]);
+    assert.is(decodeRecordBody(bytes)?.datagrams, datagrams);
+  }
+});
 
 it("reads back a frame of many messages, in order", () => {
   assert.equal(decodeFrame(directory, encodeFrame(directory, messages)), messages);
