@@ -14,7 +14,7 @@ export interface FleetOptions {
 }
 
 export interface Fleet extends AsyncDisposable {
-  /** The column of its figures: `muster`, `muster-udp` or `serf`. */
+  /** The column of its figures: `muster`, `muster-streams`, `muster-udp` or `serf`. */
   readonly label: string;
   readonly hosts: readonly string[];
   readonly network: LabNetwork;

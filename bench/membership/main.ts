@@ -2,7 +2,7 @@
  * Membership beside Debian's serf: real agents on hosts of their own (network namespaces) and the same faults for both,
  * one fleet after the other in the same minutes, or with `--together` at the same moments, each on a network of its own.
  *
- *   npm run bench:membership -- [EXPERIMENT,…|all] [--hosts N] [--rounds N] [--seconds N] [--lane streams|udp|both]
+ *   npm run bench:membership -- [EXPERIMENT,…|all] [--hosts N] [--rounds N] [--seconds N] [--lane fallback|streams|udp|all]
  *                               [--only muster|serf] [--together] [--seed N] [--json FILE]
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -21,6 +21,7 @@ import { converged, type Settings } from "./experiment.ts";
 import { bootstrap } from "./experiments/calm.ts";
 import { groups, type Group } from "./experiments/table.ts";
 import { type Fleet } from "./fleet.ts";
+import { MusterFleet } from "./muster-fleet.ts";
 import { type Row, tableText } from "./report.ts";
 import { SerfFleet } from "./serf-fleet.ts";
 
@@ -30,7 +31,7 @@ const { values, positionals } = parseArgs({
     hosts: { type: "string", default: "20" },
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "60" },
-    lane: { type: "string", default: "streams" },
+    lane: { type: "string", default: "fallback" },
     only: { type: "string" },
     together: { type: "boolean", default: false },
     seed: { type: "string", default: "1" },
@@ -38,26 +39,27 @@ const { values, positionals } = parseArgs({
   },
 });
 
-type Label = "muster" | "muster-udp" | "serf";
+/** Columns of our own figures, and what `--gossip-udp` is there. */
+const lanes = { muster: "fallback", "muster-streams": "off", "muster-udp": "on" } as const;
+type Label = keyof typeof lanes | "serf";
 const interrupted = new AbortController();
 
 function labels(): readonly Label[] {
-  const lanes: Readonly<Record<string, readonly Label[]>> = {
-    streams: ["muster"],
+  const chosen: Readonly<Record<string, readonly (keyof typeof lanes)[]>> = {
+    fallback: ["muster"],
+    streams: ["muster-streams"],
     udp: ["muster-udp"],
-    both: ["muster", "muster-udp"],
+    all: ["muster", "muster-streams", "muster-udp"],
   };
-  const ours = lanes[values.lane];
-  if (ours === undefined) throw new Error("--lane is streams, udp or both");
+  const ours = chosen[values.lane];
+  if (ours === undefined) throw new Error("--lane is fallback, streams, udp or all");
   if (values.only === "muster") return ours;
   return values.only === "serf" ? ["serf"] : [...ours, "serf"];
 }
 
 async function createFleet(label: Label, network: LabNetwork, group: Group): Promise<Fleet> {
   if (label === "serf") return SerfFleet.create(network, group.options);
-  // Only now, as the agents' program is chosen when the module is loaded.
-  const { MusterFleet } = await import("./muster-fleet.ts");
-  return MusterFleet.create(network, label === "muster" ? "streams" : "udp", group.options);
+  return MusterFleet.create(network, { label, lane: lanes[label], ...group.options });
 }
 
 /** Rows are there as soon as they are measured, whatever comes after. */

@@ -17,6 +17,12 @@ interface Event {
   readonly type: string;
 }
 
+export interface MusterFleetOptions extends FleetOptions {
+  readonly label: string;
+  /** What datagrams are used for: the agents' `--gossip-udp`. */
+  readonly lane: "on" | "fallback" | "off";
+}
+
 export class MusterFleet implements Fleet {
   readonly label: string;
   readonly leaveSignal = "SIGINT";
@@ -30,21 +36,21 @@ export class MusterFleet implements Fleet {
   #token: string | null = null;
   #isOver = false;
 
-  private constructor(network: LabNetwork, folder: string, lane: Lane, options: FleetOptions) {
-    this.label = lane === "udp" ? "muster-udp" : "muster";
+  private constructor(network: LabNetwork, folder: string, options: MusterFleetOptions) {
+    this.label = options.label;
     this.network = network;
     this.#folder = folder;
     this.#options = options;
-    const datagrams = lane === "udp" || options.keys === true ? ["--gossip-udp", "on"] : [];
+    const datagrams = options.keys === true ? "on" : options.lane;
     const discovery = options.discovery === true ? ["--discover", "mdns"] : [];
-    this.#args = ["--gossip-profile", "lan", ...datagrams, ...discovery];
+    this.#args = ["--gossip-profile", "lan", "--gossip-udp", datagrams, ...discovery];
     const agents = network.hosts.map((host) => new LabAgent(host, folder, network));
     this.#agents = new Map(agents.map((agent) => [agent.name, agent]));
   }
 
-  static async create(network: LabNetwork, lane: Lane, options: FleetOptions) {
+  static async create(network: LabNetwork, options: MusterFleetOptions): Promise<MusterFleet> {
     const folder = await mkdtemp(path.join(os.tmpdir(), `${ownPrefix()}fleet-`));
-    return new MusterFleet(network, folder, lane, options);
+    return new MusterFleet(network, folder, options);
   }
 
   get hosts(): readonly string[] {
@@ -178,8 +184,6 @@ export class MusterFleet implements Fleet {
     return agent;
   }
 }
-
-export type Lane = "streams" | "udp";
 
 const kinds: Readonly<Record<string, "join" | "failed" | "left" | "suspect">> = {
   "member joined": "join",

@@ -14,7 +14,10 @@ import { until } from "./until.ts";
 
 export const repository = path.join(import.meta.dirname, "../..");
 /** A bundle made for this test run where there is one: agents start several times as fast from it. */
-export const musterBin = process.env["MUSTER_TEST_BIN"] ?? path.join(repository, "bin/muster");
+/** The program under test: a bundle where one was made, also after this file was loaded. */
+export function musterBin(): string {
+  return process.env["MUSTER_TEST_BIN"] ?? path.join(repository, "bin/muster");
+}
 
 export interface CliResult {
   readonly code: number;
@@ -69,7 +72,7 @@ export class TestAgent {
 
   /** The program to run, with what comes before the verb. */
   protected get command(): readonly [string, ...string[]] {
-    return [musterBin];
+    return [musterBin()];
   }
 
   get pid(): number {
@@ -143,7 +146,7 @@ export function runCli(args: readonly string[], input?: string): Promise<CliResu
   const { promise, resolve } = Promise.withResolvers<CliResult>();
   const limits = { timeout: 120_000, maxBuffer: 64 << 20 };
   const child = execFile(
-    musterBin,
+    musterBin(),
     [...args],
     { ...limits, env: cleanEnvironment() },
     (error, stdout, stderr) => {

@@ -33,7 +33,7 @@ export class LabAgent extends TestAgent {
   }
 
   protected override get command(): readonly [string, ...string[]] {
-    return inside(this.#network.namespace(this.name), [musterBin]);
+    return inside(this.#network.namespace(this.name), [musterBin()]);
   }
 
   override start(
