@@ -16,6 +16,8 @@ export interface ReachabilityOptions extends FlapDampingOptions, LeaderDoubtOpti
   readonly settleMs: number;
   /** It does not wait longer for that agreement: the longest suspicion, by when it knows itself. */
   readonly maxSettleMs: number;
+  /** Whether it agrees is looked at this often while losses wait for it. */
+  readonly agreementMs: number;
   /** A node that gossip does not know at all is lost after this. */
   readonly missingMs: number;
   /**
@@ -33,6 +35,7 @@ export const defaultReachabilityOptions: ReachabilityOptions = {
   flapMs: 60_000,
   settleMs: 5000,
   maxSettleMs: 90_000,
+  agreementMs: 1000,
   missingMs: 20_000,
   quietMs: 2000,
   batchWaitMs: 15_000,
@@ -144,10 +147,10 @@ export class ReachabilityPolicy {
   }
 
   #decide(now: number, { gains, losses, newestTrouble, doubt }: Findings): ReachabilityPlan {
-    const { quietMs, maxChanges } = this.#options;
+    const { quietMs, maxChanges, agreementMs } = this.#options;
     const changes: ReachabilityChange[] = [...gains];
     const togetherAt = this.#togetherAt(losses);
-    let wakeAt = Infinity;
+    let wakeAt = losses.length > 0 && !this.#hasAgreed ? now + agreementMs : Infinity;
     let held = false;
     for (const loss of losses) {
       const { together, latest } = togetherAt(loss);

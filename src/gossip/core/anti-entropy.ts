@@ -245,6 +245,8 @@ export class AntiEntropy {
     if (agrees && this.#agrees === false) this.#lastTookMs = turn.now - this.#agreesSince;
     this.#agrees = agrees;
     this.#agreesSince = turn.now;
+    // Rumours are about to settle it, or not: that is not left open for a whole long period.
+    if (!agrees) this.#hurry(turn);
   }
 
   /** Number of records that were news. */

@@ -20,6 +20,8 @@ class Fleet {
   readonly nodes = new Map<PeerId, NodeRecord>();
   readonly changes: string[] = [];
   doubt: Doubt | null = null;
+  /** When the last plan wanted to be looked at again, from then. */
+  wakesIn: number | null = null;
   healthScore = 0;
   viewAgrees = true;
   /** Null: all members that are up, as in a small cluster. */
@@ -56,6 +58,7 @@ class Fleet {
         viewAgrees: this.viewAgrees,
       });
       this.doubt = plan.doubt;
+      this.wakesIn = plan.wakeAt === null ? null : plan.wakeAt - this.now;
       for (const change of plan.changes) {
         const node = this.nodes.get(change.id);
         if (node !== undefined) this.nodes.set(change.id, { ...node, ...change });
@@ -269,9 +272,10 @@ it("a new leader whose view never agreed with another's waits for the longest su
   fleet.set("n2", "failed");
   fleet.viewAgrees = false;
   fleet.policy.setLeaderSince(fleet.now);
-  fleet.run(89_900);
+  fleet.run(89_000);
   assert.equal(fleet.take(), []);
-  fleet.run(200);
+  assert.is(fleet.wakesIn, 1000, "no event tells that views agree");
+  fleet.run(1100);
   assert.is(fleet.take().length, 1);
   fleet.policy.setLeaderSince(fleet.now);
   fleet.set("n3", "failed");

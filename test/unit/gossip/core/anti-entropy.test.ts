@@ -192,6 +192,37 @@ it("compares often while views differ, and rarely when they agree", () => {
   assert.ok(calm >= 8 && calm <= 22, `${calm} syncs in 300 s`);
 });
 
+it("looks again within two seconds when a calm view turns out to differ, whoever was behind", () => {
+  const lone = new LoneCore();
+  const asked: number[] = [];
+  let differs = false;
+  const run = (ms: number): void => {
+    for (const end = lone.now + ms; lone.now < end; ) {
+      lone.advance(100, lone.answering());
+      for (const { to, request } of lone.syncs.splice(0)) {
+        if (request.kind === "compare") asked.push(lone.now);
+        // The other side does not know yet that m3 failed, and has nothing new to say.
+        const older = digest(...known, [3, firstIncarnation - 1, Status.alive]);
+        const answer =
+          request.kind === "exchange"
+            ? ({ kind: "records", records: [], accusations: [] } as const)
+            : differs
+              ? ({ kind: "digest", digest: older, told: null } as const)
+              : ({ kind: "same" } as const);
+        differs = false;
+        lone.give({ kind: "syncAnswer", from: to, answer });
+      }
+    }
+  };
+  run(300_000);
+  asked.splice(0);
+  differs = true;
+  run(60_000);
+  const [first = 0, second = Infinity] = asked;
+  assert.ok(second - first <= 2000, `${second - first} ms later`);
+  assert.is(lone.core.convergence(lone.now).agrees, true);
+});
+
 it("does not hurry when a sync brings only what it must refuse", () => {
   const lone = new LoneCore({ mayJoin: () => false });
   let syncs = 0;
