@@ -1,6 +1,6 @@
 /** Saves the snapshot every few seconds when it changed. A failed save is logged and tried again. */
 import { Background } from "../../base/background.ts";
-import { type Clock } from "../../base/clock.ts";
+import { type Clock, delay } from "../../base/clock.ts";
 import { errorMessage } from "../../base/errors.ts";
 import { type Logger } from "../../base/logger.ts";
 import { parseSnapshot, type Snapshot, snapshotText } from "./snapshot.ts";
@@ -19,7 +19,6 @@ export class SnapshotKeeper {
   readonly #deps: SnapshotKeeperDependencies;
   readonly #background: Background;
   #saved = "";
-  #cancel: () => void = () => {};
 
   constructor(dependencies: SnapshotKeeperDependencies) {
     this.#deps = dependencies;
@@ -43,20 +42,18 @@ export class SnapshotKeeper {
   }
 
   start(): void {
-    this.#arm();
+    this.#background.run("save snapshots", async (signal) => {
+      // One after the other, however slow the disk is: two would write into one file.
+      for (;;) {
+        await delay(this.#deps.clock, savePeriodMs, signal);
+        await this.#save();
+      }
+    });
   }
 
   async stop(): Promise<void> {
-    this.#cancel();
     await this.#background.close();
     await this.#save();
-  }
-
-  #arm(): void {
-    this.#cancel = this.#deps.clock.setTimer(savePeriodMs, () => {
-      this.#background.run("save snapshot", () => this.#save());
-      this.#arm();
-    });
   }
 
   async #save(): Promise<void> {

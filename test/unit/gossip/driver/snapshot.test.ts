@@ -4,15 +4,18 @@ import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { asPeerId } from "../../../../src/base/ids.ts";
+import { silentLogger } from "../../../../src/base/logger.ts";
 import {
   firstIncarnation,
   parseSnapshot,
   snapshotOf,
   snapshotText,
 } from "../../../../src/gossip/driver/snapshot.ts";
+import { SnapshotKeeper } from "../../../../src/gossip/driver/snapshot-keeper.ts";
 import { snapshotFile } from "../../../../src/gossip/driver/snapshot-file.ts";
 import { type MemberStatus, type MemberView } from "../../../../src/gossip/ports.ts";
 import { memberView } from "../../../support/member-view.ts";
+import { VirtualClock } from "../../../support/virtual-clock.ts";
 
 const it = suite("gossip/snapshot");
 
@@ -87,6 +90,32 @@ it("replaces the file at once, and leaves nothing beside it", async () => {
   } finally {
     await rm(folder, { recursive: true });
   }
+});
+
+it("saves one after the other, however slow the disk is, and once more at the end", async () => {
+  const clock = new VirtualClock();
+  let [incarnation, writing, most, saved] = [1, 0, 0, 0];
+  const keeper = new SnapshotKeeper({
+    ...{ clock, logger: silentLogger },
+    file: {
+      load: () => Promise.resolve(null),
+      save: async (text) => {
+        most = Math.max(most, (writing += 1));
+        await new Promise<void>((resolve) => void clock.setTimer(12_000, resolve));
+        writing -= 1;
+        saved = parseSnapshot(text)?.incarnation ?? 0;
+      },
+    },
+    current: () => ({ ...snapshot, incarnation: (incarnation += 1) }),
+  });
+  keeper.start();
+  await clock.advance(60_000);
+  assert.is(most, 1);
+  assert.is(saved, 4, "a save begins 5 s after the one before has ended");
+  const stopped = keeper.stop();
+  await clock.advance(24_000);
+  await stopped;
+  assert.equal([saved, most], [incarnation, 1]);
 });
 
 it.run();
