@@ -27,7 +27,7 @@ export interface Measure {
 export type Experiment = (fleet: Fleet, settings: Settings) => Promise<readonly Measure[]>;
 
 /** No wait of an experiment is longer, but those that it asks for itself. */
-const waitMs = 120_000;
+const waitMs = 200_000;
 
 export function pause({ signal }: Settings, ms: number): Promise<void> {
   return delay(systemClock, ms, signal);
