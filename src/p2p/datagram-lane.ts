@@ -142,7 +142,7 @@ export class DatagramLane implements Service {
     if (sealed === null || sealed.byteLength > datagramBytesMax) return false;
     const { ip, port } = destination;
     socket.send(sealed, port, ip ?? "", (error) => {
-      if (error !== null) this.#note("sendFailed", `${ip}:${port}`, errorMessage(error));
+      if (error !== null) this.#unsent(`${ip}:${port}`, errorMessage(error));
     });
     this.#meter.sent(sealed.byteLength);
     return true;
@@ -172,6 +172,12 @@ export class DatagramLane implements Service {
         "too many datagrams that do not open, ignoring their source",
       );
     }
+  }
+
+  /** A firewall of this host may refuse datagrams on purpose: without need for them that is no trouble. */
+  #unsent(address: string, detail: string): void {
+    if (this.#options.isNeeded) this.#note("sendFailed", address, detail);
+    else this.#meter.dropped("sendFailed");
   }
 
   /** Counts what was dropped, and says so at most once in ten seconds for each reason. */

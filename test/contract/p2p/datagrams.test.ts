@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { asPeerId, type PeerId } from "../../../src/base/ids.ts";
+import { silentLogger } from "../../../src/base/logger.ts";
 import { createGossipNode } from "../../../src/gossip/driver/node.ts";
 import { localOptions } from "../../../src/gossip/options.ts";
 import { type GossipNode, type GossipTransport } from "../../../src/gossip/ports.ts";
@@ -259,6 +260,33 @@ it("does without datagrams where the port is taken, unless they are needed", () 
       assert.is((refused as { code?: string } | null)?.code, "PORT_IN_USE");
     } finally {
       taken.close();
+    }
+  }));
+
+it("says that datagrams are refused by this host's own firewall only where they are needed", () =>
+  withMesh(async (mesh) => {
+    const [a] = await mesh.pair();
+    const b = asPeerId("b");
+    for (const isNeeded of [true, false]) {
+      const said: string[] = [];
+      const warn = (_: object, text: string): void => void said.push(text);
+      const lane = new DatagramLane(
+        {
+          ...{ self: a.id, bootId: testBootId(a.id), clusterId: mesh.cluster, isNeeded },
+          listen: () => "127.0.0.1:0",
+        },
+        { clock: a.clock, logger: { ...silentLogger, warn } },
+      );
+      await lane.start(new AbortController().signal);
+      lane.setRing(testRing);
+      lane.setAddress(b, "255.255.255.255:9"); // the kernel refuses it, as it does what a firewall rejects
+      lane.setPeer(b, testBootId(b));
+      lane.send(b, Buffer.from("x"));
+      await until({ what: "it was refused", everyMs }, () => {
+        return lane.stats().dropped["sendFailed"] === 1;
+      });
+      assert.equal(said, isNeeded ? ["datagram dropped"] : []);
+      await lane.stop();
     }
   }));
 
