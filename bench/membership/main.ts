@@ -74,6 +74,7 @@ async function measure(label: Label, group: Group, rows: Row[]): Promise<void> {
   };
   await using network = await LabNetwork.create(hosts);
   await network.introduce();
+  if (group.options.discovery === true) await network.routeMulticast();
   await using fleet = await createFleet(label, network, group);
   for (const [name, experiment] of [[group.birth, bootstrap] as const, ...group.experiments]) {
     const load = loadavg()[0] ?? 0;

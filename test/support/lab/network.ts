@@ -93,6 +93,13 @@ export class LabNetwork implements AsyncDisposable {
     }
   }
 
+  /** Whoever sends to a group without choosing an interface needs a route there: serf ends without one. */
+  async routeMulticast(): Promise<void> {
+    for (const host of this.hosts) {
+      await this.#ip(this.namespace(host), ["route add 224.0.0.0/4 dev eth0"]);
+    }
+  }
+
   /** Ends every process on the host. */
   async killAll(host: string): Promise<void> {
     const pids = await run("ip", ["netns", "pids", this.namespace(host)]);
