@@ -4,6 +4,7 @@
  */
 import { execFile, spawnSync } from "node:child_process";
 import path from "node:path";
+import process from "node:process";
 import { promisify } from "node:util";
 import { type LoadResult } from "./load.ts";
 import { endedChildrenCpuSeconds } from "./process-cpu.ts";
@@ -19,6 +20,8 @@ export interface WrkRun {
 interface Report {
   readonly requests: number;
   readonly durationUs: number;
+  /** Answers in the histogram as it was measured: all of them, or its correction was not taken back rightly. */
+  readonly counted: number;
   readonly p50Us: number;
   readonly p99Us: number;
   readonly refused: number;
@@ -34,10 +37,14 @@ export async function runWrk(run: WrkRun): Promise<LoadResult> {
   const shape = ["-t1", `-c${run.clients}`, `-d${run.seconds}s`, "--timeout", "10s", "-s", script];
   const cpuBefore = endedChildrenCpuSeconds();
   const url = `http://127.0.0.1:${run.port}`;
-  const { stdout } = await promisify(execFile)("wrk", [...shape, url, "--", ...run.args]);
+  const env = { ...process.env, WRK_CLIENTS: String(run.clients) };
+  const { stdout } = await promisify(execFile)("wrk", [...shape, url, "--", ...run.args], { env });
   const line = stdout.split("\n").find((text) => text.startsWith("{"));
   const report = JSON.parse(line ?? "null") as Report | null;
   if (report === null) throw new Error(`wrk reported nothing:\n${stdout}`);
+  if (report.counted !== report.requests) {
+    throw new Error(`wrk's histogram is not what report.lua takes it for:\n${stdout}`);
+  }
   const seconds = report.durationUs / 1e6;
   return {
     clients: run.clients,
