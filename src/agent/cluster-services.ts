@@ -32,7 +32,6 @@ import { createEngine, type Engine } from "./engine.ts";
 import { gatherFacts } from "./facts.ts";
 import { FactsReporter } from "./facts-reporter.ts";
 import { createLifecycle } from "./lifecycle.ts";
-import { leads } from "./leadership.ts";
 import { LogReporter } from "./log-reporter.ts";
 import { logMembers } from "./member-log.ts";
 import { MemberWatch } from "./member-watch.ts";
@@ -108,7 +107,7 @@ export class ClusterServices {
       { options, state },
       {
         ...deps,
-        isLeader: () => leads(this.consensus.status()),
+        isLeader: () => this.consensus.isLeading,
         submit: (command) => this.writer.submit(command, { by: "agent" }),
       },
     );

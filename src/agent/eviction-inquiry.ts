@@ -5,7 +5,7 @@
  * that comes then decides anything, and those that there are lapse. So do those of a member that answers no more.
  */
 import { Background } from "../base/background.ts";
-import { type Clock, delay } from "../base/clock.ts";
+import { type Clock, delay, untilBeat } from "../base/clock.ts";
 import { errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
@@ -62,7 +62,8 @@ export class EvictionInquiry implements Service {
   start(): Promise<void> {
     this.#background.run("eviction inquiry", async (signal) => {
       for (let pauseMs = periodMs; ; ) {
-        await delay(this.#deps.clock, pauseMs, signal);
+        const { clock } = this.#deps;
+        await delay(clock, untilBeat(clock, pauseMs), signal);
         const isForsaken = this.#isForsaken();
         if (isForsaken) this.#seek();
         else this.#settle();

@@ -4,7 +4,7 @@
  * nothing: a new leader reads in the inventory how far the last one got.
  */
 import { Background } from "../base/background.ts";
-import { type Clock, delay } from "../base/clock.ts";
+import { type Clock, delay, untilBeat } from "../base/clock.ts";
 import { errorMessage } from "../base/errors.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Service } from "../base/service.ts";
@@ -44,7 +44,7 @@ export class KeyRotation implements Service {
       for (;;) {
         const { view, isLeader, clock } = this.#deps;
         const isIdle = (view.keyring()?.rotation ?? null) === null || !isLeader();
-        await delay(clock, isIdle ? idleMs : periodMs, signal);
+        await delay(clock, untilBeat(clock, isIdle ? idleMs : periodMs), signal);
         await this.#turn(signal);
       }
     });

@@ -2,7 +2,8 @@
  * Leadership as the controllers see it: they hear of its beginning and end, not of every change in the Raft group. In a
  * forced generation it begins when the inventory knows of that: before, nothing says who was left behind.
  */
-import { type ConsensusNode, type ConsensusStatus } from "../consensus/driver/api.ts";
+import { type ConsensusStatus } from "../consensus/driver/api.ts";
+import { type MeasuredConsensusNode } from "../consensus/driver/driver.ts";
 import { type CommandResult } from "../inventory/commands.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type Leadership } from "../lifecycle/ports.ts";
@@ -13,7 +14,10 @@ export function leads(status: ConsensusStatus): boolean {
 }
 
 export function leadershipOf(
-  node: Pick<ConsensusNode<CommandResult>, "status" | "generation" | "onChange">,
+  node: Pick<
+    MeasuredConsensusNode<CommandResult>,
+    "isLeading" | "status" | "generation" | "onChange"
+  >,
   { view, onApplied }: LeadershipState,
 ): Leadership {
   const isOnRecord = (): boolean => {
@@ -23,7 +27,7 @@ export function leadershipOf(
   const reign = (status: ConsensusStatus): number | null =>
     leads(status) && isOnRecord() ? status.term : null;
   return {
-    isLeader: () => reign(node.status()) !== null,
+    isLeader: () => node.isLeading && isOnRecord(),
     onChange: (listener) => {
       let last = reign(node.status());
       const look = (status: ConsensusStatus): void => {

@@ -4,7 +4,7 @@
  * turn out to win, also when the latest generation itself left nobody behind that was not proven to be gone.
  */
 import { Background } from "../base/background.ts";
-import { type Clock, delay } from "../base/clock.ts";
+import { type Clock, delay, untilBeat } from "../base/clock.ts";
 import { errorMessage } from "../base/errors.ts";
 import { asPeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
@@ -71,7 +71,7 @@ export class LineageKeeper implements Service {
   #pause(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
     if (this.#isBusy()) return delay(clock, busyMs, signal);
-    return this.#nap.take(clock, idleMs, signal);
+    return this.#nap.take(clock, untilBeat(clock, idleMs), signal);
   }
 
   /** This agent leads a generation whose story is not written to its end. */

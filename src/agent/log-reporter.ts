@@ -3,7 +3,7 @@
  * agent that does not vote is one the cluster cannot count on, and its disk wants to be looked at.
  */
 import { Background } from "../base/background.ts";
-import { type Clock, delay } from "../base/clock.ts";
+import { type Clock, delay, untilBeat } from "../base/clock.ts";
 import { errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
@@ -39,9 +39,10 @@ export class LogReporter implements Service {
 
   start(): Promise<void> {
     this.#background.run("log reporter", async (signal) => {
+      const { clock } = this.#deps;
       for (;;) {
         await this.#look();
-        await delay(this.#deps.clock, periodMs, signal);
+        await delay(clock, untilBeat(clock, periodMs), signal);
       }
     });
     return Promise.resolve();

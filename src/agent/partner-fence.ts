@@ -4,7 +4,7 @@
  * is off (consensus.md §2.4, F3). The leader asks first, so it has the head start.
  */
 import { Background } from "../base/background.ts";
-import { type Clock, delay } from "../base/clock.ts";
+import { type Clock, delay, untilBeat } from "../base/clock.ts";
 import { errorMessage } from "../base/errors.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Service } from "../base/service.ts";
@@ -44,7 +44,8 @@ export class PartnerFence implements Service {
       for (;;) {
         const failed = await this.#look(signal);
         const pauseMs = this.#deps.isConfigured() ? periodMs : idleMs;
-        await delay(this.#deps.clock, failed ? retryMs : pauseMs, signal);
+        const { clock } = this.#deps;
+        await delay(clock, failed ? retryMs : untilBeat(clock, pauseMs), signal);
       }
     });
     return Promise.resolve();

@@ -7,7 +7,7 @@ import os from "node:os";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { Background } from "../base/background.ts";
-import { type Clock, delay } from "../base/clock.ts";
+import { type Clock, delay, untilBeat } from "../base/clock.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Service } from "../base/service.ts";
@@ -53,7 +53,8 @@ export class SurroundingsWatch implements Service {
         } catch {
           this.#hasCarrier = true; // the system does not say: this is not what survivor mode may fail for
         }
-        await delay(this.#deps.clock, carrierPeriodMs, signal);
+        const { clock } = this.#deps;
+        await delay(clock, untilBeat(clock, carrierPeriodMs), signal);
       }
     });
     return Promise.resolve();

@@ -45,6 +45,16 @@ export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   return promise;
 }
 
+/**
+ * How long to wait for the next multiple of `periodMs`: whoever looks now and then looks when the others do, so that an
+ * idle agent wakes once for all of them. Never less than a quarter of the period, so that an early timer is no reason
+ * to look twice.
+ */
+export function untilBeat(clock: Clock, periodMs: number): number {
+  const rest = periodMs - (clock.monotonicMs() % periodMs);
+  return rest < periodMs / 4 ? rest + periodMs : rest;
+}
+
 /** `promise`, but rejects as soon as `signal` aborts; the work goes on for the others who wait for it. */
 export async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   promise.catch(() => {

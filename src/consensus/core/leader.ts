@@ -73,6 +73,8 @@ export function handleAppendResp(
   if (progress === null) return;
   if (message.index > state.log.last) drop(state, "beyond-log");
   else if (message.ok) acknowledge(state, leader, { progress, message });
+  else if (message.from === state.self)
+    drop(state, "unexpected"); // one's own disk refuses nothing
   else refused(state, { progress, message });
 }
 

@@ -5,10 +5,10 @@ import { type CoreOptions } from "./types.ts";
 const kib = 1024;
 const mib = 1024 * kib;
 
-/** Election after 1–2 s, heartbeat every 150 ms, eviction of a silent partner after 3 s. */
+/** Election after 1–2 s, heartbeat every 300 ms (entries do as well), eviction of a silent partner after 3 s. */
 export const defaultCoreOptions = {
   electionTicks: 20,
-  heartbeatTicks: 3,
+  heartbeatTicks: 6,
   evictTicks: 60,
   maxAppendBytes: 512 * kib,
   maxInflightMessages: 32,

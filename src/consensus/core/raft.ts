@@ -47,6 +47,9 @@ export function createCore(options: CoreOptions, recovered: RecoveredLog): RaftC
   return new Core(options, recovered);
 }
 
+/** Between those who stand because their leader's process is gone. */
+const spreadTicks = 3;
+
 class Core implements RaftCore {
   readonly #state: CoreState;
   readonly #reported: Reported = { soft: null, config: null };
@@ -134,8 +137,7 @@ class Core implements RaftCore {
     } else if (evidence === "closed" && id === state.leader && !state.relayed) {
       // Its process is gone: vote for others from now on, and stand soon. The spread avoids a split vote.
       setLeader(state, null);
-      const { heartbeatTicks, random } = state.options;
-      const soon = state.electionElapsed + 1 + Math.floor(random() * heartbeatTicks);
+      const soon = state.electionElapsed + 1 + Math.floor(state.options.random() * spreadTicks);
       state.electionTimeout = Math.min(state.electionTimeout, soon);
     }
   }

@@ -1,9 +1,9 @@
 /**
  * Runs the autopilot on whoever leads: every 500 ms it looks at the followers, remembers how long each has been
- * well, and takes one step when there is one to take.
+ * well, and takes one step when there is one to take. Elsewhere it sleeps.
  */
 import { Background } from "../../base/background.ts";
-import { type Clock } from "../../base/clock.ts";
+import { type Clock, untilBeat } from "../../base/clock.ts";
 import { type Logger } from "../../base/logger.ts";
 import { type Service } from "../../base/service.ts";
 import { type NodeId } from "../core/types.ts";
@@ -29,7 +29,7 @@ export interface AutopilotOptions {
 export interface AutopilotDependencies {
   readonly node: Pick<
     MeasuredConsensusNode<unknown>,
-    "status" | "tickMs" | "proposeConfig" | "transferLeadership"
+    "status" | "tickMs" | "proposeConfig" | "transferLeadership" | "onChange"
   >;
   readonly members: ClusterMembers;
   readonly clock: Clock;
@@ -48,8 +48,9 @@ export class Autopilot implements Service {
   readonly #background: Background;
   /** Since when each follower has been alive and near the end of the log. Empty on followers. */
   readonly #wellSince = new Map<NodeId, number>();
-  #cancel: () => void = () => {};
-  #stopped = false;
+  /** Of the next look; null while it sleeps. */
+  #cancel: (() => void) | null = null;
+  #unsubscribe: () => void = () => {};
 
   constructor(options: AutopilotOptions, dependencies: AutopilotDependencies) {
     this.#options = options;
@@ -58,31 +59,34 @@ export class Autopilot implements Service {
   }
 
   start(): Promise<void> {
-    this.#schedule();
+    this.#unsubscribe = this.#deps.node.onChange((status) => this.#wakeIfLeading(status));
+    this.#wakeIfLeading(this.#deps.node.status());
     return Promise.resolve();
   }
 
   async stop(): Promise<void> {
-    this.#stopped = true;
-    this.#cancel();
+    this.#unsubscribe();
+    this.#cancel?.();
     await this.#background.close();
   }
 
+  #wakeIfLeading(status: ConsensusStatus): void {
+    if (leads(status)) this.#schedule();
+  }
+
   #schedule(): void {
-    if (this.#stopped) return;
-    this.#cancel = this.#deps.clock.setTimer(intervalMs, () => {
-      this.#look();
+    const { clock, node } = this.#deps;
+    this.#cancel ??= clock.setTimer(untilBeat(clock, intervalMs), () => {
+      this.#cancel = null;
+      const status = node.status();
+      if (!leads(status)) return this.#wellSince.clear();
+      this.#look(status);
       this.#schedule();
     });
   }
 
-  #look(): void {
+  #look(status: ConsensusStatus): void {
     const { node, members } = this.#deps;
-    const status = node.status();
-    if (status.role !== "leader" || status.quorumLost) {
-      this.#wellSince.clear();
-      return;
-    }
     const health = this.#examine(status);
     if (status.transferee !== null || this.#background.size > 0) return;
     const { effective, committed } = status;
@@ -123,4 +127,8 @@ export class Autopilot implements Service {
       this.#deps.logger.info({ why, done }, "handed over leadership");
     });
   }
+}
+
+function leads({ role, quorumLost }: ConsensusStatus): boolean {
+  return role === "leader" && !quorumLost;
 }

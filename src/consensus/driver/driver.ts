@@ -33,6 +33,8 @@ export interface MeasuredConsensusNode<R> extends ConsensusNode<R>, RelayNode {
   readonly leaderContactMs: number | null;
   /** A leader with a quorum is in sight. */
   readonly hasQuorum: boolean;
+  /** This agent is one. */
+  readonly isLeading: boolean;
 }
 
 export function createConsensusNode<R>(
@@ -143,6 +145,10 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
   get hasQuorum(): boolean {
     const soft = this.#keeper.engine?.contact.soft ?? null;
     return soft !== null && soft.leader !== null && !soft.quorumLost;
+  }
+
+  get isLeading(): boolean {
+    return this.hasQuorum && this.#keeper.engine?.contact.isLeader === true;
   }
 
   status(): ConsensusStatus {

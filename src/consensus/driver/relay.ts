@@ -7,7 +7,7 @@
  * not taken, and a neighbour that lost its way is left at once, so members never feed on each other in a ring.
  */
 import { Background } from "../../base/background.ts";
-import { type Clock, delay } from "../../base/clock.ts";
+import { type Clock, delay, untilBeat } from "../../base/clock.ts";
 import { errorMessage } from "../../base/errors.ts";
 import { type Logger } from "../../base/logger.ts";
 import { Nap } from "../../base/nap.ts";
@@ -138,7 +138,7 @@ export class Relay implements Service {
       if (isFed || engine !== "running") {
         aloneSince = null;
         this.#leave();
-        await this.#fed.take(clock, fedLookMs, signal);
+        await this.#fed.take(clock, untilBeat(clock, fedLookMs), signal);
         continue;
       }
       aloneSince ??= clock.monotonicMs();

@@ -163,6 +163,7 @@ export class TurnLoop<R> {
     this.#guard(() => {
       const { core, applier, metrics } = this.#parts;
       metrics.turns += 1;
+      if (this.#ticksDue > 1) this.#tick();
       this.#stepInbox();
       this.#feed();
       this.#drain();
@@ -226,10 +227,18 @@ export class TurnLoop<R> {
   }
 
   #feed(): void {
-    const { core, proposals, barriers, clock } = this.#parts;
+    const { core, proposals, barriers } = this.#parts;
     if (proposals.queued) proposals.flush((data) => core.propose(data));
     barriers.flush((context) => this.#events.read(context));
-    if (this.#ticksDue === 0) return;
+    if (this.#ticksDue > 0) this.#tick();
+  }
+
+  /**
+   * One tick may be late, as this agent is: what came in meanwhile is heard first. Those of a calm time are told
+   * together and were before it: told after it, they would count against whoever was just heard.
+   */
+  #tick(): void {
+    const { core, clock } = this.#parts;
     this.#events.ticked(clock.monotonicMs());
     for (; this.#ticksDue > 0; this.#ticksDue -= 1) if (!this.#parts.passive) core.tick();
   }

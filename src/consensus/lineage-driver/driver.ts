@@ -3,7 +3,7 @@
  * to peers leave after what they say is durable.
  */
 import { Background } from "../../base/background.ts";
-import { type Clock, delay } from "../../base/clock.ts";
+import { type Clock, delay, untilBeat } from "../../base/clock.ts";
 import { AgentError, errorMessage } from "../../base/errors.ts";
 import { type Logger } from "../../base/logger.ts";
 import { Nap } from "../../base/nap.ts";
@@ -109,9 +109,11 @@ export class LineageDriver implements Service {
     this.#background.run("lineage", async (signal) => {
       for (;;) {
         await this.#tick();
-        await delay(clock, tickMs, signal);
+        const next = clock.monotonicMs() + tickMs;
         const isCalm = this.status().state === "normal" && this.facts.now().leader !== null;
-        if (isCalm) await this.#nap.take(clock, calmTickMs - tickMs, signal);
+        if (isCalm) await this.#nap.take(clock, untilBeat(clock, calmTickMs), signal);
+        const rest = next - clock.monotonicMs();
+        if (rest > 0) await delay(clock, rest, signal);
       }
     });
     return Promise.resolve();

@@ -10,7 +10,7 @@ import { AgentError } from "../../../src/base/errors.ts";
 import { type PeerId } from "../../../src/base/ids.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { seededRandom } from "../../../src/base/random.ts";
-import { type ConsensusNode, type ConsensusStatus } from "../../../src/consensus/driver/api.ts";
+import { type ConsensusStatus } from "../../../src/consensus/driver/api.ts";
 import { bootstrapGeneration } from "../../../src/consensus/lineage/generation.ts";
 import { type Command, type CommandResult } from "../../../src/inventory/commands.ts";
 import { type Facts } from "../../../src/inventory/records.ts";
@@ -277,14 +277,17 @@ it("tells of the beginning, the end and the renewal of leadership, and of nothin
   let generation = bootstrapGeneration("c");
   let applied = (): void => undefined;
   let isOnRecord = false;
-  const node = {
+  const node: Parameters<typeof leadershipOf>[0] = {
+    get isLeading() {
+      return leads(current);
+    },
     status: () => current,
     generation: () => generation,
     onChange: (listener: (status: ConsensusStatus) => void) => {
       tell = listener;
       return () => undefined;
     },
-  } as unknown as ConsensusNode<CommandResult>;
+  };
   const view = { generation: () => (isOnRecord ? {} : null) } as unknown as InventoryView;
   const onApplied = (listener: (index: number) => void) => {
     applied = () => listener(1);

@@ -1,6 +1,7 @@
 /** A nap ends by time, by news, or by the end of the service. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { untilBeat } from "../../../src/base/clock.ts";
 import { Nap } from "../../../src/base/nap.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
@@ -31,6 +32,19 @@ it("is not ended by news from before it", async () => {
   assert.not(over);
   await clock.advance(1);
   await taken;
+});
+
+it("has a beat that all share, and that an early timer does not double", async () => {
+  const clock = new VirtualClock();
+  const begin = clock.monotonicMs() % 2000;
+  await clock.advance(begin === 0 ? 0 : 2000 - begin);
+  assert.is(untilBeat(clock, 2000), 2000);
+  await clock.advance(700);
+  assert.equal([untilBeat(clock, 1000), untilBeat(clock, 2000)], [300, 1300]);
+  await clock.advance(298);
+  assert.equal([untilBeat(clock, 1000), untilBeat(clock, 2000)], [1002, 1002]);
+  await clock.advance(800);
+  assert.equal([untilBeat(clock, 1000), untilBeat(clock, 2000)], [1202, 2202]);
 });
 
 it("ends with the reason of its signal", async () => {

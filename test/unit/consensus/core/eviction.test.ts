@@ -1,6 +1,7 @@
 /** Two voters, one falls silent: the leader goes on alone, and the other can never win meanwhile. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { defaultCoreOptions } from "../../../../src/consensus/core/options.ts";
 import { TestNetwork, text, textOf } from "../../../support/core-network.ts";
 
 const it = suite("consensus: solo eviction");
@@ -10,7 +11,7 @@ const evictTicks = 60;
 function pair(): TestNetwork {
   const network = new TestNetwork({ voters: ["a", "b"] });
   network.elect("a");
-  network.tick(3);
+  network.tick(defaultCoreOptions.heartbeatTicks);
   return network;
 }
 
@@ -35,7 +36,7 @@ it("the leader waits, and stays, while the partner may not be evicted yet", () =
   const options = { mayEvict: (partner: string) => off && partner === "b" };
   const network = new TestNetwork({ voters: ["a", "b"], options });
   network.elect("a");
-  network.tick(3);
+  network.tick(defaultCoreOptions.heartbeatTicks);
   network.isolate("b");
   network.tick(evictTicks * 2, "a");
   assert.is(network.core("a").status().role, "leader");
@@ -48,7 +49,7 @@ it("the leader waits, and stays, while the partner may not be evicted yet", () =
 it("a change of standbys that the partner did not confirm does not keep the leader from going on", () => {
   const network = new TestNetwork({ voters: ["a", "b"], standbys: ["c"] });
   network.elect("a");
-  network.tick(3);
+  network.tick(defaultCoreOptions.heartbeatTicks);
   network.isolate("b", "c");
   const { committed } = network.core("a").status();
   assert.is(network.core("a").proposeConfig({ op: "lose", node: "c" }).ok, true);

@@ -104,6 +104,11 @@ it("an acknowledgement beyond the log is dropped", () => {
   assertDropped(leader(), appendResp("b", "a", { term: 3, index: 1000 }), "beyond-log");
 });
 
+it("a refusal in the leader's own name is dropped", () => {
+  const refusal = appendResp("a", "a", { term: 3, index: 0, ok: false });
+  assertDropped(leader(), refusal, "unexpected");
+});
+
 it("a commit index beyond the log is dropped", () => {
   assertDropped(follower(), heartbeat("b", "a", { term: 2, commit: 1000 }), "beyond-log");
 });

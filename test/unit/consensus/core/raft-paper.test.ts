@@ -4,6 +4,7 @@
  */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { defaultCoreOptions } from "../../../../src/consensus/core/options.ts";
 import { type Message } from "../../../../src/consensus/core/types.ts";
 import {
   append,
@@ -18,7 +19,7 @@ import { TestNetwork, text, textOf } from "../../../support/core-network.ts";
 
 const it = suite("raft paper");
 const electionTicks = 20;
-const heartbeatTicks = 3;
+const { heartbeatTicks } = defaultCoreOptions;
 
 const roles = {
   follower: () => new Bench({ hardState: { term: 1 } }),

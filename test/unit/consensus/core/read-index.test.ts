@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { defaultCoreOptions } from "../../../../src/consensus/core/options.ts";
 import { appendResp, Bench, type MessageOf } from "../../../support/core-bench.ts";
 import { releaseDisk, TestNetwork, text } from "../../../support/core-network.ts";
 
@@ -58,7 +59,9 @@ it("a lost round is made good by the next heartbeat", () => {
   const bench = settledLeader();
   bench.core.readIndex(1);
   bench.take();
-  const beat = bench.tick(3).find(({ type }) => type === "Heartbeat");
+  const beat = bench
+    .tick(defaultCoreOptions.heartbeatTicks)
+    .find(({ type }) => type === "Heartbeat");
   assert.ok(beat?.type === "Heartbeat");
   bench.step(beatResp("b", beat.round));
   assert.is(bench.node.reads.length, 1);
@@ -109,7 +112,7 @@ it("a follower asks its leader, and gets the answer of the whole cluster", () =>
   const network = new TestNetwork({ voters: ["a", "b", "c"], standbys: ["s"] });
   network.elect("a");
   network.core("a").propose([text("x")]);
-  network.tick(3);
+  network.tick(defaultCoreOptions.heartbeatTicks);
   for (const id of ["b", "s"]) {
     network.core(id).readIndex(5);
     network.settle();
@@ -138,7 +141,7 @@ it("a deposed leader refuses its waiting reads, its own and those of others", ()
 it("a leader cut off from the others answers no read before it steps down", () => {
   const network = new TestNetwork({ voters: ["a", "b", "c"] });
   network.elect("a");
-  network.tick(3);
+  network.tick(defaultCoreOptions.heartbeatTicks);
   network.isolate("a");
   network.core("a").readIndex(9);
   network.tick(3 * electionTicks);

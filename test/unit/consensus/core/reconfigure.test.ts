@@ -1,6 +1,7 @@
 /** The rules C1–C5 about when a configuration may change, and what follows from a change. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { defaultCoreOptions } from "../../../../src/consensus/core/options.ts";
 import { encodeConfiguration } from "../../../../src/consensus/core/config-codec.ts";
 import { simpleConfiguration } from "../../../../src/consensus/core/configuration.ts";
 import { EntryType, type ProposeResult } from "../../../../src/consensus/core/types.ts";
@@ -18,7 +19,7 @@ function assertRefused(result: ProposeResult, reason: string, detail: RegExp): v
 function settled(voters: readonly string[], standbys: readonly string[] = []): TestNetwork {
   const network = new TestNetwork({ voters, standbys });
   network.elect("a");
-  network.tick(3);
+  network.tick(defaultCoreOptions.heartbeatTicks);
   return network;
 }
 

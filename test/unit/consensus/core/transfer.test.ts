@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { defaultCoreOptions } from "../../../../src/consensus/core/options.ts";
 import { appendResp, Bench } from "../../../support/core-bench.ts";
 import { TestNetwork, text } from "../../../support/core-network.ts";
 
@@ -9,7 +10,7 @@ const electionTicks = 20;
 function settled(): TestNetwork {
   const network = new TestNetwork({ voters: ["a", "b", "c"], standbys: ["s"] });
   network.elect("a");
-  network.tick(3);
+  network.tick(defaultCoreOptions.heartbeatTicks);
   return network;
 }
 
