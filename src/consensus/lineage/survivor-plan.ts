@@ -134,9 +134,10 @@ function finishOf(group: readonly Survey[]): Generation | null {
 }
 
 /**
- * Three kinds of members that answer need not be awaited: who accepted a child that lacks what the group has; and once
- * the group has a child to finish, who accepted another, and can never agree, and who waits itself until that child,
- * which has given it up, is there or renounced. All follow into the child, or meet it like any other history.
+ * Four kinds of members that answer need not be awaited: who does not vote and has nothing of the log yet; who accepted a
+ * child that lacks what the group has; and once the group has a child to finish, who accepted another, and can never
+ * agree, and who waits itself until that child, which has given it up, is there or renounced. All follow into the
+ * child, or meet it like any other history.
  */
 function isGivenUp(
   one: Survey,
@@ -147,6 +148,7 @@ function isGivenUp(
   }: { readonly finish: Generation | null; readonly best: Survey; readonly own: Survey },
 ): boolean {
   if (one.generation.id !== own.generation.id) return false;
+  if (!isMember(one) && !voterIds(best.configuration).includes(one.from)) return true;
   const accepted = acceptedOf(one);
   if (lacks(accepted, best)) return true;
   if (finish === null) return false;

@@ -160,6 +160,22 @@ const rows: readonly (readonly [string, SurvivorPlan, Partial<SurvivorPlan>])[] 
     { act: true, survivors: ["b"], best: "b", kind: "forced-auto" },
   ],
   [
+    "2→1, while a third has started over and has nothing yet: it is not awaited",
+    plan([
+      survey("b", ["a"], { ...simpleConfiguration(["b", "c"]), standbys: ["a"] }, 30_000),
+      survey("a", ["b"], emptyConfiguration, 0, { lastIndex: 0, lastTerm: 0, mayVote: false }),
+    ]),
+    { act: true, survivors: ["b"] },
+  ],
+  [
+    "2→1, while a voter that answers has lost everything: it is awaited",
+    plan([
+      survey("b", ["a"], three, 30_000),
+      survey("a", ["b"], emptyConfiguration, 0, { lastIndex: 0, lastTerm: 0, mayVote: false }),
+    ]),
+    { act: false },
+  ],
+  [
     "2→1, the leader was fenced",
     plan([survey("b", [], two, 100, { proofs: [{ kind: "fence", node: "a", generation: root }] })]),
     { act: true, kind: "forced-proof" },
