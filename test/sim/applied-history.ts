@@ -135,7 +135,8 @@ export class AppliedHistory {
     applied[index] = { result: text, command: envelope?.command ?? null };
     if (envelope === null || result?.ok !== true) return;
     const { command } = envelope;
-    this.#heldNodes.onApplied(command, path, index);
+    // A repetition was decided where it was asked for first.
+    if (result.index === index) this.#heldNodes.onApplied(command, path, index);
     const at = { history, index };
     if (command.type === "merge.page") this.#ledger.merged(machine.view, at, command.forkIndex);
     if (command.type === "var.put" && result.index === index) {

@@ -5,16 +5,20 @@ import {
   type Message,
   type NodeId,
 } from "../../src/consensus/core/types.ts";
+import { type ExitStatement } from "../../src/consensus/lineage/types.ts";
 import { AppliedHistory } from "./applied-history.ts";
 import { Chronicles } from "./chronicle.ts";
 import { SimClock } from "./clock.ts";
 import { drainMicrotasks } from "./drain.ts";
+import { type ExitQuestion } from "./exits.ts";
 import { GenerationInvariants } from "./generation-invariants.ts";
 import { Invariants } from "./invariants.ts";
 import { Ledger } from "./ledger.ts";
-import { SimNetwork } from "./net.ts";
+import { lanes, SimNetwork } from "./net.ts";
 import { SimNode } from "./node.ts";
+import { type Life } from "./life.ts";
 import { type NodeView, termIn } from "./node-view.ts";
+import { PowerSwitch } from "./power-switch.ts";
 import { type SimProcess } from "./process.ts";
 import type * as Production from "./production.ts";
 import { type Profile } from "./profile.ts";
@@ -48,6 +52,7 @@ export class SimCluster implements Switchboard {
   readonly #slots = new Map<NodeId, number>();
   #violation: Error | null = null;
   #hasSurvivorMode: boolean;
+  readonly #switch: PowerSwitch;
   /** Told when a node wins an election. */
   onLeader: (node: SimNode) => void = () => {};
   /** Told when a node changes its generation, or is given a page of a merge. */
@@ -81,6 +86,7 @@ export class SimCluster implements Switchboard {
     this.generations = new GenerationInvariants({ chronicles, ledger, winners, nowMs }, { direct });
     const { generations } = this;
     this.invariants = new Invariants({ views: this.#views, chronicles, generations }, { direct });
+    this.#switch = new PowerSwitch(this, stream(seed, concerns.switch));
     const ids = Array.from({ length: profile.nodes }, (_, i) => `n${i + 1}`);
     this.nodes = ids.map(
       (_, slot) =>
@@ -93,6 +99,8 @@ export class SimCluster implements Switchboard {
             isAlive: (id) => this.#isAlive(slot, id),
             hasSurvivorMode: () => this.#hasSurvivorMode,
             reachable: () => this.#reachable(slot),
+            askExit: (question, life) => this.#askExit(slot, question, life),
+            fence: (node, life) => this.#switch.fence(node, life),
             onChange: () => this.onChange(this.nodes[slot] as SimNode),
             onLeader: () => this.onLeader(this.nodes[slot] as SimNode),
             onProposed: (data, first) => this.onProposed(data, first),
@@ -215,6 +223,22 @@ export class SimCluster implements Switchboard {
     }
   }
 
+  /** A question to the supervisor on an agent's machine, and its answer. */
+  #askExit(from: number, question: ExitQuestion, life: Life): Promise<ExitStatement | null> {
+    const { promise, resolve } = Promise.withResolvers<ExitStatement | null>();
+    const slot = this.#slots.get(question.node);
+    const node = slot === undefined ? undefined : this.nodes[slot];
+    life.setTimer(exitAnswerMs, () => resolve(null));
+    if (slot === undefined || node === undefined) return promise;
+    const back = (statement: ExitStatement | null): void => {
+      this.network.send(slot, from, lanes.requests, () => life.run(() => resolve(statement)));
+    };
+    this.network.send(from, slot, lanes.requests, () => {
+      node.attest(question).then(back, () => back(null));
+    });
+    return promise;
+  }
+
   /** Who answers a probe of this machine right now. */
   #reachable(viewer: number): readonly NodeId[] {
     const answers = ({ slot, up }: SimNode): boolean =>
@@ -259,3 +283,4 @@ const maxEventsPerMs = 100;
 /** Keep-alive probes of a connection find out that the other machine is gone. */
 const silenceMs = 6000;
 const gossipMs = 3000;
+const exitAnswerMs = 1500;

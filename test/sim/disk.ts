@@ -1,5 +1,6 @@
 /** The disk of one simulated machine: LevelDB and files on one medium, under production's own storage classes. */
 import { type Random } from "../../src/base/random.ts";
+import { type OutstandingStatement } from "../../src/agent/supervisor/exit-hold.ts";
 import { type LogStorage } from "../../src/consensus/storage/log-opening.ts";
 import { type SimClock } from "./clock.ts";
 import { SimDatabase } from "./disk-database.ts";
@@ -17,6 +18,8 @@ export class SimDisk {
   #backup: ReadonlyMap<string, Buffer> | null = null;
   /** How often an agent was started on it, as `agent.json` counts. */
   starts = 0;
+  /** Who was told that the agent on it is gone. */
+  hold: readonly OutstandingStatement[] = [];
 
   constructor(profile: DiskProfile, parts: { readonly clock: SimClock; readonly random: Random }) {
     this.medium = new Medium(profile, parts);
@@ -34,6 +37,12 @@ export class SimDisk {
       files: this.#files.on(device),
       openDatabase: () => device.read(() => ({ db: this.#database.open(device) })),
     };
+  }
+
+  writeHold(life: Life, statements: readonly OutstandingStatement[]): Promise<void> {
+    return new Device(this.medium, life).write(true, () => {
+      this.hold = statements;
+    });
   }
 
   crash(power: boolean): void {

@@ -129,8 +129,19 @@ export class GenerationInvariants {
       `G4: ${id} has entry ${entry.index}/${entry.term} of type ${entry.type} in ${name(owner)}`);
   }
 
-  /** G3: of two children of one generation no member adopted both. */
+  /**
+   * G3: of two children of one generation no member adopted both. And a generation that begins with proof holds all
+   * that its parent ever commits.
+   */
   onCommitted({ id, history }: NodeView, index: Index): void {
+    for (const child of this.#chronicles.all) {
+      const { kind, forkIndex } = child.generation;
+      if (kind !== "forced-proof" || child.committed.length <= forkIndex) continue;
+      const committed = child.parent === history ? index : (child.parent?.committed.length ?? 0);
+      const concerns = child.parent === history || child === history;
+      require(!concerns || committed <= forkIndex, () =>
+        `${name(child)} was begun with proof behind ${forkIndex}, and its parent commits ${committed}`);
+    }
     if (history.parent === null || index !== history.generation.forkIndex + 1) return;
     for (const other of this.#chronicles.all) {
       const begun = other.committed.length > other.generation.forkIndex;

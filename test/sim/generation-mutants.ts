@@ -1,6 +1,12 @@
 /** Broken twins of survivor mode, heal and merge: see mutants.ts. */
 import { type Mutant } from "./mutants.ts";
-import { nodesAtWork, oneHostWiped, oneSplit, quietSplit } from "./partition-merge.ts";
+import {
+  exitsAttested,
+  nodesAtWork,
+  oneHostWiped,
+  oneSplit,
+  quietSplit,
+} from "./partition-merge.ts";
 
 const keeper = "consensus/driver/engine-keeper.ts";
 const change = "consensus/driver/generation-change.ts";
@@ -171,6 +177,31 @@ export const generationMutants: readonly Mutant[] = [
         file: "agent/leadership.ts",
         find: "return parent === null || view.generation(id) !== null;",
         replace: 'return parent === null || id !== "";',
+      },
+    ],
+  },
+  {
+    name: "takes part again though others may have gone on without it",
+    profile: "partition-merge",
+    aim: exitsAttested,
+    edits: [
+      {
+        file: "agent/supervisor/hold-keeper.ts",
+        find: "const verdict = await settleExit(asker, exit);",
+        replace: 'const verdict = asker === "" ? await settleExit(asker, exit) : "void";',
+      },
+    ],
+  },
+  {
+    name: "takes an attested exit for a proof whatever the dead had",
+    profile: "partition-merge",
+    aim: exitsAttested,
+    edits: [
+      {
+        file: "consensus/lineage/missing.ts",
+        find: "proof.statement.node === proof.node && coversExit(proof.statement, best)",
+        replace:
+          "proof.statement.node === proof.node && (best.lastIndex > 0 || coversExit(proof.statement, best))",
       },
     ],
   },

@@ -28,8 +28,10 @@ export class HeldNodes {
     }
     const node = decidedBy(command);
     if (node === null) return;
-    for (let one: History | null = path.ownerOf(index); one !== null; one = one.parent) {
+    // What was decided before a fork, and is committed behind it, is not the generation's.
+    for (let one: History | null = path.writerOf(index); one !== null; one = one.parent) {
       const { generation } = one;
+      if (generation.members.includes(node)) return;
       if (!isProvisional(generation) || !generation.lost.includes(node)) continue;
       const isAfter = ({ history, index: at }: Place): boolean =>
         at > generation.forkIndex && at < index && path.holds(history, at);

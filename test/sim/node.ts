@@ -7,8 +7,10 @@ import { AssertionError } from "../../src/base/assert.ts";
 import { errorCode } from "../../src/base/errors.ts";
 import { type Random } from "../../src/base/random.ts";
 import { type NodeId } from "../../src/consensus/core/types.ts";
+import { type ExitStatement } from "../../src/consensus/lineage/types.ts";
 import { type SimClock } from "./clock.ts";
 import { type Damage, SimDisk } from "./disk.ts";
+import { Attester, DiskHold, type ExitQuestion } from "./exits.ts";
 import { Life } from "./life.ts";
 import { newView, type NodeView } from "./node-view.ts";
 import { type ProcessParts, SimProcess } from "./process.ts";
@@ -17,7 +19,7 @@ import { Violation } from "./violation.ts";
 
 export type SharedParts = Omit<
   ProcessParts,
-  "slot" | "life" | "random" | "disk" | "view" | "bootstrap" | "onExit"
+  "slot" | "life" | "random" | "disk" | "view" | "bootstrap" | "hold" | "onExit"
 > & {
   readonly clock: SimClock;
   readonly trace: Trace;
@@ -51,6 +53,8 @@ export class SimNode {
   /** Nobody starts it again before `start`. */
   #heldDown = false;
   lastAliveMs = 0;
+  /** Of the process that is gone. */
+  #attester: Attester | null = null;
 
   constructor(shared: SharedParts, slot: number) {
     this.#shared = shared;
@@ -95,6 +99,7 @@ export class SimNode {
     this.#heldDown = false;
     this.#startWhenGone = this.#process !== null;
     if (this.#process !== null) return;
+    this.#endAttester();
     const { clock, trace, random } = this.#shared;
     const life = new Life(clock, { rate: this.#rate, wallOffsetMs: this.#wallOffsetMs });
     const own = { slot: this.slot, life, disk: this.#disk, view: this.#view };
@@ -104,11 +109,18 @@ export class SimNode {
       ...own,
       random,
       bootstrap,
+      hold: new DiskHold(this.#disk, life),
       onExit: (error) => this.#exit(process, error),
     });
     this.#process = process;
     trace.add(() => `${this.#id} starts (${this.#disk.starts})`);
     process.start();
+  }
+
+  /** Null when no supervisor answers: the agent lives, said good-bye, or its host is off. */
+  attest(question: ExitQuestion): Promise<ExitStatement | null> {
+    const attester = question.node === this.#id ? this.#attester : null;
+    return attester?.ask(question) ?? Promise.resolve(null);
   }
 
   /** @param power true: unsynced writes are lost, and nobody is told; false: kill -9. */
@@ -123,6 +135,7 @@ export class SimNode {
   /** Killed until `start` is called. */
   holdDown(): void {
     this.#heldDown = true;
+    this.#endAttester();
     this.kill(true);
   }
 
@@ -133,6 +146,7 @@ export class SimNode {
     process.stop(() => {
       if (this.#process !== process) return;
       this.#end(process, false);
+      this.#endAttester();
       // A hanging disk may make the stop take longer than whoever starts it again expects.
       if (this.#startWhenGone) this.start();
     });
@@ -173,6 +187,7 @@ export class SimNode {
   replace(): void {
     const before = this.#id;
     this.kill(true);
+    this.#endAttester();
     this.#generation += 1;
     this.#id = `n${this.slot + 1}x${this.#generation}`;
     this.#disk = this.#newDisk();
@@ -186,6 +201,11 @@ export class SimNode {
     if (!this.#heldDown) this.start();
   }
 
+  #endAttester(): void {
+    this.#attester?.end();
+    this.#attester = null;
+  }
+
   #newDisk(): SimDisk {
     const { profile, clock, random } = this.#shared;
     return new SimDisk(profile.disk, { clock, random });
@@ -197,6 +217,11 @@ export class SimNode {
     this.#process = null;
     this.#disk.crash(power);
     this.#view.leads = null;
+    this.#endAttester();
+    if (!power && this.#shared.profile.exits) {
+      const clock = { rate: this.#rate, wallOffsetMs: this.#wallOffsetMs };
+      this.#attester = new Attester(this.#disk, new Life(this.#shared.clock, clock));
+    }
     this.#shared.onGone(this, id, !power);
   }
 

@@ -45,8 +45,8 @@ export class Operator {
       ...{ type: "token.create", id: token, kind: "join", verifier },
       ...{ role: null, name: null, uses: null, ttlMs: null },
     });
-    const { survivor } = this.#cluster.profile;
-    if (survivor !== null) this.#do(survivorSettings(survivor));
+    const { survivor, fence } = this.#cluster.profile;
+    if (survivor !== null) this.#do(survivorSettings(survivor, fence));
     for (const id of others) this.#do(admission(id));
     if (this.#cluster.profile.jobs) this.#prepareJobs();
   }
@@ -145,8 +145,9 @@ function admission(id: NodeId): Command {
   return { type: "member.admit", id: asPeerId(id), name: id, address: id, token };
 }
 
-function survivorSettings({ silenceMs, coldMs }: SurvivorTimes): Command {
-  const survivor = { auto: "silence" as const, silenceMs, coldMs, hold: false, fence: null };
+function survivorSettings({ silenceMs, coldMs }: SurvivorTimes, fences: boolean): Command {
+  const fence = fences ? { command: ["/bin/fence"], timeoutMs: 10_000 } : null;
+  const survivor = { auto: "silence" as const, silenceMs, coldMs, hold: false, fence };
   return { type: "settings.put", settings: { ...defaultSettings, survivor } };
 }
 

@@ -24,6 +24,11 @@ export function surviving(random: Random): Pick<Profile, "survivor"> {
   return { survivor: { silenceMs, coldMs: silenceMs + Math.round(random.float() * 8000) } };
 }
 
+/** Members may be proven to be gone. */
+export function proving(random: Random): Pick<Profile, "exits" | "fence"> {
+  return { exits: random.below(2) === 0, fence: random.below(4) === 0 };
+}
+
 export function mergeProfile(drawn: Profile, random: Random): Profile {
   const nodes = 2 + random.below(4);
   const maybe = (meanMs: number): number => (random.below(2) === 0 ? 0 : meanMs);
@@ -41,16 +46,39 @@ export function mergeProfile(drawn: Profile, random: Random): Profile {
   const jobs = random.below(3) === 0;
   return {
     ...drawn,
-    ...{ ...machines, faults, jobs },
+    ...{ ...machines, faults, jobs, ...proving(random) },
     workload: { ...drawn.workload, alone: 0.4 },
     core: { ...drawn.core, ...roomy, evictTicks: 3 * drawn.core.electionTicks },
   };
 }
 
-/** Without what disks do, and without jobs: as the profile was at first. */
+/** Without what disks do, without jobs and proofs: as the profile was at first. */
 export function plainMerge(drawn: Profile): Profile {
   const faults = { ...drawn.faults, hang: 0, syncError: 0, full: 0, damage: 0 };
-  return { ...drawn, jobs: false, faults };
+  return { ...unproven(drawn), jobs: false, faults };
+}
+
+export function unproven(drawn: Profile): Profile {
+  return { ...drawn, exits: false, fence: false };
+}
+
+/** Processes die all the time, and those that are left have it attested. */
+export function exitsAttested(drawn: Profile): Profile {
+  return {
+    ...drawn,
+    ...{
+      nodes: 3,
+      voters: 3,
+      exits: true,
+      fence: false,
+      jobs: false,
+      killAtIo: 0,
+      killAtChange: 0,
+    },
+    faults: { ...calm, kill: 1200 },
+    downMs: 2500,
+    workload: { clients: 4, thinkMs: 60, keys: 2, alone: 0.3 },
+  };
 }
 
 /** Nodes at work while histories part. */
@@ -61,7 +89,7 @@ export function nodesAtWork(drawn: Profile): Profile {
 /** Changes to `mergeProfile` that aim at one part: a plain split, and deaths in the middle of what follows. */
 export function oneSplit(drawn: Profile): Profile {
   return {
-    ...drawn,
+    ...unproven(drawn),
     net: { ...drawn.net, lossChance: 0.05, fifo: false },
     faults: { ...calm, power: 6000, kill: 6000 },
     killAtChange: 0.2,
@@ -72,7 +100,7 @@ export function oneSplit(drawn: Profile): Profile {
 /** Few write, and nothing else goes wrong: what falls apart ends at the same entry everywhere. */
 export function quietSplit(drawn: Profile): Profile {
   return {
-    ...drawn,
+    ...unproven(drawn),
     ...{ nodes: 3, voters: 3, faults: calm, killAtIo: 0, killAtChange: 0 },
     net: { ...drawn.net, lossChance: 0 },
     workload: { clients: 2, thinkMs: 2000, keys: 2, alone: 0.3 },
@@ -82,7 +110,7 @@ export function quietSplit(drawn: Profile): Profile {
 /** Of two machines one loses its disk while the other has just taken what it has not heard to be committed. */
 export function oneHostWiped(drawn: Profile): Profile {
   return {
-    ...drawn,
+    ...unproven(drawn),
     chaosMs: 40_000,
     faults: { ...calm, wipe: 6000 },
     core: { ...drawn.core, heartbeatTicks: 3 },

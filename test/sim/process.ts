@@ -14,6 +14,7 @@ import { type MeasuredConsensusNode } from "../../src/consensus/driver/driver.ts
 import { defaultDriverOptions } from "../../src/consensus/driver/options.ts";
 import { type LogWrite } from "../../src/consensus/driver/ports.ts";
 import { type Position, type Submitter } from "../../src/consensus/driver/submitter.ts";
+import { type ExitStatement } from "../../src/consensus/lineage/types.ts";
 import { bootstrapLineage, currentGeneration } from "../../src/consensus/lineage/generation.ts";
 import { writtenIn } from "../../src/consensus/lineage/written-in.ts";
 import { defaultLevelLogOptions } from "../../src/consensus/storage/level-log.ts";
@@ -23,6 +24,7 @@ import { type InventoryStateMachine } from "../../src/inventory/state-machine.ts
 import { type AppliedHistory, type Standing } from "./applied-history.ts";
 import { type Chronicles, type History, simulatedCluster } from "./chronicle.ts";
 import { type SimDisk } from "./disk.ts";
+import { type DiskHold, type ExitQuestion } from "./exits.ts";
 import { type GenerationInvariants } from "./generation-invariants.ts";
 import { type Invariants } from "./invariants.ts";
 import { type Life } from "./life.ts";
@@ -56,6 +58,11 @@ export interface ProcessParts {
   readonly hasSurvivorMode: () => boolean;
   /** Peers that answer its probes now. */
   readonly reachable: () => readonly NodeId[];
+  /** To whom the end of the last process on this disk was attested. */
+  readonly hold: DiskHold;
+  readonly askExit: (question: ExitQuestion, life: Life) => Promise<ExitStatement | null>;
+  /** Has the host of an agent turned off; false when nobody is certain that it is. */
+  readonly fence: (node: NodeId, life: Life) => Promise<boolean>;
   /** A change of generation begins, or a page of a merge arrives: an interesting moment. */
   readonly onChange: (id: NodeId) => void;
   readonly onLeader: (id: NodeId) => void;
@@ -167,13 +174,18 @@ export class SimProcess implements Endpoint {
 
   #createConsensus(): MeasuredConsensusNode<CommandResult> {
     const { production, profile, life, disk, random, history, view, bootstrap } = this.#parts;
+    const { hold } = this.#parts;
     const storage = disk.mount(life);
     return production.createConsensusNode<CommandResult>(
       {
         ...defaultDriverOptions,
         ...profile.driver,
-        core: profile.core,
+        core: {
+          ...profile.core,
+          mayEvict: (partner) => this.survivor?.lineage.mayEvict(partner) ?? true,
+        },
         self: view.id,
+        held: hold.statements.length > 0,
         lineage: bootstrapLineage(simulatedCluster),
         bootstrap: bootstrap === null ? null : simpleConfiguration(bootstrap),
       },

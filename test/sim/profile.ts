@@ -75,6 +75,9 @@ export interface Profile {
   readonly autopilot: AutopilotLimits;
   /** Jobs work on the nodes of the members. */
   readonly jobs: boolean;
+  /** Supervisors attest the end of agents; a power switch turns hosts off. */
+  readonly exits: boolean;
+  readonly fence: boolean;
   /** Null: an agent without a quorum waits for it. */
   readonly survivor: SurvivorTimes | null;
   /** Newest entries that storage gives back at open. */
@@ -130,7 +133,7 @@ export function drawProfile(random: Random, chaosMs: number): Profile {
       alone: 0,
     },
     survivor: null,
-    jobs: false,
+    ...{ jobs: false, exits: false, fence: false },
     killAtChange: 0,
     encoded: dice.chance(0.2),
     ...drawOptions(dice),

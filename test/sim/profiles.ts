@@ -7,7 +7,7 @@ import { hasQuorum } from "../../src/consensus/core/quorum.ts";
 import { defaultAutopilotLimits } from "../../src/consensus/driver/autopilot-plan.ts";
 import { type SimCluster } from "./cluster.ts";
 import { type SimNode } from "./node.ts";
-import { mergeProfile, partitionMerge, roomy, surviving } from "./partition-merge.ts";
+import { mergeProfile, partitionMerge, proving, roomy, surviving } from "./partition-merge.ts";
 import { calm, type FaultRates, type Profile } from "./profile.ts";
 import { type Stage } from "./scenario.ts";
 import { concerns, stream } from "./streams.ts";
@@ -58,6 +58,7 @@ const changes: { readonly [N in ProfileName]: (drawn: Profile, random: Random) =
     ...{ nodes: 2, voters: 2, ...surviving(random) },
     faults: { ...drawn.faults, damage: 0, change: 0 },
     core: { ...drawn.core, ...roomy, evictTicks: 3 * drawn.core.electionTicks },
+    ...proving(random),
   }),
   "partition-merge": mergeProfile,
   "bit-rot": (drawn) => ({

@@ -12,6 +12,7 @@ export const concerns = {
   clients: 4,
   operator: 5,
   scenario: 9,
+  switch: 10,
 } as const;
 
 export function stream(seed: number, concern: number): Random {

@@ -1,6 +1,6 @@
 /**
- * Survivor mode, heal and merge in a simulated process: production's AgentLineage over the simulated network. Nobody
- * attests to an exit and nothing is fenced here; members that answer are heard as gossip would hear them.
+ * Survivor mode, heal and merge in a simulated process: production's AgentLineage over the simulated network.
+ * Members that answer are heard as gossip would hear them.
  */
 import { asPeerId, type PeerId } from "../../src/base/ids.ts";
 import { type Logger } from "../../src/base/logger.ts";
@@ -11,7 +11,7 @@ import {
   type BallotRequest,
 } from "../../src/consensus/lineage/coordinator-types.ts";
 import { type PromiseAnswer } from "../../src/consensus/lineage/ports.ts";
-import { type LineageHello } from "../../src/consensus/lineage/types.ts";
+import { type ExitStatement, type LineageHello } from "../../src/consensus/lineage/types.ts";
 import { type AgentLineage } from "../../src/agent/lineage.ts";
 import { type Rpc } from "../../src/p2p/ports.ts";
 import { simulatedCluster } from "./chronicle.ts";
@@ -42,14 +42,21 @@ export class Survivor {
       gossip: () => ({ members: () => parts.reachable().map(memberView) }),
       stateMachine: process.machine,
       submit: (command, by) => process.writer.submit(command, { by }),
-      witness: { ask: () => Promise.resolve(null) },
-      hold: { statements: [], settle: () => Promise.resolve(), clear: () => Promise.resolve() },
+      witness: { ask: (node) => this.#askExit(node) },
+      hold: parts.hold,
       archive: { keep: () => Promise.resolve() },
-      fencer: { fence: () => Promise.resolve(false) },
+      fencer: { fence: (node) => parts.fence(node, life) },
       clock: life,
       random,
       logger: this.#logger(),
     });
+  }
+
+  #askExit(node: NodeId): Promise<ExitStatement | null> {
+    const { random, life, askExit, profile } = this.#parts;
+    if (!profile.exits) return Promise.resolve(null);
+    const nonce = Array.from({ length: 32 }, () => random.below(16).toString(16)).join("");
+    return askExit({ node, asker: this.#process.id, nonce }, life);
   }
 
   /** What an operator would read in the agent's log is in the trace. */

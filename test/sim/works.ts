@@ -13,6 +13,8 @@ import { type ProcessParts, type SimProcess } from "./process.ts";
 /** Seconds instead of minutes, so that times run out while nobody can write it down. */
 export const runTimeoutMs = 1500;
 const planner = { runGraceMs: 500, awayGraceMs: 4000, impatientGraceMs: 1000 };
+/** As in production, shorter than the silence after which survivors go on: no plan of the former leader outlasts it. */
+const timeoutMs = 1500;
 const lookMs = 700;
 /** One run in so many is lost on its machine. */
 const lostOneIn = 5;
@@ -38,7 +40,7 @@ export class Works {
       { planner },
       {
         ...{ clock: life, logger: silentLogger, view, onApplied, leadership },
-        propose: (command) => process.writer.submit(command, { by: "controller" }),
+        propose: (command) => process.writer.submit(command, { by: "controller", timeoutMs }),
         readBarrier: (timeoutMs) => consensus.readBarrier(timeoutMs),
       },
     );
