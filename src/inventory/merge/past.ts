@@ -7,6 +7,7 @@ import { canonicalJson } from "../../base/json.ts";
 import { type Draft } from "../draft.ts";
 import { trimLedger } from "../ledger.ts";
 import { limits } from "../limits.ts";
+import { type JournalRecord } from "../lineage-records.ts";
 import { indexText } from "../record-types.ts";
 import { type EventRecord, type HistoryRecord, type LedgerRecord } from "../records.ts";
 import { type Merging, bare } from "./merging.ts";
@@ -122,12 +123,16 @@ function mergeGenerations({ draft, other, counts }: Merging): void {
   }
   for (const [id, theirs] of records.journal) {
     const ours = draft.view.get("journal", id);
-    const isNews =
-      ours === null || (ours.resolution === "pending" && theirs.resolution !== "pending");
-    if (!isNews) continue;
+    if (ours !== null && !isNewer(ours, theirs)) continue;
     draft.put("journal", id, { ...theirs, winnerVersion: versionHere(draft, theirs.key) });
     counts.added += 1;
   }
+}
+
+/** Of two exports of one generation the longer one says what its value was in the end; a decision is news as well. */
+function isNewer(ours: JournalRecord, theirs: JournalRecord): boolean {
+  if (theirs.loserVersion !== ours.loserVersion) return theirs.loserVersion > ours.loserVersion;
+  return ours.resolution === "pending" && theirs.resolution !== "pending";
 }
 
 /** Their journal was decided against a version of theirs; what is in force here now is what counts. */

@@ -8,6 +8,7 @@ import {
   copyOf,
   loserGeneration,
   mergeInto,
+  onLosingSide,
   pageCommand,
   pagesOf,
   split,
@@ -124,6 +125,26 @@ it("asks about a key once, with the newest value of the other side", async () =>
   assert.is(second, undefined);
   assert.equal(entry?.loserValue, { key: "a", value: 2 });
   assert.is(entry?.resolution, "pending");
+});
+
+it("keeps the newest value of a generation that two others had merged, when they become one", async () => {
+  const both = await split(cluster("n1", "n2", "n3"));
+  both.winner.ok(put("a", "here"));
+  const third = { ...both, winner: await copyOf(both.winner) };
+  both.loser.ok(put("a", 1));
+  mergeInto(both);
+  both.loser.ok(put("a", 2));
+  mergeInto(third);
+  const generation = { n: 2, id: "cd".repeat(16) };
+  for (const bytes of pagesOf(third.winner, both.fork)) {
+    const page = pageCommand(bytes, both.fork, onLosingSide);
+    both.winner.ok({ ...page, generation } as Command, { by: "controller" });
+  }
+  const entries = both.winner.view.journal().filter((one) => one.generation === loserGeneration.id);
+  assert.equal(
+    entries.map(({ loserValue, resolution }) => [loserValue, resolution]),
+    [[{ key: "a", value: 2 }, "pending"]],
+  );
 });
 
 it.run();
