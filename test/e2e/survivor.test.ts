@@ -6,6 +6,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { between } from "../support/lab/partitions.ts";
 import { whyNoLab } from "../support/lab/requirements.ts";
 import {
   assertKept,
@@ -78,6 +79,40 @@ it("goes on for good once a fence command made certain that the leader's host of
   assert.is(cluster?.provisional, false);
   lab.cluster.restart(leader);
   await whole(lab, 2);
+  await assertKept(lab, keys);
+});
+
+it("stays provisional after a generation of certainty, while those left behind before may still write", async () => {
+  // Long enough for the attestation to come first.
+  await using lab = await start(4, ["survivor.silence=8s", "survivor.cold=8s"]);
+  const leader = await lab.leader();
+  const { voters } = await statusOf(leader);
+  const other = voters.find(({ name }) => name !== leader.name)?.name ?? "";
+  const mainland = [leader.name, other];
+  const island = lab.agents.filter(({ name }) => !mainland.includes(name));
+  const [first] = island;
+  assert.ok(first !== undefined && island.length === 2);
+  await lab.cut(
+    between(
+      mainland,
+      island.map(({ name }) => name),
+    ),
+  );
+  const keys = [await written(leader, "mainland"), await written(first, "island")];
+  const head = await until(
+    { what: "one of the two leads" },
+    async () => (await statusOf(first)).leader,
+  );
+  const [ends, stays] = island.toSorted((a) => (a.name === head.name ? -1 : 1));
+  assert.ok(ends !== undefined && stays !== undefined);
+  await ends.kill("SIGKILL"); // its supervisor attests that
+  keys.push(await written(stays, "alone"));
+  const { mode, cluster } = await statusOf(stays);
+  assert.equal([mode, cluster?.generation], ["survivor", 3]);
+  assert.match((await stays.api("GET", "/v1/operator/raft")).text, /"kind":"forced-proof"/);
+  await lab.cut([]);
+  lab.cluster.restart(ends);
+  await whole(lab, 3);
   await assertKept(lab, keys);
 });
 
