@@ -18,7 +18,7 @@ const root = path.join(import.meta.dirname, "..");
 const banner = `import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);`;
 /** What comes with machine code stays a package. */
 const native = ["classic-level", "node-pty", "msgpackr-extract"];
-const cacheModule = "compile-cache.mjs";
+const cacheModule = "compile-cache.cjs";
 
 const launcher = `#!/bin/sh
 self=$0
@@ -27,7 +27,7 @@ while [ -h "$self" ]; do
   case $target in /*) self=$target ;; *) self=$(dirname "$self")/$target ;; esac
 done
 here=$(CDPATH='' cd -- "$(dirname "$self")" && pwd -P)
-set -- --import "$here/${cacheModule}" "$here/${programFiles.cli}.mjs" "$@"
+set -- --require "$here/${cacheModule}" "$here/${programFiles.cli}.mjs" "$@"
 exec "$here/node_modules/node/bin/node" --max-semi-space-size=4 "$@"
 `;
 

@@ -1,6 +1,6 @@
 /** bin/muster as a process: where it may lie, how it is called, what a pipe or standard input does. */
 import { execFile } from "node:child_process";
-import { chmod, cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { suite } from "uvu";
@@ -43,15 +43,23 @@ async function inFolder(act: (folder: string) => Promise<void>): Promise<void> {
   }
 }
 
+/** A checkout: its own launcher, and links to the rest. */
+async function checkout(tree: string): Promise<string> {
+  await mkdir(path.join(tree, "bin"), { recursive: true });
+  for (const name of ["bin/muster", "bin/compile-cache.cjs"]) {
+    await cp(path.join(repository, name), path.join(tree, name));
+  }
+  for (const name of ["src", "node_modules", "package.json"]) {
+    await symlink(path.join(repository, name), path.join(tree, name));
+  }
+  return path.join(tree, "bin/muster");
+}
+
 it("starts from any directory, through relative and absolute symlinks, with blanks in the path", () =>
   inFolder(async (folder) => {
-    const tree = path.join(folder, "a tree");
-    await mkdir(path.join(tree, "bin"), { recursive: true });
-    await cp(path.join(repository, "bin/muster"), path.join(tree, "bin/muster"));
-    for (const name of ["src", "node_modules", "package.json"]) {
-      await symlink(path.join(repository, name), path.join(tree, name));
-    }
-    await symlink("a tree/bin/muster", path.join(folder, "relative link"));
+    const tree = path.join(folder, "a tree #1 %41");
+    await checkout(tree);
+    await symlink("a tree #1 %41/bin/muster", path.join(folder, "relative link"));
     await symlink(path.join(folder, "relative link"), path.join(folder, "link to a link"));
     const calls = [
       [path.join(tree, "bin/muster"), "/"],
@@ -63,6 +71,19 @@ it("starts from any directory, through relative and absolute symlinks, with blan
       assert.is(code, 0, `${file}: ${stderr}`);
       assert.match(stdout, version);
     }
+  }));
+
+it("keeps compiled code beside itself, and does without where it cannot", () =>
+  inFolder(async (folder) => {
+    const file = await checkout(folder);
+    const cache = path.join(folder, "bin/compile-cache");
+    assert.is((await start(file, ["version"])).code, 0);
+    assert.ok((await readdir(cache)).length > 0);
+    await rm(cache, { recursive: true });
+    await writeFile(cache, "");
+    const { code, stdout, stderr } = await start(file, ["version"]);
+    assert.equal([code, stderr], [0, ""]);
+    assert.match(stdout, version);
   }));
 
 it("says what to do where node_modules is missing", () =>

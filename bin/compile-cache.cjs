@@ -1,6 +1,6 @@
 // Keeps what V8 made of the program's modules from one start to the next, in a folder beside this file: a start then
 // needs half the time. Where the folder cannot be written, or does not fit this Node.js, all goes on without it.
-import { enableCompileCache } from "node:module";
-import path from "node:path";
+const { enableCompileCache } = require("node:module");
+const path = require("node:path");
 
-enableCompileCache(path.join(import.meta.dirname, "compile-cache"));
+enableCompileCache(path.join(__dirname, "compile-cache"));
