@@ -115,7 +115,7 @@ export class GossipCore {
     const membership = this.#membership;
     this.#prober = new Prober(options, { ...shared, membership }, now);
     this.#relay = new Relay(options, shared);
-    this.#gossiper = new Gossiper(options, { ...shared, membership }, now);
+    this.#gossiper = new Gossiper(options, { ...shared, membership, voice: this.#voice }, now);
     this.#events = new UserEvents({ clock: start.eventClock ?? 0 }, { ...shared, membership });
     const told = { voice: this.#voice, events: this.#events };
     this.#sync = new AntiEntropy(options, { ...shared, ...told, membership }, now);

@@ -9,6 +9,7 @@ import { type Membership } from "./membership.ts";
 import { type MemberTable } from "./member-table.ts";
 import { type PeerChoice } from "./peer-choice.ts";
 import { type Random } from "../../base/random.ts";
+import { type SelfVoice } from "./self-voice.ts";
 import { type Ix, Status, type Turn } from "./types.ts";
 
 export interface GossiperOptions {
@@ -20,6 +21,7 @@ export interface GossiperOptions {
 
 export interface GossiperDependencies {
   readonly membership: Membership;
+  readonly voice: Pick<SelfVoice, "isDenying">;
   readonly table: MemberTable;
   readonly queue: BroadcastQueue;
   readonly peers: PeerChoice;
@@ -54,15 +56,16 @@ export class Gossiper {
   }
 
   tick(turn: Turn): void {
-    const { queue, frames, membership } = this.#deps;
+    const { queue, frames, membership, voice } = this.#deps;
     if (queue.size === 0 || turn.now < this.#nextRound) return;
     this.#nextRound = turn.now + this.#options.gossipIntervalMs;
     for (const target of this.#targets(turn)) {
       if (queue.size === 0) return;
       const accusation = this.#options.lifeguard.buddy ? membership.against(target) : null;
-      // One who does not answer may hear on the other lane what it has to deny.
-      if (accusation === null) turn.out.frame(target, frames.build(), "usual");
-      else turn.out.frame(target, frames.build(accusation), "both");
+      const frame = accusation === null ? frames.build() : frames.build(accusation);
+      // A lane that stood still may be why somebody is accused: the other one brings it there, and the denial back.
+      const isUrgent = accusation !== null || voice.isDenying(turn.now);
+      turn.out.frame(target, frame, isUrgent ? "both" : "usual");
     }
   }
 

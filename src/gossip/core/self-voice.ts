@@ -29,6 +29,8 @@ export interface SelfVoiceDependencies {
 }
 
 const silenceMaxMs = 60_000;
+/** A denial is passed on by then, or was in vain. */
+const denialMs = 3000;
 /** Beyond what records of one dead process, still on their way, can span. */
 const livingStep = 1024;
 
@@ -41,6 +43,7 @@ export class SelfVoice {
   #suspicious = false;
   #conflicts = 0;
   #silentUntil = -Infinity;
+  #deniedAt = -Infinity;
 
   constructor(first: SelfRecord, dependencies: SelfVoiceDependencies, now: number) {
     this.#deps = dependencies;
@@ -57,6 +60,11 @@ export class SelfVoice {
     return this.#record.body.leaving;
   }
 
+  /** Others did not hear this agent a moment ago, and are being told that it is there. */
+  isDenying(now: number): boolean {
+    return now - this.#deniedAt < denialMs;
+  }
+
   /** Says something new of this agent, and spreads it. */
   say(turn: Turn, statement: SelfStatement): void {
     this.#sayAt(turn, { ...statement, incarnation: this.#record.body.incarnation + 1 });
@@ -70,6 +78,7 @@ export class SelfVoice {
     if (incarnation !== own || this.isLeaving) return;
     counters.add("refutations");
     if (lhaProbe) awareness.change(1);
+    this.#deniedAt = turn.now;
     this.say(turn, {});
   }
 

@@ -346,6 +346,26 @@ it("tells a suspect on the other lane too what it has to deny", () => {
   ]);
 });
 
+it("denies an accusation on both lanes, for as long as it takes to be passed on", () => {
+  const lone = new LoneCore();
+  const told = (): string[] => {
+    const vias: string[] = [];
+    lone.advance(1000, (to, frame, via) => {
+      lone.answering()(to, frame);
+      const [first] = frame;
+      if (first?.kind === "alive" && first.record.body.name === "m0") vias.push(via);
+    });
+    return [...new Set(vias)];
+  };
+  lone.give({ kind: "describe", change: { tags: { role: "db" } } });
+  assert.equal(told(), ["usual"]);
+  lone.accuse("suspect", 0, 2);
+  assert.equal(told(), ["both"]);
+  lone.advance(3000, lone.answering());
+  lone.give({ kind: "describe", change: { tags: { role: "web" } } });
+  assert.equal(told(), ["usual"]);
+});
+
 it("prefers datagrams only for members that prefer them too", () => {
   const lone = new LoneCore({ members: 1, datagrams: [1], use: "fallback" });
   answeredLate(lone, "stream", 8);
