@@ -1,7 +1,8 @@
 /**
  * The failure detector (SWIM §3.1 with Lifeguard's LHA-Probe): one direct probe per interval; when it stays
  * silent, others are asked; when the interval ends without an ack, the member is suspected. A relay that is
- * healthy itself says nack in time, so missing nacks mean that this agent does not hear, not the target.
+ * healthy itself says nack in time, so missing nacks mean that this agent does not hear, not the target. A relay that
+ * died meanwhile owes none: else whoever sees several members die at once would doubt itself.
  */
 import { type LaneName } from "../ports.ts";
 import { type Awareness } from "./awareness.ts";
@@ -14,6 +15,7 @@ import { type PeerChoice } from "./peer-choice.ts";
 import { ProbeOrder } from "./probe-order.ts";
 import { type Random } from "../../base/random.ts";
 import { type Sequence } from "./sequence.ts";
+import { type Suspicions } from "./suspicions.ts";
 import { type Frame, type Ix, Status, type Turn } from "./types.ts";
 
 interface Probe {
@@ -24,7 +26,7 @@ interface Probe {
   readonly deadline: number;
   /** When others are asked; Infinity once they were. */
   askAt: number;
-  expectedNacks: number;
+  readonly relays: Ix[];
   /** A relay may say it on both lanes. */
   readonly nackedBy: Set<Ix>;
 }
@@ -46,6 +48,7 @@ export interface ProberDependencies {
   readonly sequence: Sequence;
   readonly random: Random;
   readonly membership: Membership;
+  readonly suspicions: Pick<Suspicions, "isRefused">;
   readonly counters: Counters;
   /** The lane on which frames to this member travel when nothing else is asked for. */
   readonly usualLane: (ix: Ix) => LaneName;
@@ -159,7 +162,7 @@ export class Prober {
       sentAt: turn.now,
       deadline: turn.now + this.#interval(),
       askAt: sent ? turn.now + this.#options.probeTimeoutMs : turn.now,
-      expectedNacks: 0,
+      relays: [],
       nackedBy: new Set(),
     });
   }
@@ -175,7 +178,7 @@ export class Prober {
       const request = { kind: "pingRequest", seq: probe.seq, target: probe.target } as const;
       counters.add("indirectAsked");
       // On both lanes: what keeps the answer away may keep this one away as well.
-      if (turn.out.frame(relay, frames.build(request), "both")) probe.expectedNacks += 1;
+      if (turn.out.frame(relay, frames.build(request), "both")) probe.relays.push(relay);
     }
     // And once more oneself, on the other lane (memberlist's TCP ping): a lane alone may be cut or lossy.
     turn.out.frame(probe.target, this.#pingFrame(probe.target, probe.seq), "other");
@@ -193,8 +196,9 @@ export class Prober {
     this.#remove(probe);
     const { table, awareness, membership, self, counters } = this.#deps;
     if (this.#options.lifeguard.probe) {
-      const missed = probe.expectedNacks - probe.nackedBy.size;
-      awareness.change(probe.expectedNacks > 0 ? Math.max(0, missed) : 1);
+      const living = probe.relays.filter((relay) => !this.#isGone(relay));
+      const missed = living.filter((relay) => !probe.nackedBy.has(relay)).length;
+      awareness.change(living.length > 0 ? missed : 1);
       // Nobody else was asked in time: this host stood still, so the silence proves nothing.
       if (probe.askAt !== Infinity) return;
     }
@@ -202,6 +206,12 @@ export class Prober {
     counters.add("probesFailed");
     const { target: member, incarnation } = probe;
     membership.accuse(turn, { kind: "suspect", member, incarnation, from: self, refused: false });
+  }
+
+  /** Not merely suspect: one who hears nobody suspects everybody. */
+  #isGone(relay: Ix): boolean {
+    const { table, suspicions } = this.#deps;
+    return !table.isUp(relay) || suspicions.isRefused(relay);
   }
 
   #remove(probe: Probe): void {

@@ -81,6 +81,11 @@ export class Suspicions {
     return true;
   }
 
+  /** Somebody saw that no process listens there any more. */
+  isRefused(member: Ix): boolean {
+    return (this.#running.get(member)?.refusedBy.length ?? 0) > 0;
+  }
+
   cancel(member: Ix): void {
     this.#running.delete(member);
     if (this.#running.size === 0) this.#earliest = Infinity;

@@ -99,6 +99,28 @@ it("counts a relay's nack once, which may come on both lanes", () => {
   assert.is(lone.core.health().score, 1, "the third one is missed");
 });
 
+it("does not doubt itself because relays died, and does because living ones say nothing", () => {
+  const scoreWith = (refused: boolean): number => {
+    const lone = new LoneCore({ members: 4 });
+    const play = (to: number, frame: Frame): void => {
+      lone.answering(3, 4)(to, frame);
+      for (const message of frame) {
+        if (message.kind !== "pingRequest" || to >= 3) continue;
+        lone.hear(to, { kind: "nack", seq: message.seq });
+      }
+    };
+    lone.give({ kind: "connection", peer: 3, state: "closed" });
+    lone.advance(600, play); // others were asked, m4 among them
+    if (refused) {
+      lone.give({ kind: "connection", peer: 4, state: "closed" });
+      lone.give({ kind: "connection", peer: 4, state: "refused" });
+    }
+    lone.advance(410, play);
+    return lone.core.health().score;
+  };
+  assert.equal([scoreWith(true), scoreWith(false)], [0, 1]);
+});
+
 it("§IV-A probes more slowly, the more it doubts itself", () => {
   const pings = (protocol: { lifeguard: { probe: boolean } }): number => {
     const lifeguard = { probe: protocol.lifeguard.probe, suspicion: true, buddy: true };
