@@ -19,7 +19,10 @@ interface Entry {
 const queuedEventsMax = 128;
 
 export class BroadcastQueue {
-  /** `#tiers[n]`: rumours sent n times, sorted by size and age. */
+  /**
+   * `#tiers[n]`: rumours sent n times, sorted so that what goes first is last: the smallest and oldest in front.
+   * Thousands wait while a cluster forms, and only the end of an array changes without moving the rest.
+   */
   readonly #tiers: Entry[][] = [];
   readonly #eventTiers: Entry[][] = [];
   /** Rumours about members by twice their index, accusations one above; events by negative numbers. */
@@ -70,9 +73,11 @@ export class BroadcastQueue {
    */
   fill(frame: { push(rumour: Rumour): unknown }, room: number, limit: number): readonly Ix[] {
     const finished: Ix[] = [];
-    for (const entry of this.#choose(room)) {
+    const taken: Entry[] = [];
+    const left = this.#take(this.#tiers, room, taken);
+    if (this.#events > 0) this.#take(this.#eventTiers, left, taken);
+    for (const entry of taken) {
       frame.push(entry.rumour);
-      this.#remove(entry);
       entry.transmits += 1;
       if (entry.transmits < limit) {
         this.#insert(entry);
@@ -95,11 +100,7 @@ export class BroadcastQueue {
   #giveUp(tiers: readonly Entry[][], capacity: number): void {
     for (let tier = tiers.length - 1; this.size > capacity && tier >= 0; tier -= 1) {
       const entries = tiers[tier] ?? [];
-      while (this.size > capacity) {
-        const entry = entries.pop();
-        if (entry === undefined) break;
-        this.#drop(entry);
-      }
+      for (const entry of entries.splice(0, this.size - capacity)) this.#drop(entry);
     }
   }
 
@@ -115,19 +116,19 @@ export class BroadcastQueue {
     this.#remove(entry);
   }
 
-  #choose(room: number): readonly Entry[] {
-    const taken: Entry[] = [];
+  /** Moves what fits into `room` bytes from `tiers` to `taken`. Returns the room that is left. */
+  #take(tiers: readonly Entry[][], room: number, taken: Entry[]): number {
     let left = room;
-    const tiers = this.#events === 0 ? this.#tiers : [...this.#tiers, ...this.#eventTiers];
     for (const tier of tiers) {
-      let at = firstFitting(tier, left);
+      let at = lastFitting(tier, tier.length, left);
       for (let entry = tier[at]; entry !== undefined; entry = tier[at]) {
         left -= entry.bytes;
         taken.push(entry);
-        at = Math.max(at + 1, firstFitting(tier, left));
+        removeAt(tier, at);
+        at = lastFitting(tier, at, left);
       }
     }
-    return taken;
+    return left;
   }
 
   #tiersOf(entry: Entry): Entry[][] {
@@ -138,14 +139,16 @@ export class BroadcastQueue {
     const tiers = this.#tiersOf(entry);
     while (tiers.length <= entry.transmits) tiers.push([]);
     const tier = tiers[entry.transmits] ?? [];
-    tier.splice(rank(tier, entry), 0, entry);
+    const at = rank(tier, entry);
+    if (at === tier.length) tier.push(entry);
+    else tier.splice(at, 0, entry);
   }
 
   #remove(entry: Entry): void {
     const tier = this.#tiersOf(entry)[entry.transmits] ?? [];
     const at = rank(tier, entry);
     assert(tier[at] === entry, "a queued rumour is found where its order puts it");
-    tier.splice(at, 1);
+    removeAt(tier, at);
   }
 }
 
@@ -157,8 +160,10 @@ function accusationKey(subject: Ix): number {
   return 2 * subject + 1;
 }
 
-/** Where `entry` is or belongs in a tier sorted by size, then newest first. */
+/** Where `entry` is or belongs in a tier. */
 function rank(tier: readonly Entry[], entry: Entry): number {
+  const last = tier.at(-1);
+  if (last === undefined || isBefore(last, entry)) return tier.length;
   let low = 0;
   let high = tier.length;
   while (low < high) {
@@ -170,18 +175,24 @@ function rank(tier: readonly Entry[], entry: Entry): number {
   return low;
 }
 
-/** Index of the first entry of at most `room` bytes; a tier is sorted by size, largest first. */
-function firstFitting(tier: readonly Entry[], room: number): number {
+/** Index of the last entry of at most `room` bytes among the first `count`; -1 when there is none. */
+function lastFitting(tier: readonly Entry[], count: number, room: number): number {
+  if ((tier[count - 1]?.bytes ?? 0) <= room) return count - 1;
   let low = 0;
-  let high = tier.length;
+  let high = count;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if ((tier[middle]?.bytes ?? 0) > room) low = middle + 1;
-    else high = middle;
+    if ((tier[middle]?.bytes ?? 0) > room) high = middle;
+    else low = middle + 1;
   }
-  return low;
+  return low - 1;
+}
+
+function removeAt(tier: Entry[], at: number): void {
+  if (at === tier.length - 1) tier.pop();
+  else tier.splice(at, 1);
 }
 
 function isBefore(a: Entry, b: Entry): boolean {
-  return a.bytes === b.bytes ? a.id > b.id : a.bytes > b.bytes;
+  return a.bytes === b.bytes ? a.id < b.id : a.bytes < b.bytes;
 }

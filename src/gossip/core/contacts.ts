@@ -13,6 +13,7 @@ interface Contact {
 
 const parallel = 3;
 const contactsMax = 256;
+const none: readonly Ix[] = [];
 
 export class Contacts {
   readonly #options: { readonly syncMinMs: number; readonly syncMaxMs: number };
@@ -29,6 +30,7 @@ export class Contacts {
   }
 
   get nextDeadline(): number {
+    if (this.#contacts.size === 0) return Infinity;
     let earliest = Infinity;
     let busy = 0;
     for (const contact of this.#contacts.values()) {
@@ -65,6 +67,7 @@ export class Contacts {
 
   /** Contacts to sync with now; they count as under way until `remove` or `failed`. */
   take(now: number): readonly Ix[] {
+    if (this.#contacts.size === 0) return none;
     let free = parallel;
     for (const contact of this.#contacts.values()) if (contact.inFlight) free -= 1;
     const taken: Ix[] = [];

@@ -33,7 +33,6 @@ import {
   type Outbox,
   type RecordAuthority,
   type SelfRecord,
-  type SignedRecord,
   Status,
   type StatusCode,
   type SyncAnswer,
@@ -56,8 +55,8 @@ export interface CoreStart {
   readonly record: SelfRecord;
   /** The event clock of earlier lives: what is not above it was delivered. */
   readonly eventClock?: number;
-  /** Members that are taken for alive without being spread: a cluster that starts as one, in simulations. */
-  readonly members?: readonly SignedRecord[];
+  /** A view that is taken over without being spread: a cluster that starts as one, in simulations. */
+  readonly view?: MemberTable;
 }
 
 export class GossipCore {
@@ -125,7 +124,11 @@ export class GossipCore {
       { ...shared, membership, voice: this.#voice, sync: this.#sync },
       now,
     );
-    for (const record of start.members ?? []) this.#membership.assume(record, now);
+    if (start.view !== undefined) {
+      table.adopt(start.view, self);
+      this.#overlay.rebuild();
+      this.#prober.rebuild();
+    }
   }
 
   /** Handles `inputs`, then all timers that are due: what has arrived counts before what is late. */

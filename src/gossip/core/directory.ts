@@ -5,6 +5,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import { type PeerId } from "../../base/ids.ts";
+import { RingOrder } from "./ring-order.ts";
 import { type Ix } from "./types.ts";
 
 export interface DirectoryOptions {
@@ -14,7 +15,7 @@ export interface DirectoryOptions {
 
 export class Directory {
   readonly #capacity: number;
-  readonly #rings: number;
+  readonly #rings: readonly RingOrder[];
   readonly #keyOf: (id: PeerId) => Uint8Array;
   readonly #byId = new Map<PeerId, Ix>();
   readonly #byKey = new Map<string, Ix>();
@@ -24,7 +25,7 @@ export class Directory {
 
   constructor(options: DirectoryOptions, keyOf: (id: PeerId) => Uint8Array) {
     this.#capacity = options.capacity;
-    this.#rings = options.rings;
+    this.#rings = Array.from({ length: options.rings }, () => new RingOrder());
     this.#keyOf = keyOf;
   }
 
@@ -78,7 +79,13 @@ export class Directory {
 
   /** Place of the member on a ring of 2³² points. */
   position(ring: number, ix: Ix): number {
-    return this.#positions[ix * this.#rings + ring] ?? 0;
+    return this.#positions[ix * this.#rings.length + ring] ?? 0;
+  }
+
+  ring(ring: number): RingOrder {
+    const order = this.#rings[ring];
+    assert(order !== undefined, "a ring has a number below their count");
+    return order;
   }
 
   #place(ix: Ix, bytes: Uint8Array): void {
@@ -87,8 +94,10 @@ export class Directory {
     const low = view.getUint32(4);
     this.#keys[2 * ix] = high;
     this.#keys[2 * ix + 1] = low;
-    for (let ring = 0; ring < this.#rings; ring += 1) {
-      this.#positions[ix * this.#rings + ring] = mix32(high ^ mix32(low ^ mix32(ring + 1)));
+    for (const [ring, order] of this.#rings.entries()) {
+      const place = mix32(high ^ mix32(low ^ mix32(ring + 1)));
+      this.#positions[ix * this.#rings.length + ring] = place;
+      order.add(ix, place);
     }
   }
 
@@ -98,7 +107,7 @@ export class Directory {
     const keys = new Uint32Array(2 * room);
     keys.set(this.#keys);
     this.#keys = keys;
-    const positions = new Uint32Array(this.#rings * room);
+    const positions = new Uint32Array(this.#rings.length * room);
     positions.set(this.#positions);
     this.#positions = positions;
   }

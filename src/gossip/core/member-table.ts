@@ -4,6 +4,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import { type Directory, mix32 } from "./directory.ts";
+import { RecordList } from "./record-list.ts";
 import { type Ix, type SignedRecord, Status, type StatusCode, type ViewHash } from "./types.ts";
 
 export class MemberTable {
@@ -11,7 +12,7 @@ export class MemberTable {
   #status = new Uint8Array(64);
   #incarnation = new Uint32Array(64);
   #since = new Float64Array(64);
-  #records: (SignedRecord | undefined)[] = [];
+  readonly #records = new RecordList();
   readonly #counts = [0, 0, 0, 0, 0];
   #hashHigh = 0;
   #hashLow = 0;
@@ -63,12 +64,28 @@ export class MemberTable {
   }
 
   record(ix: Ix): SignedRecord | null {
-    return this.#records[ix] ?? null;
+    return this.#records.get(ix) ?? null;
   }
 
   /** Two agents with the same view have the same hash. Suspicion is passing, so it counts as alive. */
   viewHash(): ViewHash {
     return { high: this.#hashHigh, low: this.#hashLow };
+  }
+
+  /** Takes over what another table says of all members, but for `self`, of whom this one knows already. */
+  adopt(other: MemberTable, self: Ix): void {
+    assert(this.knownCount === 1 && this.isUp(self), "a view is taken over at the start");
+    const own = this.record(self);
+    assert(own !== null, "an agent knows itself");
+    this.#status = other.#status.slice();
+    this.#incarnation = other.#incarnation.slice();
+    this.#since = other.#since.slice();
+    this.#records.adopt(other.#records);
+    for (const [status, count] of other.#counts.entries()) this.#counts[status] = count;
+    this.#hashHigh = other.#hashHigh;
+    this.#hashLow = other.#hashLow;
+    this.#version += 1;
+    this.setRecord(self, own);
   }
 
   setRecord(ix: Ix, record: SignedRecord): void {
@@ -79,7 +96,7 @@ export class MemberTable {
     this.#reserve(ix + 1);
     this.#toggleHash(ix);
     this.#incarnation[ix] = record.body.incarnation;
-    this.#records[ix] = record;
+    this.#records.set(ix, record);
     this.#toggleHash(ix);
     this.#version += 1;
   }
@@ -87,7 +104,7 @@ export class MemberTable {
   setStatus(ix: Ix, status: StatusCode, now: number): void {
     const before = this.status(ix);
     assert(status !== before, "a status is set when it changes");
-    assert(this.#records[ix] !== undefined, "a member has a record before it has a status");
+    assert(this.record(ix) !== null, "a member has a record before it has a status");
     this.#toggleHash(ix);
     this.#counts[before] = this.count(before) - 1;
     this.#counts[status] = this.count(status) + 1;
@@ -99,7 +116,7 @@ export class MemberTable {
 
   forget(ix: Ix, now: number): void {
     if (this.status(ix) !== Status.none) this.setStatus(ix, Status.none, now);
-    this.#records[ix] = undefined;
+    this.#records.set(ix, undefined);
     this.#incarnation[ix] = 0;
   }
 

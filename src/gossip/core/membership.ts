@@ -89,16 +89,6 @@ export class Membership {
     return true;
   }
 
-  /** Takes a member for alive without checking or spreading it. */
-  assume(record: SignedRecord, now: number): void {
-    const { directory, table, self } = this.#deps;
-    const ix = directory.intern(record.body.id);
-    if (ix === self) return;
-    table.setRecord(ix, record);
-    table.setStatus(ix, Status.alive, now);
-    this.#deps.onStatus(ix, Status.none, Status.alive);
-  }
-
   /** Takes one member's statement about another. */
   accuse(turn: Turn, accusation: Accusation): void {
     const { table, self, voice, counters } = this.#deps;

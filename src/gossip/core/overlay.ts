@@ -25,6 +25,8 @@ export class Overlay {
   readonly #self: Ix;
   readonly #directory: Directory;
   readonly #table: MemberTable;
+  /** This agent's own place on each ring. */
+  readonly #places: Uint32Array;
   readonly #successors: Int32Array;
   readonly #predecessors: Int32Array;
   /** Distance going forward to the successor and to the predecessor of each ring. */
@@ -40,6 +42,10 @@ export class Overlay {
     this.#self = dependencies.self;
     this.#directory = dependencies.directory;
     this.#table = dependencies.table;
+    const { directory, self } = dependencies;
+    this.#places = Uint32Array.from({ length: options.rings }, (_, ring) =>
+      directory.position(ring, self),
+    );
     this.#successors = new Int32Array(options.rings).fill(-1);
     this.#predecessors = new Int32Array(options.rings).fill(-1);
     this.#nearest = new Float64Array(options.rings).fill(Infinity);
@@ -70,6 +76,12 @@ export class Overlay {
     return this.#neighbours;
   }
 
+  /** The table was taken over from another agent. */
+  rebuild(): void {
+    for (let ring = 0; ring < this.#options.rings; ring += 1) this.#rescan(ring);
+    this.#touch();
+  }
+
   /** The table now says that `ix` is up. */
   up(ix: Ix): void {
     if (ix === this.#self) return;
@@ -96,8 +108,7 @@ export class Overlay {
 
   /** Distance from this agent to `ix` going forward on a ring. */
   #ahead(ring: number, ix: Ix): number {
-    const from = this.#directory.position(ring, this.#self);
-    return (this.#directory.position(ring, ix) - from) >>> 0;
+    return (this.#directory.position(ring, ix) - (this.#places[ring] ?? 0)) >>> 0;
   }
 
   /** True when `ix` is the new successor or predecessor of this agent on `ring`. */
@@ -117,13 +128,15 @@ export class Overlay {
   }
 
   #rescan(ring: number): void {
-    this.#nearest[ring] = Infinity;
-    this.#farthest[ring] = -1;
-    this.#successors[ring] = -1;
-    this.#predecessors[ring] = -1;
-    for (let ix = 0; ix < this.#table.bound; ix += 1) {
-      if (ix !== this.#self && this.#table.isUp(ix)) this.#offer(ring, ix);
-    }
+    const place = this.#places[ring] ?? 0;
+    const order = this.#directory.ring(ring);
+    const isOther = (ix: Ix): boolean => ix !== this.#self && this.#table.isUp(ix);
+    const successor = order.next(place, 1, isOther);
+    const predecessor = order.next(place, -1, isOther);
+    this.#successors[ring] = successor;
+    this.#predecessors[ring] = predecessor;
+    this.#nearest[ring] = successor < 0 ? Infinity : this.#ahead(ring, successor);
+    this.#farthest[ring] = predecessor < 0 ? -1 : this.#ahead(ring, predecessor);
   }
 
   #refresh(): void {

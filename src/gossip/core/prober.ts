@@ -35,6 +35,7 @@ export interface ProberOptions {
   readonly probeIntervalMs: number;
   readonly probeTimeoutMs: number;
   readonly indirectProbes: number;
+  readonly fullMeshUpTo: number;
   readonly lifeguard: { readonly probe: boolean; readonly buddy: boolean };
 }
 
@@ -89,8 +90,22 @@ export class Prober {
     if (this.#deps.overlay.isMesh) this.#order.add(ix);
   }
 
+  /** The table was taken over: whom the cluster would have had while it was a mesh. */
+  rebuild(): void {
+    const { overlay, table, self } = this.#deps;
+    const meshed = overlay.isMesh ? Infinity : this.#options.fullMeshUpTo - 1;
+    let entered = 0;
+    for (const ix of allUp(table)) {
+      if (ix === self) continue;
+      if (entered >= meshed) break;
+      this.#order.add(ix);
+      entered += 1;
+    }
+  }
+
   tick(turn: Turn): void {
-    for (const probe of [...this.#probes]) {
+    // The list is replaced, never changed, when a probe ends.
+    for (const probe of this.#probes) {
       if (turn.now >= probe.deadline) this.#fail(turn, probe);
       else if (turn.now >= probe.askAt) this.#askOthers(turn, probe);
     }

@@ -44,6 +44,7 @@ export class Relay {
   }
 
   get nextDeadline(): number {
+    if (this.#relayed.size === 0) return Infinity;
     let earliest = Infinity;
     for (const relayed of this.#relayed.values()) {
       earliest = Math.min(earliest, relayed.nackAt, relayed.expiresAt);
@@ -76,6 +77,7 @@ export class Relay {
   }
 
   tick(turn: Turn): void {
+    if (this.#relayed.size === 0) return;
     for (const [seq, relayed] of this.#relayed) {
       if (turn.now >= relayed.nackAt) {
         relayed.nackAt = Infinity;

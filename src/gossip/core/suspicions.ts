@@ -15,6 +15,8 @@ interface Suspicion {
   deadline: number;
 }
 
+const none: readonly Ix[] = [];
+
 export interface NewSuspicion {
   readonly member: Ix;
   readonly from: Ix;
@@ -93,7 +95,7 @@ export class Suspicions {
 
   /** Members whose time is over; they stay until cancelled. */
   due(now: number): readonly Ix[] {
-    if (now < this.#earliest) return [];
+    if (now < this.#earliest) return none;
     const due: Ix[] = [];
     let earliest = Infinity;
     for (const [member, suspicion] of this.#running) {

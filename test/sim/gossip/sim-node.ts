@@ -1,5 +1,6 @@
 /** One agent of a simulation: its core, the state of its process, and its end of the network. */
 import { GossipCore } from "../../../src/gossip/core/core.ts";
+import { type MemberTable } from "../../../src/gossip/core/member-table.ts";
 import { messageBytes, syncAnswerBytes, syncRequestBytes } from "../../../src/gossip/core/sizes.ts";
 import {
   type CoreEventKind,
@@ -7,7 +8,6 @@ import {
   type Frame,
   type Input,
   type Outbox,
-  type SignedRecord,
   type SyncAnswer,
   type SyncRequest,
 } from "../../../src/gossip/core/types.ts";
@@ -53,12 +53,10 @@ export class SimNode implements Outbox {
     return this.#process === "running";
   }
 
-  start(
-    options: { members?: readonly SignedRecord[]; incarnation?: number; address?: string } = {},
-  ): void {
+  start(options: { view?: MemberTable; incarnation?: number; address?: string } = {}): void {
     this.#life += 1;
     const bootId = (this.ix + 0x1000000 * this.#life).toString(16).padStart(32, "0");
-    const { incarnation = this.#sim.clockIncarnation, address } = options;
+    const { incarnation = this.#sim.clockIncarnation, address, view } = options;
     const record = this.#sim.firstRecord(this.ix, {
       ...{ incarnation, bootId },
       ...(address === undefined ? {} : { address }),
@@ -76,7 +74,7 @@ export class SimNode implements Outbox {
         },
         policy: { mayJoin: () => true },
       },
-      { now: this.#sim.now, self: this.ix, record, members: options.members ?? [] },
+      { now: this.#sim.now, self: this.ix, record, ...(view === undefined ? {} : { view }) },
     );
     this.#process = "running";
     this.#stall = "none";

@@ -4,6 +4,7 @@ import { asPeerId, type PeerId } from "../../../../src/base/ids.ts";
 import { seededRandom } from "../../../../src/base/random.ts";
 import { GossipCore } from "../../../../src/gossip/core/core.ts";
 import { Directory } from "../../../../src/gossip/core/directory.ts";
+import { MemberTable } from "../../../../src/gossip/core/member-table.ts";
 import {
   type CoreEventKind,
   type EventBody,
@@ -65,10 +66,12 @@ export class LoneCore implements Outbox {
     this.directory = new Directory({ capacity: 1000, rings: 10 }, (id) =>
       createHash("sha256").update(id).digest(),
     );
-    const records: SignedRecord[] = [];
+    const view = new MemberTable(this.directory);
     for (let ix = 0; ix <= members; ix += 1) {
       this.directory.intern(asPeerId(`m${ix}`));
-      if (ix > 0) records.push(this.recordOf(ix, { datagrams: takes.includes(ix) ? use : "none" }));
+      const record = this.recordOf(ix, { datagrams: takes.includes(ix) ? use : "none" });
+      view.setRecord(ix, record);
+      view.setStatus(ix, Status.alive, 0);
     }
     this.core = new GossipCore(
       { ...lanOptions, ...protocol },
@@ -82,7 +85,7 @@ export class LoneCore implements Outbox {
         now: 0,
         self: 0,
         record: this.recordOf(0, own).body,
-        members: records,
+        view,
         eventClock: options.eventClock ?? 0,
       },
     );

@@ -6,7 +6,8 @@ import { silentLogger } from "../../../../src/base/logger.ts";
 import { seededRandom } from "../../../../src/base/random.ts";
 import { GossipCore } from "../../../../src/gossip/core/core.ts";
 import { Directory } from "../../../../src/gossip/core/directory.ts";
-import { type Message } from "../../../../src/gossip/core/types.ts";
+import { MemberTable } from "../../../../src/gossip/core/member-table.ts";
+import { type Message, Status } from "../../../../src/gossip/core/types.ts";
 import { CoreHost } from "../../../../src/gossip/driver/core-host.ts";
 import { createGossipNode } from "../../../../src/gossip/driver/node.ts";
 import { localOptions } from "../../../../src/gossip/options.ts";
@@ -168,6 +169,11 @@ it("looks for an ack that has arrived before it judges a probe whose timer came 
   );
   const self = directory.intern(asPeerId("m0"));
   directory.intern(asPeerId("m1"));
+  const view = new MemberTable(directory);
+  for (const ix of [0, 1]) {
+    view.setRecord(ix, lone.recordOf(ix));
+    view.setStatus(ix, Status.alive, 0);
+  }
   const core = new GossipCore(
     localOptions,
     {
@@ -179,7 +185,7 @@ it("looks for an ack that has arrived before it judges a probe whose timer came 
         verifyEvent: () => true,
       },
     },
-    { now: 0, self, record: lone.recordOf(0).body, members: [lone.recordOf(1)] },
+    { now: 0, self, record: lone.recordOf(0).body, view },
   );
   let stalledMs = 0;
   const seq = (): number => lone.sent("ping")[0]?.message.seq ?? -1;
