@@ -2,7 +2,9 @@
  * Rumours waiting to be sent, each at most `limit` times (memberlist's TransmitLimitedQueue). Order: fewest
  * transmissions first, then the largest, then the newest. A record replaces all that is queued about its member,
  * an accusation only another one: who does not know the record yet would not believe the accusation. When too much
- * waits, user events are given up first, and they leave last: membership is what keeps the cluster together.
+ * waits, user events are given up first, and they leave last: membership is what keeps the cluster together. What an
+ * agent says of itself leaves before all else: nobody but it can say it, while a newcomer has hundreds of records to
+ * pass on that others have as well, and one who is accused is in a hurry.
  */
 import { assert } from "../../base/assert.ts";
 import { type EventNotice, type Ix, type Rumour } from "./types.ts";
@@ -24,11 +26,17 @@ export class BroadcastQueue {
    * Thousands wait while a cluster forms, and only the end of an array changes without moving the rest.
    */
   readonly #tiers: Entry[][] = [];
+  readonly #ownTiers: Entry[][] = [];
   readonly #eventTiers: Entry[][] = [];
   /** Rumours about members by twice their index, accusations one above; events by negative numbers. */
   readonly #byKey = new Map<number, Entry>();
+  readonly #ownKey: number;
   #nextId = 1;
   #events = 0;
+
+  constructor(self: Ix) {
+    this.#ownKey = recordKey(self);
+  }
 
   get size(): number {
     return this.#byKey.size;
@@ -74,7 +82,8 @@ export class BroadcastQueue {
   fill(frame: { push(rumour: Rumour): unknown }, room: number, limit: number): readonly Ix[] {
     const finished: Ix[] = [];
     const taken: Entry[] = [];
-    const left = this.#take(this.#tiers, room, taken);
+    const beside = this.#take(this.#ownTiers, room, taken);
+    const left = this.#take(this.#tiers, beside, taken);
     if (this.#events > 0) this.#take(this.#eventTiers, left, taken);
     for (const entry of taken) {
       frame.push(entry.rumour);
@@ -132,6 +141,7 @@ export class BroadcastQueue {
   }
 
   #tiersOf(entry: Entry): Entry[][] {
+    if (entry.key === this.#ownKey) return this.#ownTiers;
     return entry.key < 0 ? this.#eventTiers : this.#tiers;
   }
 

@@ -64,7 +64,7 @@ export class GossipCore {
   readonly counters = new Counters();
   readonly #options: GossipOptions;
   readonly #self: Ix;
-  readonly #queue = new BroadcastQueue();
+  readonly #queue: BroadcastQueue;
   readonly #suspicions: Suspicions;
   readonly #awareness: Awareness;
   readonly #overlay: Overlay;
@@ -88,6 +88,7 @@ export class GossipCore {
     this.#self = self;
     const table = new MemberTable(directory);
     this.table = table;
+    this.#queue = new BroadcastQueue(self);
     this.#suspicions = new Suspicions(options);
     this.#awareness = new Awareness(options);
     this.#frames = new FrameBuilder(options, {

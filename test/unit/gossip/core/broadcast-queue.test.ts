@@ -17,6 +17,8 @@ const body: SelfRecord = {
   ...{ id: asPeerId("m1"), incarnation: 2, bootId: "", name: "m1", address: "", tags: {} },
   ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false, datagrams: "none" },
 };
+/** The member whose queue it is. */
+const self = 1000;
 const nothing = new Uint8Array(0);
 const alive: AliveNotice = { kind: "alive", record: { body, bytes: nothing, signature: nothing } };
 
@@ -31,7 +33,7 @@ function taken(queue: BroadcastQueue, room: number, limit = 10): number[] {
 }
 
 it("sends the least sent first, then the largest, then the newest", () => {
-  const queue = new BroadcastQueue();
+  const queue = new BroadcastQueue(self);
   queue.push(1, about(1), 21);
   queue.push(2, about(2), 21);
   queue.push(3, about(3), 100);
@@ -40,8 +42,20 @@ it("sends the least sent first, then the largest, then the newest", () => {
   assert.equal(taken(queue, 1000), [4, 3, 2, 1]);
 });
 
+it("sends what the agent says of itself before all else, as often as any other rumour", () => {
+  const queue = new BroadcastQueue(self);
+  for (let member = 0; member < 50; member += 1) queue.push(member, about(member), 300);
+  queue.push(self, alive, 100);
+  assert.equal(taken(queue, 400, 2), [-1, 49]);
+  assert.equal(taken(queue, 400, 2), [-1, 48]);
+  assert.equal(taken(queue, 400, 2), [47]);
+  queue.push(self, alive, 100);
+  queue.trim(10);
+  assert.ok(queue.has(self), "it is not what is given up");
+});
+
 it("fills what a large rumour leaves with small ones", () => {
-  const queue = new BroadcastQueue();
+  const queue = new BroadcastQueue(self);
   queue.push(1, about(1), 21);
   queue.push(2, about(2), 300);
   queue.push(3, about(3), 300);
@@ -49,14 +63,14 @@ it("fills what a large rumour leaves with small ones", () => {
 });
 
 it("never exceeds the room", () => {
-  const queue = new BroadcastQueue();
+  const queue = new BroadcastQueue(self);
   for (let member = 0; member < 100; member += 1) queue.push(member, about(member), 21);
   assert.is(taken(queue, 20).length, 0);
   assert.is(taken(queue, 21 * 5 + 20).length, 5);
 });
 
 it("drops a rumour after its last allowed transmission, and tells which records that were", () => {
-  const queue = new BroadcastQueue();
+  const queue = new BroadcastQueue(self);
   queue.push(1, about(1), 21);
   queue.push(2, alive, 50);
   assert.equal(queue.fill([], 100, 2), []);
@@ -65,7 +79,7 @@ it("drops a rumour after its last allowed transmission, and tells which records 
 });
 
 it("replaces the older rumour of the same subject, and starts counting again", () => {
-  const queue = new BroadcastQueue();
+  const queue = new BroadcastQueue(self);
   queue.push(1, about(1, 1), 21);
   taken(queue, 100);
   queue.push(1, about(1, 2), 21);
@@ -77,7 +91,7 @@ it("replaces the older rumour of the same subject, and starts counting again", (
 });
 
 it("keeps a record beside an accusation, and drops the accusation for a newer record", () => {
-  const queue = new BroadcastQueue();
+  const queue = new BroadcastQueue(self);
   queue.push(1, alive, 300);
   queue.push(1, about(1), 21);
   assert.equal(taken(queue, 1000), [-1, 1]);
@@ -86,7 +100,7 @@ it("keeps a record beside an accusation, and drops the accusation for a newer re
 });
 
 it("gives up the most sent rumours when it is trimmed", () => {
-  const queue = new BroadcastQueue();
+  const queue = new BroadcastQueue(self);
   queue.push(1, about(1), 21);
   taken(queue, 100);
   queue.push(2, about(2), 21);
@@ -97,7 +111,7 @@ it("gives up the most sent rumours when it is trimmed", () => {
 
 it("keeps its order and its limit through ten thousand random operations", () => {
   const random = seededRandom(5);
-  const queue = new BroadcastQueue();
+  const queue = new BroadcastQueue(self);
   const sent = new Map<number, number>();
   for (let step = 0; step < 10_000; step += 1) {
     const member = random.below(200);
