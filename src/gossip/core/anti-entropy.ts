@@ -90,12 +90,12 @@ export class AntiEntropy {
   }
 
   tick(turn: Turn): void {
+    this.#noticeChange(turn);
     if (turn.now < this.#nextAt) return;
     for (const [peer, since] of this.#inFlight) {
       if (turn.now - since > 2 * this.#options.syncTimeoutMs) this.#inFlight.delete(peer);
     }
-    const { queue, table, peers } = this.#deps;
-    if (queue.size > table.upCount / 8 && queue.size > 1) this.#periodMs = this.#options.syncMinMs;
+    const { peers } = this.#deps;
     this.#schedule(turn);
     const [peer] = peers.up(1, () => true);
     if (peer !== undefined && this.#inFlight.size === 0) this.start(turn, peer);
@@ -260,6 +260,16 @@ export class AntiEntropy {
     }
     for (const event of told.events) this.#deps.events.hear(turn, event, from);
     return news;
+  }
+
+  /**
+   * When many rumours wait the view is changing, and some will be missed. A sync that was planned in calm days, minutes
+   * ahead, would be what keeps a healed partition waiting.
+   */
+  #noticeChange(turn: Turn): void {
+    const { queue, table } = this.#deps;
+    if (queue.size <= Math.max(1, table.upCount / 8)) return;
+    if (this.#periodMs > this.#options.syncMinMs) this.#hurry(turn);
   }
 
   #calm(): void {

@@ -223,6 +223,44 @@ it("looks again within two seconds when a calm view turns out to differ, whoever
   assert.is(lone.core.convergence(lone.now).agrees, true);
 });
 
+it("syncs soon when much changes after calm days, and not for one rumour", () => {
+  const lone = new LoneCore({ members: 100 });
+  const suspect = (member: number): void =>
+    lone.hear(2, {
+      kind: "suspect",
+      member,
+      incarnation: firstIncarnation,
+      from: 2,
+      refused: false,
+    });
+  const syncsIn = (ms: number): number => {
+    let syncs = 0;
+    for (let begun = 0; begun < ms; begun += 500) {
+      lone.advance(500, lone.answering());
+      for (const { to } of lone.syncs.splice(0)) {
+        syncs += 1;
+        lone.give({ kind: "syncAnswer", from: to, answer: { kind: "same" } });
+      }
+    }
+    return syncs;
+  };
+  let late = 0;
+  for (let round = 0; round < 3; round += 1) {
+    syncsIn(600_000);
+    suspect(40 + round);
+    late += syncsIn(1500);
+    for (let member = 10; member < 30; member += 1) {
+      lone.hear(member, { kind: "alive", record: lone.recordOf(member, next(round)) });
+    }
+    assert.ok(syncsIn(1500) >= 1, `round ${round}`);
+  }
+  assert.ok(late < 3, "one rumour alone does not hurry");
+});
+
+function next(round: number): { readonly incarnation: number } {
+  return { incarnation: firstIncarnation + 1 + round };
+}
+
 it("does not hurry when a sync brings only what it must refuse", () => {
   const lone = new LoneCore({ mayJoin: () => false });
   let syncs = 0;
