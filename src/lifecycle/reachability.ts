@@ -33,6 +33,7 @@ export const defaultReachabilityOptions: ReachabilityOptions = {
   maxHoldMs: 300_000,
   calmMs: 600_000,
   flapMs: 60_000,
+  outageSlackMs: 20_000,
   settleMs: 5000,
   maxSettleMs: 90_000,
   agreementMs: 1000,

@@ -301,6 +301,18 @@ it("a node that flaps is reported at most twice in three cycles", () => {
   assert.is(fleet.changes.length, 3, "lost for good, it is reported none the less");
 });
 
+it("a node that flaps is reported at most twice, though the same outage looks longer the next time", () => {
+  const fleet = new Fleet(["n1", "n2", "n3"]);
+  for (const outageMs of [6000, 17_000, 17_000]) {
+    fleet.run(13_000);
+    fleet.set("n2", "failed");
+    fleet.run(outageMs);
+    fleet.set("n2", "alive");
+    fleet.run(20_000);
+  }
+  assert.is(fleet.changes.length, 2);
+});
+
 it("a flap is forgotten after a calm time", () => {
   const fleet = new Fleet(["n1", "n2"]);
   for (let cycle = 0; cycle < 6; cycle += 1) {
