@@ -4,13 +4,9 @@ import * as assert from "uvu/assert";
 import { localOptions } from "../../src/gossip/options.ts";
 import { Status } from "../../src/gossip/core/types.ts";
 import { convergence, serfFormulaMs } from "./gossip/experiments/convergence.ts";
+import { deafNodes } from "./gossip/experiments/deafness.ts";
 import { detections, lossFaults } from "./gossip/experiments/detection.ts";
-import {
-  deafNodes,
-  massCrash,
-  partition,
-  statusesEverywhere,
-} from "./gossip/experiments/faults.ts";
+import { massCrash, partition, statusesEverywhere } from "./gossip/experiments/faults.ts";
 import { bootstrap, churn } from "./gossip/experiments/growth.ts";
 import { anomalies, lifeguardVariants } from "./gossip/experiments/lifeguard.ts";
 import { moving, telling } from "./gossip/experiments/telling.ts";
@@ -97,7 +93,17 @@ it("S9 both sides of a partition fail each other, and are one again within 35 s 
 
 it("S10 members that hear nothing fail no healthy member", () => {
   const run = { nodes: 100, seed: 1, deaf: 3, share: 0.8, halfPeriodMs: 1e9, durationMs: 60_000 };
-  assert.is(deafNodes(run).failuresOfHealthy, 0);
+  const { failuresOfHealthy, changesOfDeaf, changesOfHealthy } = deafNodes(run);
+  assert.is(failuresOfHealthy, 0);
+  assert.is(changesOfHealthy, 0);
+  assert.ok(changesOfDeaf <= 2, `${changesOfDeaf} changes`);
+});
+
+it("S10 the inventory follows a member that comes and goes with at most two changes", () => {
+  const base = { nodes: 60, seed: 1, deaf: 2, share: 1, halfPeriodMs: 20_000 };
+  const { failuresOfDeaf, changesOfDeaf } = deafNodes({ ...base, durationMs: 120_000 });
+  assert.ok(failuresOfDeaf > 100, "the fault is seen");
+  assert.ok(changesOfDeaf >= 1 && changesOfDeaf <= 2, `${changesOfDeaf} changes`);
 });
 
 it("S10 a one-way cut between two neighbours fails neither", () => {

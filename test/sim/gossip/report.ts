@@ -1,4 +1,6 @@
-/** What an experiment hands back: a table for people, the same as JSON for comparison, and verdicts. */
+/** What an experiment is given, and hands back: a table for people, the same as JSON for comparison, and verdicts. */
+import { type Runs } from "./runs.ts";
+
 export interface Report {
   readonly id: string;
   readonly title: string;
@@ -8,7 +10,7 @@ export interface Report {
 }
 
 export interface ExperimentOptions {
-  readonly seeds: readonly number[];
+  readonly runs: Runs;
   /** The whole grid of the design; otherwise a small one that takes seconds. */
   readonly full: boolean;
 }

@@ -58,23 +58,45 @@ export function serfFormulaMs(
   return rounds * intervalMs;
 }
 
-export const s1: Experiment = ({ seeds, full }) => {
+interface Spread {
+  readonly t50: number;
+  readonly t99: number;
+  readonly t9999: number;
+  readonly all: number;
+  readonly framesPerNode: number;
+  readonly bytesPerNode: number;
+}
+
+function spreadOf({ times, framesPerNode, bytesPerNode }: Convergence): Spread {
+  const [t50 = 0, t99 = 0, t9999 = 0, all = 0] = [0.5, 0.99, 0.9999, 1].map((share) =>
+    quantile(times, share),
+  );
+  return { t50, t99, t9999, all, framesPerNode, bytesPerNode };
+}
+
+export const s1: Experiment = ({ runs: run, full }) => {
   const sizes = full ? [30, 100, 300, 1000, 3000, 10_000] : [30, 100, 300];
   const rows: (string | number)[][] = [];
   let slower = 0;
   let incomplete = 0;
   for (const nodes of sizes) {
     for (const loss of [0, 0.05, 0.25]) {
-      const runs = seeds.map((seed) => convergence({ nodes, loss, seed, selector: "ring" }));
-      const at = (share: number): number => mean(runs.map(({ times }) => quantile(times, share)));
+      const cell = `N=${nodes} ${loss * 100} %`;
+      const base = { nodes, loss, selector: "ring" } as const;
+      const runs = run(cell, (seed) => spreadOf(convergence({ ...base, seed })));
+      const average = (of: keyof Spread): number => mean(runs.map((spread) => spread[of]));
       const formula = serfFormulaMs(nodes, loss);
-      const missed = nodes <= rumoursOnlyUpTo ? missedByRumours(nodes, loss, seeds) : null;
+      const reached =
+        nodes <= rumoursOnlyUpTo
+          ? run(`${cell} rumours only`, (seed) => reachedByRumours({ ...base, seed }))
+          : null;
+      const missed = reached?.filter((count) => count < nodes - 1).length ?? null;
       if (missed !== null && missed * 20 > runs.length) incomplete += 1;
-      if (at(0.9999) > formula) slower += 1;
+      if (average("t9999") > formula) slower += 1;
       rows.push([
-        ...[nodes, `${loss * 100} %`, at(0.5), at(0.99), at(0.9999), at(1), formula, missed ?? "–"],
-        mean(runs.map(({ framesPerNode }) => framesPerNode)),
-        mean(runs.map(({ bytesPerNode }) => bytesPerNode)),
+        ...[nodes, `${loss * 100} %`, runs.length],
+        ...[average("t50"), average("t99"), average("t9999"), average("all"), formula],
+        ...[missed ?? "–", average("framesPerNode"), average("bytesPerNode")],
       ]);
     }
   }
@@ -85,6 +107,7 @@ export const s1: Experiment = ({ seeds, full }) => {
       ...[
         "N",
         "loss",
+        "runs",
         "t50",
         "t99",
         "t99.99",
@@ -102,9 +125,7 @@ export const s1: Experiment = ({ seeds, full }) => {
   };
 };
 
-/** Runs in which rumours alone do not reach everybody within 30 s. */
-function missedByRumours(nodes: number, loss: number, seeds: readonly number[]): number {
-  const base = { nodes, loss, selector: "ring", rumoursOnly: true } as const;
-  const reached = seeds.map((seed) => convergence({ ...base, seed }).times.length);
-  return reached.filter((count) => count < nodes - 1).length;
+/** How many rumours alone reach within 30 s. */
+function reachedByRumours(options: ConvergenceOptions): number {
+  return convergence({ ...options, rumoursOnly: true }).times.length;
 }

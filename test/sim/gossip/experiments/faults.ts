@@ -1,4 +1,4 @@
-/** S8, S9, S10, S12: many deaths at once, partitions, and nodes that hear nothing. */
+/** S8, S9, S12: many deaths at once, partitions, and the ring beside a choice among all. */
 import { Status } from "../../../../src/gossip/core/types.ts";
 import { type GossipOptions } from "../../../../src/gossip/options.ts";
 import { type Experiment, mean, quantile } from "../report.ts";
@@ -47,7 +47,7 @@ export function massCrash(options: {
   };
 }
 
-export const s8: Experiment = ({ seeds, full }) => {
+export const s8: Experiment = ({ runs: run, full }) => {
   const sizes = full ? [500, 1000] : [100];
   const cases = sizes.flatMap((nodes) =>
     [0.1, 0.5].flatMap((share) =>
@@ -56,9 +56,11 @@ export const s8: Experiment = ({ seeds, full }) => {
   );
   const rows = cases.map(({ nodes, share, selector }) => {
     const protocol = { selector };
-    const runs = seeds.map((seed) => massCrash({ nodes, seed, share, protocol }));
+    const runs = run(`N=${nodes} ${share * 100} % ${selector}`, (seed) =>
+      massCrash({ nodes, seed, share, protocol }),
+    );
     return [
-      ...[nodes, `${share * 100} %`, selector],
+      ...[nodes, `${share * 100} %`, selector, runs.length],
       mean(runs.map((run) => run.halfMs)) / 1000,
       mean(runs.map((run) => run.mostMs)) / 1000,
       Math.max(...runs.map((run) => run.allMs)) / 1000,
@@ -70,11 +72,21 @@ export const s8: Experiment = ({ seeds, full }) => {
   return {
     id: "S8",
     title: "hosts lost at once, s",
-    columns: ["N", "share", "selector", "half", "99 %", "all, worst run", "FP", "new connections"],
+    columns: [
+      "N",
+      "share",
+      "selector",
+      "runs",
+      "half",
+      "99 %",
+      "all, worst run",
+      "FP",
+      "new connections",
+    ],
     rows,
     verdicts: [
-      { claim: "ring: all known within 40 s", holds: ring.every((row) => Number(row[5]) <= 40) },
-      { claim: "ring: no false positive", holds: ring.every((row) => row[6] === 0) },
+      { claim: "ring: all known within 40 s", holds: ring.every((row) => Number(row[6]) <= 40) },
+      { claim: "ring: no false positive", holds: ring.every((row) => row[7] === 0) },
     ],
   };
 };
@@ -134,16 +146,18 @@ export function statusesEverywhere(
   return true;
 }
 
-export const s9: Experiment = ({ seeds, full }) => {
+export const s9: Experiment = ({ runs: run, full }) => {
   const nodes = full ? 200 : 50;
   const durations = full ? [120_000, 1_800_000] : [120_000];
   const rows = [0.5, 0.25].flatMap((share) =>
     durations.map((durationMs) => {
       const smaller = Math.floor(nodes * share);
-      const runs = seeds.map((seed) => partition({ nodes, seed, smaller, durationMs }));
+      const split = `${smaller}/${nodes - smaller}`;
+      const runs = run(`${split} ${durationMs / 1000} s`, (seed) =>
+        partition({ nodes, seed, smaller, durationMs }),
+      );
       return [
-        `${smaller}/${nodes - smaller}`,
-        durationMs / 1000,
+        ...[split, durationMs / 1000, runs.length],
         Math.max(...runs.map((run) => run.splitMs)) / 1000,
         Math.max(...runs.map((run) => run.healMs)) / 1000,
         Math.max(...runs.map((run) => run.peakFrames)),
@@ -153,90 +167,29 @@ export const s9: Experiment = ({ seeds, full }) => {
   return {
     id: "S9",
     title: `partition and heal, N=${nodes}, s`,
-    columns: ["split", "lasted", "all failed", "healed", "peak frames/node/s"],
+    columns: ["split", "lasted", "runs", "all failed", "healed", "peak frames/node/s"],
     rows,
-    verdicts: [{ claim: "healed within 35 s", holds: rows.every((row) => Number(row[3]) <= 35) }],
+    verdicts: [{ claim: "healed within 35 s", holds: rows.every((row) => Number(row[4]) <= 35) }],
   };
 };
 
-export interface DeafOutcome {
-  failuresOfDeaf: number;
-  returnsOfDeaf: number;
-  failuresOfHealthy: number;
-}
-
-/** Some nodes lose what comes in: all of it, on and off, or a share of it all the time. */
-export function deafNodes(options: {
-  readonly nodes: number;
-  readonly seed: number;
-  readonly deaf: number;
-  readonly share: number;
-  readonly halfPeriodMs: number;
-  readonly durationMs: number;
-}): DeafOutcome {
-  const { nodes, seed, deaf, share, halfPeriodMs, durationMs } = options;
-  const sim = new Simulation({ nodes, seed });
-  sim.runUntil(5000);
-  const outcome: DeafOutcome = { failuresOfDeaf: 0, returnsOfDeaf: 0, failuresOfHealthy: 0 };
-  sim.onEvent = ({ kind, member }) => {
-    if (kind === "failed" && member < deaf) outcome.failuresOfDeaf += 1;
-    if (kind === "alive" && member < deaf) outcome.returnsOfDeaf += 1;
-    if (kind === "failed" && member >= deaf) outcome.failuresOfHealthy += 1;
-  };
-  const end = sim.now + durationMs;
-  for (let on = true; sim.now < end; on = !on) {
-    for (let ix = 0; ix < deaf; ix += 1) sim.network.ingressLoss(ix, on ? share : 0);
-    sim.runUntil(Math.min(end, sim.now + halfPeriodMs));
-  }
-  return outcome;
-}
-
-export const s10: Experiment = ({ seeds, full }) => {
-  const nodes = full ? 1000 : 100;
-  const deaf = Math.max(1, nodes / 100);
-  const cases = [
-    { name: "deaf 20 s on, 20 s off", share: 1, halfPeriodMs: 20_000 },
-    { name: "80 % ingress loss", share: 0.8, halfPeriodMs: 1e9 },
-  ];
-  const rows = cases.map(({ name, share, halfPeriodMs }) => {
-    const base = { nodes, deaf, share, halfPeriodMs, durationMs: 120_000 };
-    const runs = seeds.map((seed) => deafNodes({ ...base, seed }));
-    const sum = (pick: (run: DeafOutcome) => number): number => mean(runs.map(pick));
-    return [
-      name,
-      sum((run) => run.failuresOfDeaf),
-      sum((run) => run.returnsOfDeaf),
-      sum((run) => run.failuresOfHealthy),
-    ];
-  });
-  return {
-    id: "S10",
-    title: `nodes that hear nothing, N=${nodes}, ${deaf} deaf, 120 s, events at all nodes`,
-    columns: ["fault", "deaf failed", "deaf back", "healthy failed"],
-    rows,
-    verdicts: [
-      {
-        claim: "no healthy member failed",
-        holds: rows.every((row) => row[3] === 0),
-      },
-    ],
-  };
-};
-
-export const s12: Experiment = ({ seeds, full }) => {
+export const s12: Experiment = ({ runs, full }) => {
   const nodes = full ? 1000 : 100;
   const rows = (["ring", "uniform"] as const).map((selector) => {
     const protocol = { selector };
-    const spread = seeds.map((seed) => convergence({ nodes, loss: 0, seed, selector }));
-    const found = seeds.map((seed) =>
+    const spread = runs(`${selector} convergence`, (seed) =>
+      quantile(convergence({ nodes, loss: 0, seed, selector }).times, 1),
+    );
+    const found = runs(`${selector} detection`, (seed) =>
       detections({ nodes, seed, crashes: 5, how: "lost", protocol }),
     );
-    const faults = seeds.map((seed) =>
+    const faults = runs(`${selector} loss`, (seed) =>
       lossFaults({ nodes: 100, seed, loss: 0.25, durationMs: 60_000, selector }),
     );
     return [
       selector,
-      mean(spread.map(({ times }) => quantile(times, 1))),
+      `${spread.length}, ${found.length}, ${faults.length}`,
+      mean(spread),
       mean(found.flatMap((run) => run.full)) / 1000,
       mean(faults.map((fault) => fault.failures)),
     ];
@@ -245,20 +198,20 @@ export const s12: Experiment = ({ seeds, full }) => {
   return {
     id: "S12",
     title: `ring against uniform, N=${nodes}`,
-    columns: ["selector", "convergence ms", "full detection s", "failures at 25 % loss"],
+    columns: ["selector", "runs", "convergence ms", "full detection s", "failures at 25 % loss"],
     rows,
     verdicts: [
       {
         claim: "ring detects within 15 % of uniform",
-        holds: Number(ring?.[2]) <= 1.15 * Number(uniform?.[2]),
+        holds: Number(ring?.[3]) <= 1.15 * Number(uniform?.[3]),
       },
       {
         claim: "ring converges within 15 % of uniform",
-        holds: Number(ring?.[1]) <= 1.15 * Number(uniform?.[1]),
+        holds: Number(ring?.[2]) <= 1.15 * Number(uniform?.[2]),
       },
       {
         claim: "ring fails no more under loss",
-        holds: Number(ring?.[3]) <= Number(uniform?.[3]),
+        holds: Number(ring?.[4]) <= Number(uniform?.[4]),
       },
     ],
   };

@@ -42,23 +42,23 @@ export function bootstrap(nodes: number, seed: number, limitMs = 120_000): Boots
   };
 }
 
-export const s7: Experiment = ({ seeds, full }) => {
+export const s7: Experiment = ({ runs: run, full }) => {
   const sizes = full ? [128, 1000, 2000, 5000] : [30, 128, 300];
   const rows = sizes.map((nodes) => {
-    const runs = seeds.map((seed) => bootstrap(nodes, seed));
+    const runs = run(`N=${nodes}`, (seed) => bootstrap(nodes, seed));
     const worst = Math.max(...runs.map((run) => run.completeMs));
     const average = (pick: (run: BootstrapOutcome) => number): number => mean(runs.map(pick));
     return [
-      ...[nodes, average((run) => run.completeMs) / 1000, worst / 1000],
+      ...[nodes, runs.length, average((run) => run.completeMs) / 1000, worst / 1000],
       ...[average((run) => run.seedBytes) / 1e6, average((run) => run.bytesPerNode) / 1e6],
       average((run) => run.sizesSeen),
     ];
   });
-  const worst = (size: number): number => Number(rows.find(([nodes]) => nodes === size)?.[2] ?? 0);
+  const worst = (size: number): number => Number(rows.find(([nodes]) => nodes === size)?.[3] ?? 0);
   return {
     id: "S7",
     title: "everybody sees everybody, one seed, all started within 1 s",
-    columns: ["N", "complete s", "worst run s", "seed MB", "MB per node", "sizes seen"],
+    columns: ["N", "runs", "complete s", "worst run s", "seed MB", "MB per node", "sizes seen"],
     rows,
     verdicts: [
       {
@@ -108,10 +108,10 @@ export function churn(options: ChurnOptions): { errors: readonly number[]; queue
   return { errors, queueMax };
 }
 
-export const s11: Experiment = ({ seeds, full }) => {
+export const s11: Experiment = ({ runs, full }) => {
   const nodes = full ? 1000 : 100;
   const durationMs = full ? 3_600_000 : 120_000;
-  const rows = seeds.map((seed) => {
+  const rows = runs("", (seed) => {
     const { errors, queueMax } = churn({ nodes, seed, perMinute: 0.01, durationMs });
     return [seed, 100 * quantile(errors, 0.5), 100 * quantile(errors, 0.99), queueMax];
   });

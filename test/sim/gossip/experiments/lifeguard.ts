@@ -60,33 +60,50 @@ export const lifeguardVariants = {
 /** From most to fewest false positives. */
 const papersOrder = ["SWIM", "Buddy", "LHA-Probe", "LHA-Suspicion", "Lifeguard"];
 
-export const s2: Experiment = ({ seeds, full }) => {
+type Outcomes = Readonly<Record<string, AnomalyOutcome>>;
+
+/** The same anomalies under each of the five configurations. */
+function allVariants(options: Omit<AnomalyOptions, "protocol">): Outcomes {
+  const outcomes: Record<string, AnomalyOutcome> = {};
+  for (const [name, lifeguard] of Object.entries(lifeguardVariants)) {
+    const protocol = { lifeguard, suspicionMult: 5, confirmations: 3 };
+    outcomes[name] = anomalies({ ...options, protocol });
+  }
+  return outcomes;
+}
+
+function totalsOf(runs: readonly Outcomes[]): ReadonlyMap<string, AnomalyOutcome> {
+  const totals = new Map<string, AnomalyOutcome>();
+  for (const name of Object.keys(lifeguardVariants)) {
+    const total = { falsePositives: 0, atHealthy: 0, frames: 0, bytes: 0 };
+    totals.set(name, total);
+    for (const run of runs) {
+      total.falsePositives += run[name]?.falsePositives ?? 0;
+      total.atHealthy += run[name]?.atHealthy ?? 0;
+      total.frames += run[name]?.frames ?? 0;
+      total.bytes += run[name]?.bytes ?? 0;
+    }
+  }
+  return totals;
+}
+
+export const s2: Experiment = ({ runs, full }) => {
   const grid = {
     concurrent: full ? [1, 4, 8, 16, 32] : [8, 32],
     blocked: full ? [2048, 8192, 16_384, 32_768] : [16_384],
     free: full ? [1, 64, 1024, 16_384] : [64, 1024],
   };
-  const totals = new Map<string, AnomalyOutcome>();
-  for (const [name, lifeguard] of Object.entries(lifeguardVariants)) {
-    const total = { falsePositives: 0, atHealthy: 0, frames: 0, bytes: 0 };
-    totals.set(name, total);
-    for (const seed of seeds) {
-      for (const concurrent of grid.concurrent) {
-        for (const blockedMs of grid.blocked) {
-          for (const freeMs of grid.free) {
-            const protocol = { lifeguard, suspicionMult: 5, confirmations: 3 };
-            const durationMs = full ? 120_000 : 60_000;
-            const run = { seed, concurrent, blockedMs, freeMs, durationMs, protocol };
-            const outcome = anomalies(run);
-            total.falsePositives += outcome.falsePositives;
-            total.atHealthy += outcome.atHealthy;
-            total.frames += outcome.frames;
-            total.bytes += outcome.bytes;
-          }
-        }
-      }
-    }
-  }
+  const durationMs = full ? 120_000 : 60_000;
+  const found = grid.concurrent.flatMap((concurrent) =>
+    grid.blocked.flatMap((blockedMs) =>
+      grid.free.flatMap((freeMs) =>
+        runs(`C=${concurrent} D=${blockedMs} I=${freeMs}`, (seed) =>
+          allVariants({ seed, concurrent, blockedMs, freeMs, durationMs }),
+        ),
+      ),
+    ),
+  );
+  const totals = totalsOf(found);
   const swim = totals.get("SWIM") ?? { falsePositives: 1, atHealthy: 1, frames: 1, bytes: 1 };
   const share = (value: number, whole: number): number => (100 * value) / Math.max(1, whole);
   const rows = [...totals].map(([name, total]) => [
@@ -100,7 +117,7 @@ export const s2: Experiment = ({ seeds, full }) => {
   const falsePositives = (name = ""): number => totals.get(name)?.falsePositives ?? 0;
   return {
     id: "S2",
-    title: "false positives under anomalies, N=128, α=5 β=6 K=3, uniform",
+    title: `false positives under anomalies, N=128, α=5 β=6 K=3, uniform, ${found.length} runs`,
     columns: ["config", "FP", "FP-", "FP %", "FP- %", "msgs %", "bytes %"],
     rows,
     verdicts: [
