@@ -37,6 +37,7 @@ const localPolicy = {
   massWindowMs: 5000,
   maxDoubtMs: 10_000,
   maxHoldMs: 5000,
+  outageSlackMs: 1000,
 };
 
 export function createLifecycle(
