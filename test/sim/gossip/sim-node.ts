@@ -78,6 +78,7 @@ export class SimNode implements Outbox {
     );
     this.#process = "running";
     this.#stall = "none";
+    this.farewellAt = Infinity;
     this.#armedAt = Infinity;
     this.#waiting = [];
     this.#outstanding = [];
