@@ -30,6 +30,7 @@ import { handingOver } from "./handing-over.ts";
 import { forwarding, forwardTransfer, serveLeaderDoor } from "./leader-door.ts";
 import { type Mesh } from "./mesh.ts";
 import { type AgentOptions } from "./options.ts";
+import { ownMeasure } from "./own-measure.ts";
 import { askLeader, relayPeers, serveRelay } from "./relay-rpc.ts";
 import { type ExitHold } from "./supervisor/exit-hold.ts";
 
@@ -115,7 +116,9 @@ function createNode(
     { directory: path.join(directory, "snapshots"), maxBytes: defaultMaxSnapshotBytes },
     { logger },
   );
-  const logOptions = { ...defaultLevelLogOptions, directory };
+  const own = (most: number): number => ownMeasure(self, most);
+  const writeBufferBytes = own(defaultLevelLogOptions.writeBufferBytes);
+  const logOptions = { ...defaultLevelLogOptions, directory, writeBufferBytes };
   return createConsensusNode<CommandResult>(
     {
       ...defaultDriverOptions,
@@ -124,7 +127,8 @@ function createNode(
       bootstrap: state.founder ? simpleConfiguration([self]) : null,
       lineage: bootstrapLineage(state.clusterId),
       held: hold.statements.length > 0,
-      snapshotEntries: options.snapshotEntries,
+      snapshotEntries: own(options.snapshotEntries),
+      snapshotLogBytes: own(defaultDriverOptions.snapshotLogBytes),
       transferOnStopMs: 0, // the agent gives leadership away first, while it still takes writes
       trailingEntries: Math.floor(options.snapshotEntries / 2),
     },
