@@ -81,6 +81,8 @@ function adopt({ generations }: Of<"adopt">, { self, lineage, log }: Standing): 
   }
   return {
     ...keeping({ generations }),
+    // Who started over and has not caught up knows no more in a child: it may have coordinated that one itself.
+    lineage: { ...next(generations), voteFrom: lineage.voteFrom },
     truncateFrom: keepTo < lastIndex ? keepTo + 1 : null,
     hardState: { ...used(self, hardState), commit: hardState.commit },
   };

@@ -75,7 +75,7 @@ export interface Lineage {
   /**
    * Of an agent that started over with an empty log: the winner's commit position then. Before its log is so long again
    * it neither votes nor stands, or an agent that missed its demotion could be elected with its vote and a log that
-   * lacks what it had acknowledged. It holds for the generation it was written in; null when it never started over.
+   * lacks what it had acknowledged. It is kept when the agent follows into a child; null when it never started over.
    */
   readonly voteFrom: LogPosition | null;
 }

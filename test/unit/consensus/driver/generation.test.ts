@@ -263,6 +263,25 @@ on("starts over in the history that won", ["a", "b"], async (cluster) => {
 });
 
 on(
+  "votes no sooner because it follows into a child after it started over",
+  ["a", "b"],
+  async (cluster) => {
+    const leader = await cluster.elected();
+    const peer = must(cluster.followers()[0], "there are two");
+    cluster.lets = () => false;
+    await force(cluster, [leader]);
+    const { generations } = leader.consensus.lineage();
+    const voteFrom = { term: 99, index: 99 };
+    await cluster.settle(peer.consensus.enter({ kind: "reset", generations, voteFrom }));
+    const child = await childOf(leader, [leader.id]);
+    const path = withGeneration(generations, child);
+    await cluster.settle(peer.consensus.enter({ kind: "adopt", generations: path }));
+    assert.is(peer.consensus.generation().id, child.id);
+    assert.equal(peer.consensus.lineage().voteFrom, voteFrom);
+  },
+);
+
+on(
   "removes snapshots of the history that it gave up",
   ["a", "b"],
   async (cluster) => {
