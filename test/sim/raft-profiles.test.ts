@@ -76,6 +76,9 @@ it("keeps them where disks, proofs and jobs broke them", async () => {
   }
   // The newer of two journaled values was lost; an empty log went on alone in a generation that it had left.
   await play({ seed: 220_031, name: "partition-merge" });
+  // Held for ever by one that went on without it, though its own history wins.
+  await play({ seed: 220_040, name: "partition-merge" });
+  for (const seed of [220_245, 220_281]) await play({ seed, name: "two-node" });
 });
 
 it("keeps them when configurations change all the time and the network breaks meanwhile", async () => {

@@ -1,8 +1,8 @@
 /**
  * An agent whose end was attested asks everybody who was told: did you go on without me? Only when all of them say no,
  * and so cannot any more, does it take part again in its old generation. When one did, it waits until the new
- * generation is adopted. When nobody answers for as long as an agent waits that comes back alone, or the operator says
- * so, it may go on in a generation of its own; in the old one never.
+ * generation is adopted. When that does not come about, or nobody answers, for as long as an agent waits that comes back
+ * alone, or the operator says so, it may go on in a generation of its own; in the old one never.
  */
 import { Background } from "../../base/background.ts";
 import { type Clock, delay } from "../../base/clock.ts";
@@ -85,8 +85,10 @@ export class HoldKeeper implements Service {
     const { hold, settleExit, clock, logger } = this.#deps;
     try {
       const verdict = await settleExit(asker, exit);
+      // Who went on without it need not be waited for; but this agent may hold what that side lacks, and win over it.
+      if (verdict === "used") return;
       this.#heardMs = clock.monotonicMs();
-      if (verdict === "void") await hold.settle(exit.nonce);
+      await hold.settle(exit.nonce);
     } catch (error) {
       if (errorCode(error) === "BUSY") this.#heardMs = clock.monotonicMs();
       logger.debug({ asker, error: errorMessage(error) }, "who was told does not answer yet");

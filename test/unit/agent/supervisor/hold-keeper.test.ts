@@ -86,6 +86,15 @@ it("waits for the new generation when one went on without it", async (world) => 
   assert.equal((await ExitHold.read(world.folder)).statements, []);
 });
 
+it("may leave for a generation of its own when that of the others is not adopted for long", async (world) => {
+  world.coldMs = 1000;
+  world.answers.set("b", "used");
+  world.answers.set("c", "used");
+  await until({ what: "the wait is over" }, () => world.keeper.isOver());
+  assert.ok(world.asked.length > 2, "they answered all the time");
+  assert.is(world.released, 0, "in the old one never");
+});
+
 it("asks about the generation it is back in, which may be later than one it was lost in", async (world) => {
   await until({ what: "it asks" }, () => world.asked.length > 0);
   assert.is(world.asked[0], currentGeneration(world.lineage).id);
