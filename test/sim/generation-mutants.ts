@@ -151,7 +151,7 @@ export const generationMutants: readonly Mutant[] = [
     edits: [
       {
         file: "lifecycle/node-step.ts",
-        find: "if (newest === undefined || newest.settledAt !== null) return false;",
+        find: "if (open.length === 0) return false;",
         replace: "return false;",
       },
     ],

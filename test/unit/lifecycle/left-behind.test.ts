@@ -65,6 +65,17 @@ it("gives it up when the generation is settled", () => {
   assert.equal(decided(world), ["run.finish"]);
 });
 
+it("gives nothing up because a generation that began with proof follows", () => {
+  const world = atWork();
+  const proven = {
+    ...{ n: 3, id: "ee".repeat(16), parent: id, kind: "forced-proof" as const },
+    ...{ forkIndex: 4, forkTerm: 2, forkChain: "aa", legitCommit: 4, outlived: true },
+    ...{ members: [peer("n1")], coordinator: peer("n1"), lost: [], missingAtMost: 0, at: 6 },
+  };
+  world.inventory.ok({ type: "generation.begin", generation: proven, evidence: [] });
+  assert.equal(decided(world), []);
+});
+
 it("gives it up when the node was seen since, and again is not", () => {
   const world = atWork();
   reach(world, "unreachable");
