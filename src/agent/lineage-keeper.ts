@@ -15,10 +15,10 @@ import { replicationTargets } from "../consensus/core/configuration.ts";
 import { isProvisional } from "../consensus/lineage/generation.ts";
 import { type Generation, type SurvivorPlan } from "../consensus/lineage/types.ts";
 import { type Command, type CommandResult } from "../inventory/commands.ts";
-import { limits } from "../inventory/limits.ts";
 import { type InventoryView } from "../inventory/view.ts";
 import { leads } from "./leadership.ts";
 import { leftBehind } from "./left-behind.ts";
+import { openGenerations } from "./open-generations.ts";
 
 export interface LineageKeeperDeps {
   readonly node: Pick<ConsensusNode<CommandResult>, "status" | "lineage" | "onChange">;
@@ -79,12 +79,9 @@ export class LineageKeeper implements Service {
     return this.#open().length > 0 && leads(this.#deps.node.status());
   }
 
-  /** Forced generations of this history whose story is not written to its end. */
   #open(): readonly Generation[] {
     const { node, view } = this.#deps;
-    const isOpen = ({ id, parent }: Generation): boolean =>
-      parent !== null && (view.generation(id)?.settledAt ?? null) === null;
-    return node.lineage().generations.filter(isOpen);
+    return openGenerations(node.lineage().generations, view);
   }
 
   async #look(): Promise<void> {
@@ -96,8 +93,6 @@ export class LineageKeeper implements Service {
     const { view, submit, logger } = this.#deps;
     const record = view.generation(generation.id);
     if (record === null) {
-      // Of very many the oldest are dropped: to write them down again would go on for ever.
-      if (view.generations().length >= limits.generations) return;
       const evidence = this.#evidence(generation);
       const by = generation.kind === "forced-operator" ? "operator" : "controller";
       await submit({ type: "generation.begin", generation, evidence }, by);

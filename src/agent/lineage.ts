@@ -36,6 +36,7 @@ import { LineageKeeper } from "./lineage-keeper.ts";
 import { lineagePeers, otherLeader, serveLineage } from "./lineage-rpc.ts";
 import { leads } from "./leadership.ts";
 import { leftBehind } from "./left-behind.ts";
+import { openGenerations } from "./open-generations.ts";
 import { PartnerFence } from "./partner-fence.ts";
 import { type ExitHold } from "./supervisor/exit-hold.ts";
 import { HoldKeeper } from "./supervisor/hold-keeper.ts";
@@ -159,9 +160,7 @@ export class AgentLineage implements LineagePort {
   /** A generation that left nobody behind goes on with what the one before it did. */
   #unsettled(): readonly Generation[] {
     const { view } = this.#deps.stateMachine;
-    return this.generations().filter(
-      (one) => isProvisional(one) && (view.generation(one.id)?.settledAt ?? null) === null,
-    );
+    return openGenerations(this.generations(), view).filter(isProvisional);
   }
 
   outlook(): LineageOutlook | null {

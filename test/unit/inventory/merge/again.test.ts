@@ -138,7 +138,7 @@ it("keeps the newest value of a generation that two others had merged, when they
   const generation = { n: 2, id: "cd".repeat(16) };
   for (const bytes of pagesOf(third.winner, both.fork)) {
     const page = pageCommand(bytes, both.fork, onLosingSide);
-    both.winner.ok({ ...page, generation } as Command, { by: "controller" });
+    both.winner.ok({ ...page, generation }, { by: "controller" });
   }
   const entries = both.winner.view.journal().filter((one) => one.generation === loserGeneration.id);
   assert.equal(
