@@ -149,8 +149,8 @@ export class SimTransport implements RaftTransport {
   }
 
   /**
-   * A request to another process, and its answer. What the network doubles is carried out twice, but the first to arrive
-   * is the request: whether it found somebody is what its sender learns, and only it is answered.
+   * A request to another process, and its answer. What the network doubles is carried out twice, but the first to
+   * arrive is the request: whether it found somebody is what its sender learns, and only it is answered.
    */
   ask<T>(to: NodeId, timeoutMs: number, serve: (peer: Endpoint) => Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();

@@ -1,8 +1,8 @@
 /**
  * An agent whose end was attested asks everybody who was told: did you go on without me? Only when all of them say no,
  * and so cannot any more, does it take part again in its old generation. When one did, it waits until the new
- * generation is adopted. When that does not come about, or nobody answers, for as long as an agent waits that comes back
- * alone, or the operator says so, it may go on in a generation of its own; in the old one never.
+ * generation is adopted. When that does not come about, or nobody answers, for as long as an agent waits that comes
+ * back alone, or the operator says so, it may go on in a generation of its own; in the old one never.
  */
 import { Background } from "../../base/background.ts";
 import { type Clock, delay } from "../../base/clock.ts";

@@ -134,8 +134,8 @@ function finishOf(group: readonly Survey[]): Generation | null {
 }
 
 /**
- * Four kinds of members that answer need not be awaited: who does not vote and has nothing of the log yet; who accepted a
- * child that lacks what the group has; and once the group has a child to finish, who accepted another, and can never
+ * Four kinds of members that answer need not be awaited: who does not vote and has nothing of the log yet; who accepted
+ * a child that lacks what the group has; and once the group has a child to finish, who accepted another, and can never
  * agree, and who waits itself until that child, which has given it up, is there or renounced. All follow into the
  * child, or meet it like any other history.
  */
