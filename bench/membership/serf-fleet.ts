@@ -96,8 +96,14 @@ export class SerfFleet implements Fleet {
 
   async rotateKeys(): Promise<void> {
     const [old, next] = [this.#key, newKey()];
+    // Its answers are datagrams: where some get lost a step ends with an error, and is to be done again.
     for (const step of [`-install=${next}`, `-use=${next}`, `-remove=${old}`]) {
-      await this.#serf(["keys", step]);
+      await until({ what: `serf keys ${step}`, deadlineMs: 120_000 }, () =>
+        this.#serf(["keys", step]).then(
+          () => true,
+          () => false,
+        ),
+      );
     }
     this.#key = next;
   }
