@@ -38,8 +38,9 @@ export function leadershipOf(
       };
       const ends = [
         node.onChange(look),
+        // With every applied batch, on every agent: a whole status is built only where something may begin.
         onApplied(() => {
-          if (last === null && node.generation().parent !== null) look(node.status());
+          if (last === null && node.isLeading) look(node.status());
         }),
       ];
       return () => ends.forEach((end) => end());

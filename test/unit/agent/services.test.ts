@@ -277,11 +277,15 @@ it("tells of the beginning, the end and the renewal of leadership, and of nothin
   let generation = bootstrapGeneration("c");
   let applied = (): void => undefined;
   let isOnRecord = false;
+  let statuses = 0;
   const node: Parameters<typeof leadershipOf>[0] = {
     get isLeading() {
       return leads(current);
     },
-    status: () => current,
+    status: () => {
+      statuses += 1;
+      return current;
+    },
     generation: () => generation,
     onChange: (listener: (status: ConsensusStatus) => void) => {
       tell = listener;
@@ -311,6 +315,9 @@ it("tells of the beginning, the end and the renewal of leadership, and of nothin
   }
   assert.is(leadership.isLeader(), false);
   generation = { ...generation, n: 2, id: "f".repeat(32), parent: generation.id };
+  const before = statuses;
+  applied();
+  assert.is(statuses, before, "a follower builds no status for an entry");
   current = { ...current, role: "leader" };
   tell(current);
   assert.equal([leadership.isLeader(), heard], [false, 4], "who was left behind is not on record");
