@@ -1,18 +1,25 @@
 /**
- * Texts of answers that are a function of the inventory alone: right until the next entry is applied. A fleet that
- * rests is asked for its nodes by every dashboard, and pays for one listing.
+ * Texts of answers that are a function of the inventory alone: right until the next entry is applied, or the agent is
+ * in another history, where the same index can be another write. A fleet that rests is asked for its nodes by every
+ * dashboard, and pays for one listing.
  */
-import { type InventoryView } from "../inventory/view.ts";
+import { generationSuffix, type Source } from "./places.ts";
 
 const mostAnswers = 8;
 
 export class AnswerCache {
-  readonly #view: Pick<InventoryView, "appliedIndex">;
+  readonly #source: Source;
   readonly #texts = new Map<string, string>();
-  #index = -1;
+  #place = "";
 
-  constructor(view: Pick<InventoryView, "appliedIndex">) {
-    this.#view = view;
+  constructor(source: Source) {
+    this.#source = source;
+  }
+
+  /** Where the inventory is now. */
+  get place(): string {
+    const { appliedIndex } = this.#source.view;
+    return `${appliedIndex}${generationSuffix(this.#source, appliedIndex)}`;
   }
 
   get(key: string): string | null {
@@ -20,18 +27,19 @@ export class AnswerCache {
     return this.#texts.get(key) ?? null;
   }
 
-  /** `text` was made from the inventory at `index`. */
-  put(key: string, text: string, index: number): void {
+  /** `text` was made from the inventory at `place`. */
+  put(key: string, text: string, place: string): void {
     this.#forgetOld();
-    if (index !== this.#index) return;
+    if (place !== this.#place) return;
     const [oldest] = this.#texts.keys();
     if (this.#texts.size >= mostAnswers && oldest !== undefined) this.#texts.delete(oldest);
     this.#texts.set(key, text);
   }
 
   #forgetOld(): void {
-    if (this.#index === this.#view.appliedIndex) return;
-    this.#index = this.#view.appliedIndex;
+    const { place } = this;
+    if (this.#place === place) return;
+    this.#place = place;
     this.#texts.clear();
   }
 }

@@ -16,7 +16,7 @@ export interface Place {
   readonly generation: string | null;
 }
 
-type Source = Pick<ApiContext, "view" | "lineage">;
+export type Source = Pick<ApiContext, "view" | "lineage">;
 
 /** A generation, one that follows an unknown one, or an agent that speaks for itself alone. */
 const generationPattern = /^[~0-9A-Za-z]{1,80}$/;

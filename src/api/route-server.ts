@@ -71,7 +71,7 @@ export class RouteServer {
 
   constructor(deps: RouteServerDeps) {
     this.#deps = deps;
-    this.#cache = new AnswerCache(deps.context.view);
+    this.#cache = new AnswerCache(deps.context);
   }
 
   /** Hook that runs before a body is read. */
@@ -111,11 +111,11 @@ export class RouteServer {
       }
       const cached = isCacheable ? this.#cache.get(request.url) : null;
       if (cached !== null) return sendText(reply, cached);
-      const index = context.view.appliedIndex;
+      const place = isCacheable ? this.#cache.place : "";
       const finish = (answer: Reply<unknown>): undefined => {
         checkAnswer?.(answer);
         const text = answer.value === undefined ? undefined : JSON.stringify(answer.value);
-        if (isCacheable && text !== undefined) this.#cache.put(request.url, text, index);
+        if (isCacheable && text !== undefined) this.#cache.put(request.url, text, place);
         return send(reply, { answer, text, route, context });
       };
       const answer = handle(input, context) as Reply<unknown> | Promise<Reply<unknown>>;
