@@ -50,7 +50,8 @@ export class InventoryWriter {
 
   /**
    * A version in the command is one of the history of now: should this agent leave that history while the command
-   * waits for a leader, the same number could mean another value there.
+   * waits for a leader, the same number could mean another value there. Nor may the beginning of a generation be told
+   * to a history that the generation does not lead to: there nothing would ever settle it.
    * @throws AgentError NO_LEADER, BUSY, TOO_LARGE, UNKNOWN_OUTCOME, STOPPED, GENERATION_SUPERSEDED.
    */
   async submit(command: Command, options: WriteOptions): Promise<CommandResult> {
@@ -78,13 +79,16 @@ export class InventoryWriter {
   #pinned(command: Command): () => void {
     const { writtenIn } = this.#deps;
     const version = "ifVersion" in command ? (command.ifVersion ?? 0) : 0;
-    if (version === 0) return fitsAlways;
-    const generation = writtenIn(version);
+    const isBeginning = command.type === "generation.begin";
+    if (version === 0 && !isBeginning) return fitsAlways;
+    const index = isBeginning ? Infinity : version;
+    const what = isBeginning ? "The generation" : `Version ${version}`;
+    const generation = writtenIn(index);
     return () => {
-      if (writtenIn(version) === generation) return;
+      if (writtenIn(index) === generation) return;
       throw new AgentError(
         "GENERATION_SUPERSEDED",
-        `Version ${version} is of a history that was left while the write waited. Nothing happened: read it again`,
+        `${what} is of a history that was left while the write waited. Nothing happened: read it again`,
         { generation },
       );
     };

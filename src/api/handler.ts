@@ -79,7 +79,10 @@ export function submitFor(
   command: Command,
 ): Promise<CommandResult> {
   if (condition !== undefined && !isOfThisHistory(context, condition)) {
-    throw otherHistory(context, condition, `ETag "${placeText(condition)}"`);
+    throw otherHistory(context, condition, {
+      what: `ETag "${placeText(condition)}"`,
+      advice: () => "nothing was written: read the record again, and decide anew",
+    });
   }
   return context.submit(command, { by, idempotency });
 }

@@ -52,10 +52,14 @@ export function isOfThisHistory(source: Source, { index, generation }: Place): b
 }
 
 /**
- * For a place that is not of this history. `details.report` names the merge that brought over what that history had
+ * For a place that is not of this history; `advice` says what to do about it. `details.report` names the merge that brought over what that history had
  * (null: none did, or none yet), `details.resumeAt` the last place that both surely have (null: unknown).
  */
-export function otherHistory(source: Source, place: Place, what: string): ApiError {
+export function otherHistory(
+  source: Source,
+  place: Place,
+  { what, advice }: { readonly what: string; readonly advice: (resumeAt: string | null) => string },
+): ApiError {
   const path = source.lineage()?.generations() ?? [];
   const generation = place.generation ?? path[0]?.id ?? "";
   const merge = mergeOf(source.view, generation);
@@ -69,7 +73,7 @@ export function otherHistory(source: Source, place: Place, what: string): ApiErr
       : `; what it had is here: muster operator conflicts list --generation ${report}`;
   return new ApiError(
     "GENERATION_SUPERSEDED",
-    `${what} is of another history than this agent's (generation ${generation.slice(0, 8)})${hint}`,
+    `${what} is of another history than this agent's (generation ${generation.slice(0, 8)})${hint}; ${advice(resumeAt)}`,
     { generation, report, resumeAt },
   );
 }

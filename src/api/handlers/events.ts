@@ -104,7 +104,11 @@ function oldest(context: ApiContext): Position {
 
 function refuseOther(context: ApiContext, position: Position): void {
   if (isOfThisHistory(context, position)) return;
-  throw otherHistory(context, position, `Position ${positionText(position)} of the events`);
+  throw otherHistory(context, position, {
+    what: `Position ${positionText(position)} of the events`,
+    advice: (resumeAt) =>
+      resumeAt === null ? "without since you get all that is kept" : `since=${resumeAt} goes on`,
+  });
 }
 
 /** A reader who comes too late must know that events are missing. */

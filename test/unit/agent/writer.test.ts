@@ -5,6 +5,7 @@ import { InventoryWriter, writeTimeoutMs } from "../../../src/agent/writer.ts";
 import { AgentError, errorCode } from "../../../src/base/errors.ts";
 import { seededRandom } from "../../../src/base/random.ts";
 import { type Applied } from "../../../src/consensus/driver/api.ts";
+import { bootstrapGeneration } from "../../../src/consensus/lineage/generation.ts";
 import { decodeEnvelope } from "../../../src/inventory/codec.ts";
 import { type CommandResult, type Envelope } from "../../../src/inventory/commands.ts";
 import { peer } from "../../support/inventory.ts";
@@ -123,6 +124,24 @@ it("lets no version of a history that was left be compared in another", async ()
   bench.sent[2]?.requireFit();
   for (const { answer } of bench.sent) answer();
   await Promise.all([write, other, shared]);
+});
+
+it("tells no other history how a generation of this one began", async () => {
+  const bench = new Bench();
+  bench.writtenIn = (index) => (index > 5 ? "g2" : "g1");
+  const fork = { forkIndex: 5, legitCommit: 5, kind: "forced-auto" } as const;
+  const generation = { ...bootstrapGeneration("c"), ...fork, n: 2, id: "ab".repeat(16) };
+  const begin = { type: "generation.begin", generation, evidence: [] } as const;
+  const write = bench.writer.submit(begin, { by: "controller" });
+  const [sent] = bench.sent;
+  sent?.requireFit();
+  bench.writtenIn = () => "g1";
+  assert.throws(
+    () => sent?.requireFit(),
+    (error: unknown) => errorCode(error) === "GENERATION_SUPERSEDED",
+  );
+  sent?.answer();
+  await write;
 });
 
 it("counts a failed write as done with", async () => {

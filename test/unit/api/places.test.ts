@@ -88,6 +88,7 @@ it("compares no version of the side that lost with one of the winner, though the
   const known = { ...details, report: forced.id, resumeAt: String(both.fork) };
   assert.equal(after.json["details"], known);
   assert.match(String(after.json["detail"]), /conflicts list --generation abab/);
+  assert.match(String(before.json["detail"]), /nothing was written: read the record again/);
   assert.is(winner.inventory.view.variable("a")?.value, "here");
 
   // Nor the other way round, should the forced side have won.
@@ -152,6 +153,7 @@ it("lets nobody resume a stream of events in a history that he did not follow", 
     winner.get("/v1/events", { "last-event-id": seen?.id ?? "" }),
   ]) {
     assert.is(codeOf(await resumed), "409 GENERATION_SUPERSEDED");
+    assert.match(String((await resumed).json["detail"]), new RegExp(`since=${both.fork} goes on`));
   }
   const { resumeAt } = (await winner.get(`/v1/events?since=${seen?.id ?? ""}`)).json["details"] as {
     resumeAt: string;
