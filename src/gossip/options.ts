@@ -42,7 +42,7 @@ export interface GossipOptions {
   readonly selector: "ring" | "uniform";
   /** A closed connection whose re-dial is refused, seen by two observers, fails the member after this. */
   readonly refusedFailMs: number;
-  /** Largest frame on the wire. */
+  /** Largest frame that this agent makes. What others make may have `frameBytesMax`. */
   readonly frameBytes: number;
   /** Members and hints that one agent keeps at most. */
   readonly membersMax: number;
@@ -55,6 +55,9 @@ export interface GossipOptions {
 }
 
 const day = 86_400_000;
+
+/** Largest frame that any agent makes. One with a second lane makes smaller ones, and hears those without. */
+export const frameBytesMax = 1350;
 
 export const lanOptions: GossipOptions = {
   probeIntervalMs: 1000,
@@ -78,7 +81,7 @@ export const lanOptions: GossipOptions = {
   fullMeshUpTo: 21,
   selector: "ring",
   refusedFailMs: 1000,
-  frameBytes: 1350,
+  frameBytes: frameBytesMax,
   membersMax: 16_384,
   lifeguard: { probe: true, suspicion: true, buddy: true },
 };

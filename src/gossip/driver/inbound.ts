@@ -5,6 +5,7 @@ import { type Logger } from "../../base/logger.ts";
 import { type GossipCore } from "../core/core.ts";
 import { type Directory } from "../core/directory.ts";
 import { type Ix } from "../core/types.ts";
+import { frameBytesMax } from "../options.ts";
 import { type LaneName } from "../ports.ts";
 import { decodeFrame } from "../wire/frame-codec.ts";
 import { decodeSyncRequest, encodeSyncAnswer } from "../wire/sync-codec.ts";
@@ -47,7 +48,7 @@ export class Inbound {
   readonly #lanes = { stream: laneOf({ cuts: true }), udp: laneOf({ cuts: false }) };
 
   constructor(options: { readonly frameBytes: number }, dependencies: InboundDependencies) {
-    this.#frameBytes = options.frameBytes;
+    this.#frameBytes = Math.max(options.frameBytes, frameBytesMax);
     this.#deps = dependencies;
   }
 

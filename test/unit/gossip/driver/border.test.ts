@@ -10,7 +10,7 @@ import { MemberTable } from "../../../../src/gossip/core/member-table.ts";
 import { type Message, Status } from "../../../../src/gossip/core/types.ts";
 import { CoreHost } from "../../../../src/gossip/driver/core-host.ts";
 import { createGossipNode } from "../../../../src/gossip/driver/node.ts";
-import { localOptions } from "../../../../src/gossip/options.ts";
+import { frameBytesMax, localOptions } from "../../../../src/gossip/options.ts";
 import {
   type GossipNode,
   type GossipTransport,
@@ -18,6 +18,7 @@ import {
   type LaneStats,
 } from "../../../../src/gossip/ports.ts";
 import { encodeFrame } from "../../../../src/gossip/wire/frame-codec.ts";
+import { datagramFrameMax } from "../../../../src/p2p/datagram-envelope.ts";
 import { idleLane } from "../../../../src/p2p/lane-meter.ts";
 import { VirtualClock } from "../../../support/virtual-clock.ts";
 import { LoneCore, sealEvent } from "../core/lone-core.ts";
@@ -60,7 +61,10 @@ class HandTransport implements GossipTransport {
   }
 }
 
-async function start(verify: () => boolean = () => true): Promise<{
+async function start(
+  verify: () => boolean = () => true,
+  protocol = localOptions,
+): Promise<{
   node: GossipNode;
   transport: HandTransport;
   clock: VirtualClock;
@@ -73,7 +77,7 @@ async function start(verify: () => boolean = () => true): Promise<{
   const node = createGossipNode(
     {
       ...{ id, name: "a", address: "a:1", tags: {}, bootId: "0".repeat(32) },
-      protocol: localOptions,
+      protocol,
     },
     {
       ...{ clock, transport, random: seededRandom(1), snapshotFile: new MemorySnapshot() },
@@ -123,6 +127,24 @@ it("refuses frames above the limit, whatever is in them", async () => {
   );
   assert.is(node.member(asPeerId("m3")), null);
   assert.equal(warnings, ["malformed gossip received, dropping it"]);
+  await node.stop();
+});
+
+it("hears the largest frame of one that has no second lane, though it makes smaller ones itself", async () => {
+  const { node, transport, warnings } = await start(() => true, {
+    ...localOptions,
+    frameBytes: datagramFrameMax,
+  });
+  const lone = new LoneCore();
+  const nacks = Array.from({ length: 270 }, (_, seq) => ({ kind: "nack", seq }) as const);
+  const alive = { kind: "alive", record: lone.recordOf(3) } as const;
+  const room = frameBytesMax - encodeFrame(lone.directory, [alive]).length;
+  const frame = [alive, ...nacks.slice(0, Math.floor(room / 5))];
+  const bytes = encodeFrame(lone.directory, frame);
+  assert.ok(bytes.length > datagramFrameMax && bytes.length <= frameBytesMax);
+  transport.frame(asPeerId("b"), bytes, "stream");
+  assert.is(node.member(asPeerId("m3"))?.status, "alive");
+  assert.equal(warnings, []);
   await node.stop();
 });
 
