@@ -1,6 +1,16 @@
 /** bin/muster as a process: where it may lie, how it is called, what a pipe or standard input does. */
 import { execFile } from "node:child_process";
-import { chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { suite } from "uvu";
@@ -84,6 +94,24 @@ it("keeps compiled code beside itself, and does without where it cannot", () =>
     const { code, stdout, stderr } = await start(file, ["version"]);
     assert.equal([code, stderr], [0, ""]);
     assert.match(stdout, version);
+  }));
+
+it("finds its compiled code again where it was moved to", () =>
+  inFolder(async (folder) => {
+    const built = path.join(folder, "built");
+    const moved = path.join(folder, "moved");
+    await mkdir(built);
+    await cp(path.join(repository, "bin/compile-cache.cjs"), path.join(built, "compile-cache.cjs"));
+    await writeFile(path.join(built, "main.mjs"), "globalThis.started = true;\n");
+    const run = (at: string): Promise<Outcome> =>
+      start(
+        process.execPath,
+        ["--require", path.join(at, "compile-cache.cjs"), path.join(at, "main.mjs")],
+        { env: { NODE_DEBUG_NATIVE: "COMPILE_CACHE" } },
+      );
+    assert.not.match((await run(built)).stderr, "main.mjs was accepted");
+    await rename(built, moved);
+    assert.match((await run(moved)).stderr, "main.mjs was accepted");
   }));
 
 it("says what to do where node_modules is missing", () =>
