@@ -19,6 +19,7 @@ const banner = `import { createRequire as requireFrom } from "node:module"; cons
 /** What comes with machine code stays a package. */
 const native = ["classic-level", "node-pty", "msgpackr-extract"];
 const cacheModule = "compile-cache.cjs";
+const lineLimit = 200;
 
 const launcher = `#!/bin/sh
 self=$0
@@ -53,6 +54,8 @@ export async function bundle(folder: string): Promise<void> {
     minifySyntax: true,
     legalComments: "none",
     charset: "ascii",
+    // A crash prints the line where it happened, and a stack trace names it by number.
+    lineLimit,
     banner: { js: banner },
     logLevel: "warning",
   });
