@@ -42,6 +42,7 @@ const queueBytesMax = 256 * 1024;
 const receiveBufferBytes = 1024 * 1024;
 /** Names are looked up again after so long, when they are used. */
 const lookupMs = 60_000;
+const logMs = 10_000;
 
 export class DatagramLane implements Service {
   readonly name = "gossip-datagrams";
@@ -51,6 +52,7 @@ export class DatagramLane implements Service {
   readonly #meter = new LaneMeter();
   readonly #guard = new SourceGuard();
   readonly #logs = new Map<string, RateLimit>();
+  readonly #cutLog = new RateLimit({ periodMs: logMs });
   readonly #destinations = new Map<PeerId, Destination>();
   readonly #lookedUpAt = new Map<PeerId, number>();
   #socket: Socket | null = null;
@@ -166,12 +168,15 @@ export class DatagramLane implements Service {
       return;
     }
     this.#note(opened.refused, from, "");
-    if (this.#guard.bad(from, now)) {
-      this.#deps.logger.warn(
-        { from },
-        "too many datagrams that do not open, ignoring their source",
-      );
-    }
+    if (this.#guard.bad(from, now)) this.#tellCut(from, now);
+  }
+
+  /** A source can be forged, another one with each datagram: neither do the lines become many. */
+  #tellCut(from: string, now: number): void {
+    const count = this.#cutLog.take(now);
+    if (count === 0) return;
+    const text = "too many datagrams that do not open, ignoring their source";
+    this.#deps.logger.warn({ from, count }, text);
   }
 
   /** A firewall of this host may refuse datagrams on purpose: without need for them that is no trouble. */
@@ -183,7 +188,7 @@ export class DatagramLane implements Service {
   /** Counts what was dropped, and says so at most once in ten seconds for each reason. */
   #note(reason: string, address: string, detail: string): void {
     this.#meter.dropped(reason);
-    const log = this.#logs.get(reason) ?? new RateLimit({ periodMs: 10_000 });
+    const log = this.#logs.get(reason) ?? new RateLimit({ periodMs: logMs });
     this.#logs.set(reason, log);
     const count = log.take(this.#deps.clock.monotonicMs());
     if (count === 0) return;

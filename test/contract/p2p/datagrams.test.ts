@@ -343,4 +343,33 @@ it("counts and drops what strangers, replays and other clusters send, and cuts o
     }
   }));
 
+it("says once in ten seconds that it cut off sources, however many addresses a stranger forges", () =>
+  withMesh(async (mesh) => {
+    const [a] = await mesh.pair();
+    const said: string[] = [];
+    const warn = (_: object, text: string): void => void said.push(text);
+    const lane = new DatagramLane(
+      {
+        ...{ self: a.id, bootId: testBootId(a.id), clusterId: mesh.cluster, isNeeded: false },
+        listen: () => a.host.listenAddress(),
+      },
+      { clock: { ...a.clock, monotonicMs: () => 0 }, logger: { ...silentLogger, warn } },
+    );
+    await lane.start(new AbortController().signal);
+    const { port } = parseHostPort(a.host.listenAddress()) ?? { port: 0 };
+    try {
+      for (let sources = 1; sources <= 3; sources += 1) {
+        const socket = await rawSocket();
+        await until({ what: "the source is cut off", everyMs }, () => {
+          for (let sent = 0; sent < 50; sent += 1) socket.send("noise", port, "127.0.0.1");
+          return lane.stats().dropped["malformed"] === 200 * sources;
+        });
+        socket.close();
+      }
+      assert.is(said.filter((text) => text.startsWith("too many")).length, 1);
+    } finally {
+      await lane.stop();
+    }
+  }));
+
 it.run();
