@@ -30,6 +30,9 @@ it("changes of those who took over a list stay their own", () => {
     assert.is(other.get(6)?.body.name, "m6");
   }
   assert.is(second.get(129), third.get(129));
+  first.set(7, lone.recordOf(901));
+  assert.is(first.get(7)?.body.name, "m901");
+  for (const other of [second, third]) assert.is(other.get(7)?.body.name, "m7");
 });
 
 it.run();
