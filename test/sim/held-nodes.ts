@@ -16,11 +16,14 @@ interface Place {
 export class HeldNodes {
   readonly #settled = new Map<string, Place[]>();
   readonly #seen = new Map<NodeId, Place[]>();
+  /** Where the history of a generation was merged. */
+  readonly #merged = new Map<string, Place[]>();
 
   /** In the order of the log of `path`, whose agents have the ids of their nodes. */
   onApplied(command: Command, path: History, index: Index): void {
     const place = { history: path.ownerOf(index), index };
     if (command.type === "generation.settled") add(this.#settled, command.id, place);
+    if (command.type === "merge.page") add(this.#merged, command.generation.id, place);
     if (command.type === "node.reachability") {
       for (const { id, reachability } of command.changes) {
         if (reachability === "reachable") add(this.#seen, id, place);
@@ -36,7 +39,11 @@ export class HeldNodes {
       const isAfter = ({ history, index: at }: Place): boolean =>
         at > generation.forkIndex && at < index && path.holds(history, at);
       const isSettled = (this.#settled.get(generation.id) ?? []).some(isAfter);
-      const isSeen = (this.#seen.get(node) ?? []).some(isAfter);
+      // What the losing side saw comes with its merge.
+      const isBrought = (at: Place): boolean =>
+        (this.#merged.get(at.history.generation.id) ?? []).some(isAfter);
+      const seen = this.#seen.get(node) ?? [];
+      const isSeen = seen.some((at) => isAfter(at) || isBrought(at));
       require(isSettled || isSeen, () =>
         `G11: ${command.type} at ${index} decides about ${node}, which generation ${generation.n} left behind`);
     }

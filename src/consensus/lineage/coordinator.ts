@@ -249,7 +249,7 @@ export class Coordinator {
 
   /** No quorum: survey, plan, and begin when the plan says so and this agent has the best log. */
   #search(now: number, facts: LocalFacts): Effects {
-    const { surveyMs } = scaledTimings(this.#options.timings, facts);
+    const { surveyMs, fenceAfterMs } = scaledTimings(this.#options.timings, facts);
     const effects: CoordinatorEffect[] = [...this.#hellos(now, facts)];
     if (this.#round !== null && now >= this.#round.deadlineMs) {
       this.#giveUp("no answer in time", now);
@@ -261,7 +261,7 @@ export class Coordinator {
     if (first) return effects; // others are alone only when they had the chance to answer
     const plan = this.plan(now, facts, { operator: false });
     this.#plan = plan;
-    const mayFence = now - (this.#lostSince ?? now) >= this.#options.timings.fenceAfterMs;
+    const mayFence = this.#hadLeader && now - (this.#lostSince ?? now) >= fenceAfterMs;
     effects.push(...seekProofs(this.#options.self, plan, facts, mayFence), ...this.#tell(plan));
     const mayBegin = this.#round === null && now >= this.#retryAt;
     if (plan.act && mayBegin && plan.best === this.#options.self) {

@@ -6,7 +6,8 @@ import { type SurvivorPlan } from "./types.ts";
 
 /**
  * Every survivor asks for exits. Only the one that would go on fences, once, and only voters, when it must.
- * @param mayFence the leader had the first word.
+ * @param mayFence the leader had the first word, and this process has followed one: who was off itself cannot know
+ *   whether its partner had it fenced, and what that acknowledged alone afterwards.
  */
 export function seekProofs(
   self: NodeId,

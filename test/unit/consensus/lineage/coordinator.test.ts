@@ -45,9 +45,10 @@ function factsAt(now: number, change: Partial<LocalFacts> = {}): LocalFacts {
   };
 }
 
-/** Whom "b" has fenced by 20 s after it lost its quorum. */
-function fencedBy(change: Partial<SurvivorSettings>): readonly string[] {
+/** Whom "b" has fenced by 20 s after it lost its quorum, if it ever had one in sight. */
+function fencedBy(change: Partial<SurvivorSettings>, hadLeader = true): readonly string[] {
   const coordinator = begin();
+  if (hadLeader) coordinator.tick(-1000, factsAt(-1000, { leader: "a" }));
   const fenced = new Set<string>();
   for (let now = 0; now <= 20_000; now += 250) {
     const facts = factsAt(now, { settings: { ...settings, ...change } });
@@ -61,6 +62,10 @@ function fencedBy(change: Partial<SurvivorSettings>): readonly string[] {
 it("fences a silent voter, and no standby", () => {
   assert.equal(fencedBy({}), ["a"]);
   assert.equal(fencedBy({ policy: "proof" }), ["a"]);
+});
+
+it("fences nobody after a cold start: its partner may have had it fenced, and gone on alone since", () => {
+  assert.equal(fencedBy({}, false), []);
 });
 
 it("fences nobody while the operator has the last word", () => {
