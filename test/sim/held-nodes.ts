@@ -23,7 +23,11 @@ export class HeldNodes {
   onApplied(command: Command, path: History, index: Index): void {
     const place = { history: path.ownerOf(index), index };
     if (command.type === "generation.settled") add(this.#settled, command.id, place);
-    if (command.type === "merge.page") add(this.#merged, command.generation.id, place);
+    if (command.type === "merge.page") {
+      add(this.#merged, command.generation.id, place);
+      // Who gives over what its side wrote is here.
+      for (const id of command.members) add(this.#seen, id, place);
+    }
     if (command.type === "node.reachability") {
       for (const { id, reachability } of command.changes) {
         if (reachability === "reachable") add(this.#seen, id, place);
@@ -32,12 +36,15 @@ export class HeldNodes {
     const node = decidedBy(command);
     if (node === null) return;
     // What was decided before a fork, and is committed behind it, is not the generation's.
+    let from = Infinity;
     for (let one: History | null = path.writerOf(index); one !== null; one = one.parent) {
       const { generation } = one;
+      // A later fork can lie before an earlier one.
+      from = Math.min(from, generation.forkIndex);
       if (generation.members.includes(node)) return;
       if (!isProvisional(generation) || !generation.lost.includes(node)) continue;
       const isAfter = ({ history, index: at }: Place): boolean =>
-        at > generation.forkIndex && at < index && path.holds(history, at);
+        at > from && at < index && path.holds(history, at);
       const isSettled = (this.#settled.get(generation.id) ?? []).some(isAfter);
       // What the losing side saw comes with its merge.
       const isBrought = (at: Place): boolean =>
