@@ -2,16 +2,11 @@
  * Leadership as the controllers see it: they hear of its beginning and end, not of every change in the Raft group. In a
  * forced generation it begins when the inventory knows of that: before, nothing says who was left behind.
  */
-import { type ConsensusStatus } from "../consensus/driver/api.ts";
+import { type ConsensusStatus, leads } from "../consensus/driver/api.ts";
 import { type MeasuredConsensusNode } from "../consensus/driver/driver.ts";
 import { type CommandResult } from "../inventory/commands.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type Leadership } from "../lifecycle/ports.ts";
-
-/** True on a leader that has its quorum. */
-export function leads(status: ConsensusStatus): boolean {
-  return status.role === "leader" && !status.quorumLost;
-}
 
 export function leadershipOf(
   node: Pick<

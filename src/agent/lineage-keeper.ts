@@ -10,13 +10,12 @@ import { asPeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { Nap } from "../base/nap.ts";
 import { type Service } from "../base/service.ts";
-import { type ConsensusNode } from "../consensus/driver/api.ts";
+import { type ConsensusNode, leads } from "../consensus/driver/api.ts";
 import { replicationTargets } from "../consensus/core/configuration.ts";
 import { isProvisional } from "../consensus/lineage/generation.ts";
 import { type Generation, type SurvivorPlan } from "../consensus/lineage/types.ts";
 import { type Command, type CommandResult } from "../inventory/commands.ts";
 import { type InventoryView } from "../inventory/view.ts";
-import { leads } from "./leadership.ts";
 import { leftBehind } from "./left-behind.ts";
 import { openGenerations } from "./open-generations.ts";
 

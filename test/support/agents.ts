@@ -13,8 +13,11 @@ import { ask, type HttpAnswer } from "./http.ts";
 import { until } from "./until.ts";
 
 export const repository = path.join(import.meta.dirname, "../..");
-/** A bundle made for this test run where there is one: agents start several times as fast from it. */
-/** The program under test: a bundle where one was made, also after this file was loaded. */
+
+/**
+ * The program under test: a bundle made for this test run where there is one, also after this file was loaded. Agents
+ * start several times as fast from it.
+ */
 export function musterBin(): string {
   return process.env["MUSTER_TEST_BIN"] ?? path.join(repository, "bin/muster");
 }

@@ -107,6 +107,11 @@ export interface ConsensusNode<R> extends Service {
   onForeignGeneration(listener: (from: NodeId, id: string) => void): () => void;
 }
 
+/** True on a leader that has its quorum. */
+export function leads({ role, quorumLost }: ConsensusStatus): boolean {
+  return role === "leader" && !quorumLost;
+}
+
 export function votersOf(configuration: Configuration): readonly NodeId[] {
   return [...new Set(configuration.sets.flat())];
 }

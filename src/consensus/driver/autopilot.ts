@@ -7,7 +7,7 @@ import { type Clock, untilBeat } from "../../base/clock.ts";
 import { type Logger } from "../../base/logger.ts";
 import { type Service } from "../../base/service.ts";
 import { type NodeId } from "../core/types.ts";
-import { type ConsensusStatus } from "./api.ts";
+import { type ConsensusStatus, leads } from "./api.ts";
 import { type AutopilotLimits, type MemberHealth, planStep } from "./autopilot-plan.ts";
 import { type MeasuredConsensusNode } from "./driver.ts";
 
@@ -127,8 +127,4 @@ export class Autopilot implements Service {
       this.#deps.logger.info({ why, done }, "handed over leadership");
     });
   }
-}
-
-function leads({ role, quorumLost }: ConsensusStatus): boolean {
-  return role === "leader" && !quorumLost;
 }
