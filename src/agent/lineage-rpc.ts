@@ -22,6 +22,8 @@ import {
 } from "./lineage-wire.ts";
 
 const questionMs = 1500;
+/** The one asked has `confirmMs` to hear from its leader. */
+const confirmAnswerMs = 3000;
 /** A promise waits for disks, a page and a demotion for a commit. */
 const ballotMs = 4000;
 const commitMs = 15_000;
@@ -30,6 +32,7 @@ const recoverMs = 30_000;
 export interface LineageServices {
   readonly driver: LineageDriver;
   readonly merge: (page: MergePage) => Promise<void>;
+  readonly confirm: () => Promise<unknown>;
   readonly demote: (node: PeerId) => Promise<Demotion>;
   readonly settleExit: (by: PeerId, exit: SettledExit) => Promise<"void" | "used">;
   readonly recover: (hash: string) => Promise<Generation>;
@@ -58,6 +61,9 @@ export function lineagePeers(rpc: Rpc, heard: (from: PeerId) => void): AgentPeer
     survey: (to, survey) => ask(to, "survey", survey, { shape: surveyShape }),
     prepare: (to, request) => ask(to, "prepare", request, ballot),
     accept: (to, request) => ask(to, "accept", request, ballot),
+    confirm: async (to) => {
+      await ask(to, "confirm", {}, { shape: nothing, timeoutMs: confirmAnswerMs });
+    },
     merge: async (to, page) => {
       await ask(to, "merge", page, { shape: nothing, timeoutMs: commitMs });
     },
@@ -70,7 +76,7 @@ export function lineagePeers(rpc: Rpc, heard: (from: PeerId) => void): AgentPeer
 }
 
 export function serveLineage(rpc: Rpc, services: LineageServices): void {
-  const { driver, merge, demote, settleExit, recover, heard } = services;
+  const { driver, confirm, merge, demote, settleExit, recover, heard } = services;
   const serve = <T>(
     method: string,
     shape: Shape<T>,
@@ -85,6 +91,10 @@ export function serveLineage(rpc: Rpc, services: LineageServices): void {
   serve("survey", surveyShape, (survey, from) => driver.survey(from, survey));
   serve("prepare", ballotShape, (request, from) => driver.prepare(from, request));
   serve("accept", acceptShape, (request, from) => driver.accept(from, request));
+  serve("confirm", anything, async () => {
+    await confirm();
+    return null;
+  });
   serve("merge", pageShape, async (page) => {
     await merge(page);
     return null;
@@ -93,6 +103,8 @@ export function serveLineage(rpc: Rpc, services: LineageServices): void {
   serve("settleExit", settledShape, (exit, from) => settleExit(from, exit));
   serve("recover", field("hash"), ({ hash }) => recover(hash));
 }
+
+const anything: Shape<unknown> = () => null;
 
 function field<Name extends string>(name: Name): Shape<Readonly<Record<Name, string>>> {
   return (value, path) =>

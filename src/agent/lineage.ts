@@ -66,6 +66,7 @@ export interface LineageDeps {
   readonly logger: Logger;
 }
 
+const confirmMs = 2000;
 const demoteMs = 10_000;
 const recoverMs = 25_000;
 const pollMs = 50;
@@ -113,6 +114,7 @@ export class AgentLineage implements LineagePort {
     serveLineage(mesh.rpc, {
       driver: this.#driver,
       merge: (page) => policy.merge(page),
+      confirm: () => node.readBarrier(confirmMs),
       demote: (id) => this.#demote(id),
       settleExit: (by, exit) => this.#driver.settleExit(by, exit),
       recover: (hash) => this.recover(hash),

@@ -86,7 +86,10 @@ it("stays provisional after a generation of certainty, while those left behind b
   // Long enough for the attestation to come first.
   await using lab = await start(4, ["survivor.silence=8s", "survivor.cold=8s"]);
   const leader = await lab.leader();
-  const { voters } = await statusOf(leader);
+  const voters = await until({ what: "three vote" }, async () => {
+    const { voters } = await statusOf(leader);
+    return voters.length === 3 ? voters : null;
+  });
   const other = voters.find(({ name }) => name !== leader.name)?.name ?? "";
   const mainland = [leader.name, other];
   const island = lab.agents.filter(({ name }) => !mainland.includes(name));
@@ -99,10 +102,13 @@ it("stays provisional after a generation of certainty, while those left behind b
     ),
   );
   const keys = [await written(leader, "mainland"), await written(first, "island")];
-  const head = await until(
-    { what: "one of the two leads" },
-    async () => (await statusOf(first)).leader,
-  );
+  // Who has no place in the log hears late that the leader is gone, and follows only then.
+  const head = await until({ what: "one of the two leads both" }, async () => {
+    const [a, b] = await Promise.all(island.map(statusOf));
+    const isOne =
+      a?.cluster?.generation === 2 && a.cluster.generationId === b?.cluster?.generationId;
+    return isOne && a.leader?.name === b?.leader?.name ? a.leader : null;
+  });
   const [ends, stays] = island.toSorted((a) => (a.name === head.name ? -1 : 1));
   assert.ok(ends !== undefined && stays !== undefined);
   await ends.kill("SIGKILL"); // its supervisor attests that
