@@ -21,6 +21,7 @@ import {
   nullable,
   object,
   oneOf,
+  optional,
   text,
 } from "./shape.ts";
 
@@ -37,6 +38,7 @@ const generationFields = {
   legitCommit: natural,
   members: texts,
   coordinator: text,
+  abstaining: optional(texts),
   lost: texts,
   outlived: flag,
   missingAtMost: nullable(natural),

@@ -54,7 +54,7 @@ function force({ child, term }: Of<"force">, { self, lineage, log, chain }: Stan
   if (term <= hardState.term) throw mismatch(child, `term ${term} is not a new one`);
   const index = lastIndex + 1;
   const former = must(log.configs.at(-1), "a recovered log has a configuration");
-  const data = encodeConfiguration(forceConfiguration(former, child.members, self, index));
+  const data = encodeConfiguration(forceConfiguration(former, child, index));
   return {
     ...keeping({ generations: withGeneration(lineage.generations, child) }),
     entries: [{ index, term, type: EntryType.forceConfig, data }],

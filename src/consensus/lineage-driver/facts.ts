@@ -70,8 +70,7 @@ export class FactSource {
   #configuration({ effective, lastTerm }: ConsensusStatus): Configuration {
     const generation = currentGeneration(this.#engine.lineage());
     if (hasBegun(generation, lastTerm) || generation.members.length === 0) return effective;
-    const { members, coordinator, forkIndex } = generation;
-    return forceConfiguration(effective, members, coordinator, forkIndex + 1);
+    return forceConfiguration(effective, generation, generation.forkIndex + 1);
   }
 
   #leaderOf(status: ConsensusStatus): NodeId | null {

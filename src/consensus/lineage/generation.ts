@@ -101,6 +101,7 @@ export function childGeneration(
     legitCommit: Math.min(fork.commit, fork.index),
     members: plan.survivors,
     coordinator: plan.best,
+    ...(plan.abstaining.length > 0 ? { abstaining: plan.abstaining } : {}),
     lost: plan.lost.map(({ id }) => id),
     outlived: plan.outlived,
     missingAtMost: plan.missingAtMost,

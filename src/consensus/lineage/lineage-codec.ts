@@ -52,10 +52,12 @@ export function parseGeneration(value: unknown): Generation | null {
   if (!isIds(members) || !isIds(lost) || typeof coordinator !== "string") return null;
   if (coordinator.length > maxIdLength || typeof outlived !== "boolean") return null;
   if (missingAtMost !== null && !isCount(missingAtMost)) return null;
-  const { id, n } = value;
+  const { id, n, abstaining } = value;
+  if (abstaining !== undefined && !isIds(abstaining)) return null;
   const fork = { forkIndex, forkTerm, forkChain, legitCommit };
-  const who = { members, coordinator, lost, outlived, missingAtMost, at };
-  return { n, id, parent, kind: kind as Generation["kind"], ...fork, ...who };
+  const who = { members, coordinator, ...(abstaining === undefined ? {} : { abstaining }) };
+  const rest = { lost, outlived, missingAtMost, at };
+  return { n, id, parent, kind: kind as Generation["kind"], ...fork, ...who, ...rest };
 }
 
 export function parsePromise(value: unknown): LineagePromise | null {

@@ -54,7 +54,7 @@ export function planSurvivors(
   const { configuration } = best;
   const finish = finishOf(group);
   const givenUp = surveys
-    .filter((one) => isGivenUp(one, { finish, best, own }))
+    .filter((one) => isGivenUp(one, surveys, { finish, best, own }))
     .map(({ from }) => from);
   const missing = membersOf(configuration)
     .filter((id) => !survivors.includes(id))
@@ -68,6 +68,7 @@ export function planSurvivors(
     kind: kindOf({ group, best, missing }, options.operator),
     parent: refOf(own.generation),
     survivors,
+    abstaining: survivors.filter((id) => id !== best.from && !mayVote(group, id)),
     best: best.from,
     finish,
     lost,
@@ -136,11 +137,12 @@ function finishOf(group: readonly Survey[]): Generation | null {
 /**
  * Four kinds of members that answer need not be awaited: who does not vote and has nothing of the log yet; who accepted
  * a child that lacks what the group has; and once the group has a child to finish, who accepted another, and can never
- * agree, and who waits itself until that child, which has given it up, is there or renounced. All follow into the
- * child, or meet it like any other history.
+ * agree, and who waits itself until that child, which has given it up, is there or renounced; or until one is that never
+ * will be, as it lacks what the group has. All follow into the child, or meet it like any other history.
  */
 function isGivenUp(
   one: Survey,
+  surveys: readonly Survey[],
   {
     finish,
     best,
@@ -151,9 +153,15 @@ function isGivenUp(
   if (!isMember(one) && !voterIds(best.configuration).includes(one.from)) return true;
   const accepted = acceptedOf(one);
   if (lacks(accepted, best)) return true;
+  const awaited = surveys.map(acceptedOf).filter((child) => child?.lost.includes(one.from));
+  if (one.held && awaited.some((child) => lacks(child ?? null, best))) return true;
   if (finish === null) return false;
   if (accepted !== null) return accepted.id !== finish.id;
   return one.held && finish.lost.includes(one.from);
+}
+
+function mayVote(group: readonly Survey[], id: NodeId): boolean {
+  return group.some((one) => one.from === id && one.mayVote);
 }
 
 function compareLogs(a: Survey, b: Survey): number {
@@ -207,10 +215,8 @@ function decide(situation: Situation): Decision {
   }
   // Who promised to leave this generation can elect nobody in it any more.
   const free = (id: NodeId): boolean =>
-    group.some(
-      (one) =>
-        one.from === id && one.mayVote && !one.held && one.promise?.parent !== one.generation.id,
-    );
+    mayVote(group, id) &&
+    group.some((one) => one.from === id && !one.held && one.promise?.parent !== one.generation.id);
   // Nor can anybody be elected while no voter has the first entry of this generation.
   const voters = voterIds(best.configuration);
   const begun = group.some((one) => one.hasBegun && voters.includes(one.from) && free(one.from));

@@ -39,6 +39,8 @@ export interface Generation extends GenerationRef {
   /** Who accepted it, coordinator included. */
   readonly members: readonly NodeId[];
   readonly coordinator: NodeId;
+  /** Members that had started over and not caught up (`voteFrom`): they get no vote at first. Left out when empty. */
+  readonly abstaining?: readonly NodeId[];
   /** Voters and standbys of the parent that were not reached. */
   readonly lost: readonly NodeId[];
   /** True when some member was continuously up while each lost one disappeared; false after a cold start. */
@@ -203,6 +205,8 @@ export interface SurvivorPlan {
   readonly parent: GenerationRef;
   /** The largest group that can all talk to each other and holds the best log. */
   readonly survivors: readonly NodeId[];
+  /** Those of them that started over and have not caught up. */
+  readonly abstaining: readonly NodeId[];
   /** Highest (lastTerm, lastIndex) among them: it coordinates (§2.6). */
   readonly best: NodeId;
   /** A child that some survivors accepted already: it is finished instead of making another. Usually null. */

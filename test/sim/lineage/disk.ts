@@ -64,8 +64,7 @@ export class Disk {
       this.items.findLast(({ config }) => config !== null)?.config ?? emptyConfiguration;
     const { generation } = this;
     if (generation.parent === null || this.hasBegun) return known;
-    const { members, coordinator, forkIndex } = generation;
-    return forceConfiguration(known, members, coordinator, forkIndex + 1);
+    return forceConfiguration(known, generation, generation.forkIndex + 1);
   }
 
   get committedConfigIndex(): number {
@@ -89,7 +88,7 @@ export class Disk {
   force(child: Generation, term: number): void {
     const former = this.configuration;
     const index = child.forkIndex + 1;
-    const config = forceConfiguration(former, child.members, child.coordinator, index);
+    const config = forceConfiguration(former, child, index);
     must(this.lastIndex === child.forkIndex ? true : null, "the log ends at the fork");
     this.append({ term, kind: "force", ops: [], config, begins: child.id });
     this.term = term;

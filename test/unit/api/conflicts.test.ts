@@ -113,6 +113,7 @@ const plan: SurvivorPlan = {
   ...{ act: false, why: "waits", kind: "forced-operator", survivors: [peer("n1")], waitMs: 9 },
   ...{ parent: { n: 1, id: bootstrap.id }, best: peer("n1"), outlived: true, missingAtMost: 3 },
   ...{ majorityOfAll: false, hash: "ab".repeat(32), finish: null, exits: [], wantsProof: false },
+  abstaining: [],
   lost: [
     { id: peer("n2"), silentMs: 12.4, proof: null },
     { id: peer("gone"), silentMs: null, proof: "fence" },

@@ -13,6 +13,7 @@ import {
   bootstrapGeneration,
   childGeneration,
 } from "../../../../src/consensus/lineage/generation.ts";
+import { parseGeneration } from "../../../../src/consensus/lineage/lineage-codec.ts";
 import { planSurvivors } from "../../../../src/consensus/lineage/survivor-plan.ts";
 import {
   type ExitStatement,
@@ -422,7 +423,9 @@ it("an observer survives as well as any other, but not who has nothing yet", () 
     ["a", "b", "c"],
   );
   assert.is(plan([fresh]).act, false);
-  assert.equal(forceConfiguration(three, ["a", "o"], "o", 102).sets, [["a", "o"]]);
+  assert.equal(forceConfiguration(three, { members: ["a", "o"], coordinator: "o" }, 102).sets, [
+    ["a", "o"],
+  ]);
 });
 
 it("makes a child and its configuration from a plan", () => {
@@ -434,21 +437,54 @@ it("makes a child and its configuration from a plan", () => {
     ...{ forkIndex: 100, forkTerm: 3, forkChain: "x", legitCommit: 100, members: ["d", "e"] },
     ...{ coordinator: "d", lost: ["a", "b", "c"], outlived: true, missingAtMost: 0 },
   });
-  const forced = forceConfiguration(five, child.members, "d", 101);
+  const forced = forceConfiguration(five, child, 101);
   assert.equal(forced, {
     ...{ index: 101, sets: [["d", "e"]], standbys: [], standbysNext: [], observers: [] },
     ...{ lost: ["a", "b", "c"], autoLeave: false },
   });
 });
 
+it("does not wait for a held agent that itself waits for a generation that cannot be finished", () => {
+  const accepted = acceptedWithoutA("2".repeat(32), "b").accepted;
+  assert.ok(accepted);
+  const child = { ...accepted.child, members: ["b", "c", "d"], lost: ["a", "e"], forkIndex: 80 };
+  const promise = { parent: root.id, ballot: accepted.ballot, accepted: { ...accepted, child } };
+  const all = survey("e", names.slice(0, 4), five, 0);
+  const held = survey("a", ["b", "c", "d", "e"], five, 0, { held: true, storageOk: false });
+  const others = ["b", "c", "d"].map((id) =>
+    survey(id, names.slice(0, 5), five, 0, { promise, lastIndex: 80, commit: 80, chains: [] }),
+  );
+  const made = plan([all, held, ...others]);
+  assert.equal([made.act, made.survivors, made.kind], [true, ["e"], "forced-auto"]);
+  const without = plan([all, held, ...others.map((one) => ({ ...one, promise: null }))]);
+  assert.is(without.act, false);
+});
+
+it("gives no vote to a survivor that started over and has not caught up, nor makes it a reason to wait", () => {
+  const behind = { lastTerm: 1, lastIndex: 82, mayVote: false, chains: [] };
+  const made = plan([survey("a", ["b"], two, 0), survey("b", ["a"], two, 0, behind)]);
+  assert.equal([made.act, made.survivors, made.abstaining], [true, ["a", "b"], ["b"]]);
+  const fork = { index: 100, term: 3, chain: "x", commit: 100 };
+  const child = childGeneration(made, fork, { id: "0".repeat(32), at: 5 });
+  const { sets, standbys, lost } = forceConfiguration(two, child, 101);
+  assert.equal([sets, standbys, lost], [[["a"]], ["b"], []]);
+  assert.equal(parseGeneration(structuredClone({ ...child, forkChain: "" })), {
+    ...child,
+    forkChain: "",
+  });
+  assert.is(parseGeneration({ ...child, forkChain: "", abstaining: "b" }), null);
+});
+
 it("lets an odd number of at most five vote, the best log among them", () => {
   const many = { ...five, standbys: ["f", "g"], observers: ["h", "i", "j", "k", "l", "m"] };
   const all = [...names, "h", "i", "j", "k", "l", "m"];
-  const forced = forceConfiguration(many, all, "m", 7);
+  const forced = forceConfiguration(many, { members: all, coordinator: "m" }, 7);
   assert.equal(forced.sets, [["a", "b", "c", "d", "m"]]);
   assert.equal(forced.standbys, ["e", "f", "g", "h", "i"]);
   assert.equal(forced.observers, [], "whoever has no place follows its neighbours");
-  const sizes = [1, 2, 3, 4].map((n) => forceConfiguration(many, all.slice(0, n), "a", 7));
+  const sizes = [1, 2, 3, 4].map((n) =>
+    forceConfiguration(many, { members: all.slice(0, n), coordinator: "a" }, 7),
+  );
   assert.equal(
     sizes.map(({ sets, standbys }) => [sets[0]?.length, standbys.length]),
     [
