@@ -81,6 +81,9 @@ it("keeps them where disks, proofs and jobs broke them", async () => {
   for (const seed of [220_245, 220_281]) await play({ seed, name: "two-node" });
   // A host that had been off took its partner's fence for proof; a node was seen on the side that lost.
   for (const seed of [61_326, 61_053]) await play({ seed, name: "partition-merge" });
+  // A held agent was waited for that itself waited for a child which cannot be finished; a leader took its own log's
+  // beginning for what a member holds that started over, and asked it without end.
+  for (const seed of [20_166, 30_330]) await play({ seed, name: "partition-merge" });
 });
 
 it("keeps them when configurations change all the time and the network breaks meanwhile", async () => {

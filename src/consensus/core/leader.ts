@@ -110,7 +110,9 @@ function adoptState(state: CoreState, progress: Progress, index: number): void {
 function refused(state: CoreState, { progress, message }: Answer): void {
   const { from, index, hintIndex, hintTerm } = message;
   // Skip all of the leader's entries with a term the follower cannot have at its hint (§5.3, end).
-  const hint = hintTerm > 0 ? state.log.possibleMatch(hintIndex, hintTerm).index : hintIndex;
+  // Before the first entry here nothing is known of terms: there the hint itself is all there is.
+  const possible = hintTerm > 0 ? state.log.possibleMatch(hintIndex, hintTerm).index : hintIndex;
+  const hint = Math.min(possible, hintIndex);
   if (progress.isDoubtful(index, hint)) {
     progress.becomeProbe();
     sendAppend(state, from, progress);

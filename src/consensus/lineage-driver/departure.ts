@@ -1,7 +1,7 @@
 /**
  * How an agent leaves a history that lost: it makes sure that the winner has a leader, freezes, gives it what it has,
- * asks to be no voter there, and starts over. Every step can be repeated: after a crash the agent is still frozen, meets the winner again, and begins
- * anew; pages that the winner has already change nothing.
+ * asks to be no voter there, and starts over. Every step can be repeated: after a crash the agent is still frozen,
+ * meets the winner again, and begins anew; pages that the winner has already change nothing.
  */
 import { type Clock, delay, unlessAborted } from "../../base/clock.ts";
 import { AgentError, errorCode, errorMessage } from "../../base/errors.ts";

@@ -136,9 +136,9 @@ function finishOf(group: readonly Survey[]): Generation | null {
 
 /**
  * Four kinds of members that answer need not be awaited: who does not vote and has nothing of the log yet; who accepted
- * a child that lacks what the group has; and once the group has a child to finish, who accepted another, and can never
- * agree, and who waits itself until that child, which has given it up, is there or renounced; or until one is that never
- * will be, as it lacks what the group has. All follow into the child, or meet it like any other history.
+ * a child that lacks what the group has; who waits itself until such a child, which has given it up, is there or
+ * renounced; and once the group has a child to finish, who accepted another, and can never agree, or waits itself for
+ * that one. All follow into the child, or meet it like any other history.
  */
 function isGivenUp(
   one: Survey,

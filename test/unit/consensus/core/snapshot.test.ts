@@ -80,6 +80,21 @@ it("a snapshot that arrived is followed by a probe behind it", () => {
   assert.is(probe.prevIndex, 8);
 });
 
+it("a follower that lost what it had acknowledged, down to before the log here, is offered the snapshot", () => {
+  const bench = compactedLeader();
+  bench.step(appendResp("c", "a", { term: 1, index: 10 }));
+  const lost = { term: 1, ok: false, hintIndex: 5, hintTerm: 1 } as const;
+  const out = bench.step(appendResp("c", "a", { ...lost, index: 10 }));
+  assert.is(out.length, 1, "first it is asked once more, as the refusal could be an old one");
+  const offered = bench.step(appendResp("c", "a", { ...lost, index: 10 }));
+  assert.equal(
+    offered.map(({ type }) => type),
+    ["Snapshot"],
+  );
+  const c = bench.status.peers.get("c");
+  assert.equal([c?.state, c?.match], ["snapshot", 5]);
+});
+
 it("a silent follower is not sent a snapshot", () => {
   const bench = compactedLeader();
   for (let i = 0; i < electionTicks; i += 1) {
