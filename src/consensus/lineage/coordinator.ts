@@ -23,14 +23,7 @@ import { PeerViews } from "./peer-views.ts";
 import { type PromiseAnswer, type SettledExit } from "./ports.ts";
 import { seekProofs } from "./seek-proofs.ts";
 import { onAccept, onPrepare, type RegisterAnswer } from "./register.ts";
-import {
-  currentPromise,
-  helloOf,
-  isFenced,
-  participants,
-  registerState,
-  surveyOf,
-} from "./self-report.ts";
+import { currentPromise, helloOf, participants, registerState, surveyOf } from "./self-report.ts";
 import { planSurvivors } from "./survivor-plan.ts";
 import {
   type Generation,
@@ -104,9 +97,7 @@ export class Coordinator {
     const elsewhere = relation.relation === "diverged";
     this.#peers.greeted(theirs, currentGeneration(facts.lineage), elsewhere, now);
     if (this.#busy !== null) return none;
-    const next = this.#meetings.judge(theirs, relation, facts.lineage, {
-      promised: isFenced(facts),
-      hasLeader: facts.leader !== null,
+    const next = this.#meetings.judge(theirs, relation, facts, {
       quorumLost: this.#quorumLost(now),
       underBallot: this.#round !== null,
     });

@@ -3,14 +3,12 @@
  * gives what it has and starts over; the other side does nothing but go on. Pure.
  */
 import { type NodeId } from "../core/types.ts";
-import { type CoordinatorEffect } from "./coordinator-types.ts";
-import { currentGeneration } from "./generation.ts";
-import { type Lineage, type LineageHello, type Relation } from "./types.ts";
+import { type CoordinatorEffect, type LocalFacts } from "./coordinator-types.ts";
+import { currentGeneration, mayVote } from "./generation.ts";
+import { isFenced } from "./self-report.ts";
+import { type LineageHello, type Relation } from "./types.ts";
 
 export interface MeetingContext {
-  /** This agent promised to act in its generation no more. */
-  readonly promised: boolean;
-  readonly hasLeader: boolean;
   /** No quorum is in sight for long enough that it is not an election. */
   readonly quorumLost: boolean;
   /** This agent coordinates a ballot now. */
@@ -28,13 +26,18 @@ export class Meetings {
     this.#self = self;
   }
 
-  judge(theirs: LineageHello, relation: Relation, own: Lineage, context: MeetingContext): Effects {
+  judge(
+    theirs: LineageHello,
+    relation: Relation,
+    facts: LocalFacts,
+    context: MeetingContext,
+  ): Effects {
     switch (relation.relation) {
       case "same":
-        return this.#fenced(theirs, context);
+        return this.#fenced(theirs, facts, context);
       case "behind":
         if (relation.who === "them") return none;
-        if (!relation.tail) return this.#follow(theirs, own, context);
+        if (!relation.tail) return this.#follow(theirs, facts, context);
         return theirs.leader === null
           ? none
           : depart(theirs, relation.at, "has an unconfirmed tail");
@@ -48,20 +51,34 @@ export class Meetings {
   }
 
   /** Promised to leave a generation in which a quorum lives on without this agent: it comes back with an empty log. */
-  #fenced(theirs: LineageHello, { promised, quorumLost, underBallot }: MeetingContext): Effects {
+  #fenced(
+    theirs: LineageHello,
+    facts: LocalFacts,
+    { quorumLost, underBallot }: MeetingContext,
+  ): Effects {
     const stays = theirs.leader === null || theirs.promise !== null;
-    if (!promised || !quorumLost || underBallot || stays) return none;
+    if (!isFenced(facts) || !quorumLost || underBallot || stays) return none;
     // Everything acknowledged in this generation is in its leader's log: nothing has to be exported.
     return depart(theirs, null, "its ballot was overtaken by a quorum");
   }
 
-  /** A generation that has no leader yet is followed by those who accepted it, or who have no other to follow. */
-  #follow(theirs: LineageHello, own: Lineage, context: MeetingContext): Effects {
-    const accepted = own.promise?.accepted?.child.id ?? null;
-    const invited = theirs.generations.some(
-      ({ id, members }) => id === accepted || members.includes(this.#self),
-    );
-    const lives = theirs.leader !== null || (!context.hasLeader && context.quorumLost);
+  /**
+   * A generation that has no leader yet is followed by those who accepted it, or who have no other to follow. Who has
+   * started over and not caught up may have been in that one before, and have acknowledged there what it lacks now; so
+   * it enters anew, behind what that one's leader has committed.
+   */
+  #follow(theirs: LineageHello, facts: LocalFacts, { quorumLost }: MeetingContext): Effects {
+    const { lineage, lastTerm: term, lastIndex: index } = facts;
+    const accepted = lineage.promise?.accepted?.child.id ?? null;
+    const isAccepted = theirs.generations.some(({ id }) => id === accepted);
+    if (!isAccepted && !mayVote(lineage, { term, index })) {
+      return theirs.leader === null
+        ? none
+        : depart(theirs, null, "has not caught up since it started over");
+    }
+    const invited =
+      isAccepted || theirs.generations.some(({ members }) => members.includes(this.#self));
+    const lives = theirs.leader !== null || (facts.leader === null && quorumLost);
     if (!invited && !lives) return none;
     const { n, id } = currentGeneration(theirs);
     const data = { generation: id, n, from: theirs.from };

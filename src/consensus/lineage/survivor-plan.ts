@@ -149,6 +149,8 @@ function isGivenUp(
     own,
   }: { readonly finish: Generation | null; readonly best: Survey; readonly own: Survey },
 ): boolean {
+  // It left this generation, started over in an earlier one, and lacks what it had here.
+  if (one.generation.n < own.generation.n && !one.mayVote) return true;
   if (one.generation.id !== own.generation.id) return false;
   if (!isMember(one) && !voterIds(best.configuration).includes(one.from)) return true;
   const accepted = acceptedOf(one);

@@ -8,10 +8,16 @@ import { simpleConfiguration } from "../../../../src/consensus/core/configuratio
 import { Coordinator } from "../../../../src/consensus/lineage/coordinator.ts";
 import { defaultTimings } from "../../../../src/consensus/lineage/coordinator-timings.ts";
 import {
+  type CoordinatorEffect,
   type LocalFacts,
   type SurvivorSettings,
 } from "../../../../src/consensus/lineage/coordinator-types.ts";
-import { bootstrapLineage } from "../../../../src/consensus/lineage/generation.ts";
+import {
+  bootstrapGeneration,
+  bootstrapLineage,
+} from "../../../../src/consensus/lineage/generation.ts";
+import { type LogPosition } from "../../../../src/consensus/core/types.ts";
+import { type Generation } from "../../../../src/consensus/lineage/types.ts";
 
 const it = suite("lineage: coordinator");
 const settings: SurvivorSettings = {
@@ -105,5 +111,38 @@ it("starts over in its generation when nobody answers who was told of its end, a
   assert.equal(meeting({ held: true, storageOk: false }), [], "it may still be let back as it is");
   assert.equal(meeting({ held: false }), []);
 });
+
+it("re-enters a generation that it may have been in before only behind what its leader has committed", () => {
+  const { generations } = bootstrapLineage("c");
+  const fork = { forkIndex: 9, forkTerm: 2, forkChain: "x", legitCommit: 9, members: ["a", "b"] };
+  const child: Generation = {
+    ...bootstrapGeneration("c"),
+    ...{ n: 2, id: "2".repeat(32), parent: generations[0]?.id ?? "", kind: "forced-auto" },
+    ...{ ...fork, coordinator: "a", lost: [] },
+  };
+  const meets = (voteFrom: LogPosition | null, leader: string | null): readonly string[] => {
+    const coordinator = begin();
+    const lineage = { generations, promise: null, voteFrom };
+    for (let now = 0; now <= 4000; now += 250) coordinator.tick(now, factsAt(now, { lineage }));
+    const facts = factsAt(4000, { lineage });
+    const path = [...generations, child];
+    const theirs = { ...coordinator.hello(facts, null), from: "a", generations: path, leader };
+    return coordinator.greeted({ ...theirs, lastTerm: 3, lastIndex: 12 }, 4000, facts).map(nameOf);
+  };
+  const lacking = { term: 2, index: 30 };
+  assert.equal(
+    meets(lacking, null),
+    [],
+    "its vote may be the one that elects a log which lacks it",
+  );
+  assert.equal(meets(lacking, "a"), ["log", "depart after nothing"]);
+  assert.equal(meets({ term: 2, index: 9 }, null), ["log", "adopt"]);
+  assert.equal(meets(null, null), ["log", "adopt"]);
+});
+
+function nameOf(effect: CoordinatorEffect): string {
+  if (effect.kind !== "depart") return effect.kind;
+  return `depart after ${effect.departure.exportAfter ?? "nothing"}`;
+}
 
 it.run();

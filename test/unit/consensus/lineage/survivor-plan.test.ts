@@ -460,6 +460,14 @@ it("does not wait for a held agent that itself waits for a generation that canno
   assert.is(without.act, false);
 });
 
+it("does not wait for a voter that started over in an earlier generation and lacks what it had here", () => {
+  const generation = { n: 2, id: "2".repeat(32) };
+  const left = survey("b", ["a"], two, 0, { generation });
+  const empty = { lastTerm: 0, lastIndex: 0, mayVote: false };
+  assert.is(plan([left, survey("a", ["b"], two, 0, empty)]).act, true);
+  assert.is(plan([left, survey("a", ["b"], two, 0)]).act, false, "it may still follow");
+});
+
 it("gives no vote to a survivor that started over and has not caught up, nor makes it a reason to wait", () => {
   const behind = { lastTerm: 1, lastIndex: 82, mayVote: false, chains: [] };
   const made = plan([survey("a", ["b"], two, 0), survey("b", ["a"], two, 0, behind)]);
