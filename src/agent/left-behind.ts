@@ -22,3 +22,23 @@ export function leftBehind(
     .map(({ id }) => id)
     .filter((id) => lost.includes(id) || !(members.includes(id) || givenUp.includes(id)));
 }
+
+/**
+ * Per member that may be in another history: when the last of these generations began that left it behind, by the wall
+ * clock, ms; Infinity when that is not on record yet.
+ * @param unsettled provisional generations of this history.
+ */
+export function leftBehindSince(
+  unsettled: readonly Generation[],
+  view: Pick<InventoryView, "members" | "generation">,
+  givenUp: Configuration["lost"],
+): ReadonlyMap<PeerId, number> {
+  const since = new Map<PeerId, number>();
+  for (const one of unsettled) {
+    const begunAt = view.generation(one.id)?.begunAt ?? Infinity;
+    for (const id of leftBehind(one, view, givenUp)) {
+      since.set(id, Math.max(begunAt, since.get(id) ?? 0));
+    }
+  }
+  return since;
+}

@@ -68,7 +68,10 @@ export function createLifecycle(
   const vars = new FileRunVarsStore({ folder: path.join(options.dataDir, "run-vars") });
   const { ensureBundle, repository, runs, copies } = engine;
   return [
-    new LifecycleController({}, leaderDeps),
+    new LifecycleController(
+      {},
+      { ...leaderDeps, leftBehind: () => cluster.lineage.leftBehindSince() },
+    ),
     new ConfigController(
       { self, watchIntervalMs: options.configWatchMs },
       { ...leaderDeps, repository },

@@ -35,7 +35,7 @@ import { defaultSurvivorSettings } from "../inventory/survivor-settings.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { LineageKeeper } from "./lineage-keeper.ts";
 import { lineagePeers, otherLeader, serveLineage } from "./lineage-rpc.ts";
-import { leftBehind } from "./left-behind.ts";
+import { leftBehindSince } from "./left-behind.ts";
 import { openGenerations } from "./open-generations.ts";
 import { PartnerFence } from "./partner-fence.ts";
 import { type ExitHold } from "./supervisor/exit-hold.ts";
@@ -153,10 +153,12 @@ export class AgentLineage implements LineagePort {
   }
 
   leftBehind(): readonly PeerId[] {
+    return [...this.leftBehindSince().keys()];
+  }
+
+  leftBehindSince(): ReadonlyMap<PeerId, number> {
     const { node, stateMachine } = this.#deps;
-    const { lost } = node.status().effective;
-    const all = this.#unsettled().flatMap((one) => leftBehind(one, stateMachine.view, lost));
-    return [...new Set(all)];
+    return leftBehindSince(this.#unsettled(), stateMachine.view, node.status().effective.lost);
   }
 
   /** A generation that left nobody behind goes on with what the one before it did. */

@@ -9,7 +9,7 @@ import { type Command, type CommandResult } from "../inventory/commands.ts";
 import { type InventoryView } from "../inventory/view.ts";
 import { planAutoCommission } from "./auto-commission.ts";
 import { type JobPlan, planJobs } from "./job-planner.ts";
-import { type PlannerOptions, defaultPlannerOptions } from "./node-step.ts";
+import { type LeftBehind, type PlannerOptions, defaultPlannerOptions } from "./node-step.ts";
 import { type LeaderDeps } from "./ports.ts";
 import { TurnLoop } from "./turn-loop.ts";
 
@@ -26,6 +26,10 @@ export interface ControllerOptions {
   readonly barrierTimeoutMs: number;
 }
 
+export interface ControllerDeps extends LeaderDeps {
+  readonly leftBehind: () => LeftBehind;
+}
+
 export const defaultControllerOptions: ControllerOptions = {
   planner: defaultPlannerOptions,
   batch: 64,
@@ -37,14 +41,14 @@ export const defaultControllerOptions: ControllerOptions = {
 export class LifecycleController implements Service {
   readonly name = "lifecycle-controller";
   readonly #options: ControllerOptions;
-  readonly #deps: LeaderDeps;
+  readonly #deps: ControllerDeps;
   readonly #loop: TurnLoop;
   readonly #unsubscribe: (() => void)[] = [];
   /** True when this leadership has seen everything that former ones committed. */
   #isCurrent = false;
   #wasLeader = false;
 
-  constructor(options: Partial<ControllerOptions>, deps: LeaderDeps) {
+  constructor(options: Partial<ControllerOptions>, deps: ControllerDeps) {
     this.#options = { ...defaultControllerOptions, ...options };
     this.#deps = deps;
     const { gapMs, retryMs } = this.#options;
@@ -88,8 +92,9 @@ export class LifecycleController implements Service {
       this.#isCurrent = this.#deps.leadership.isLeader();
       return 0;
     }
-    const now = this.#deps.clock.wallMs();
-    const plan = planLifecycle(this.#deps.view, now, this.#options.planner);
+    const { view, clock, leftBehind } = this.#deps;
+    const now = clock.wallMs();
+    const plan = planLifecycle(view, now, this.#options.planner, leftBehind());
     const batch = plan.commands.slice(0, this.#options.batch);
     const accepted = await this.#proposeAll(batch, signal);
     if (accepted > 0) return 0;
@@ -136,7 +141,8 @@ export function planLifecycle(
   view: InventoryView,
   now: number,
   options: PlannerOptions = defaultPlannerOptions,
+  leftBehind: LeftBehind = new Map(),
 ): JobPlan {
-  const jobs = planJobs(view, now, options);
+  const jobs = planJobs(view, now, options, leftBehind);
   return { commands: [...jobs.commands, ...planAutoCommission(view, now)], wakeAt: jobs.wakeAt };
 }

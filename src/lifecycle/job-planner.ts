@@ -13,6 +13,7 @@ import { planNodeBegin } from "./node-begin.ts";
 import {
   type Due,
   type PlannerOptions,
+  type LeftBehind,
   type StepContext,
   beyondRecheckMs,
   defaultPlannerOptions,
@@ -34,8 +35,9 @@ export function planJobs(
   view: InventoryView,
   wallMs: number,
   options: PlannerOptions = defaultPlannerOptions,
+  leftBehind: LeftBehind = new Map(),
 ): JobPlan {
-  const context: StepContext = { view, now: wallMs, options };
+  const context: StepContext = { view, now: wallMs, options, leftBehind };
   const commands: Command[] = [];
   let wakeAt = Infinity;
   for (const job of view.activeJobs()) {

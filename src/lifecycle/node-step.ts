@@ -2,6 +2,7 @@
  * The next command for one node that a job works on: wait for its run, begin the next one, or end
  * the work.
  */
+import { type PeerId } from "../base/ids.ts";
 import { cut } from "../inventory/names.ts";
 import { runId } from "../inventory/job-nodes.ts";
 import { limits } from "../inventory/limits.ts";
@@ -49,7 +50,14 @@ export interface StepContext {
   readonly view: InventoryView;
   readonly now: number;
   readonly options: PlannerOptions;
+  readonly leftBehind: LeftBehind;
 }
+
+/**
+ * Per member that a provisional generation of this history left behind: when that began, by the wall clock, ms;
+ * Infinity while that is not on record.
+ */
+export type LeftBehind = ReadonlyMap<PeerId, number>;
 
 export function planNodeStep(context: StepContext, job: JobRecord, name: string): Due {
   const state = job.nodes[name];
@@ -186,18 +194,13 @@ export const beyondRecheckMs = 30_000;
  * another leader: nothing is decided about it from here but on the operator's word. That it is reachable counts only
  * when it was seen since: nobody could write down that it was not while there was no quorum.
  */
-export function isBeyond({ view }: Pick<StepContext, "view">, node: NodeRecord): boolean {
-  const open = view.generations().filter(({ settledAt }) => settledAt === null);
-  if (open.length === 0) return false;
-  const { id, reachability, reachabilitySince } = node;
-  // One that came with a merge is over: whom it left behind were those who won.
-  const merged = new Set(view.merges().flatMap(({ mergedAt }) => mergedAt));
-  return open.some(
-    ({ lost, version, begunAt }) =>
-      !merged.has(version) &&
-      lost.includes(id) &&
-      (reachability !== "reachable" || reachabilitySince <= begunAt),
-  );
+export function isBeyond(
+  { leftBehind }: Pick<StepContext, "leftBehind">,
+  node: NodeRecord,
+): boolean {
+  const begunAt = leftBehind.get(node.id);
+  if (begunAt === undefined) return false;
+  return node.reachability !== "reachable" || node.reachabilitySince <= begunAt;
 }
 
 export function isForced(job: JobRecord): boolean {

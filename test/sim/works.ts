@@ -42,6 +42,7 @@ export class Works {
         ...{ clock: life, logger: silentLogger, view, onApplied, leadership },
         propose: (command) => process.writer.submit(command, { by: "controller", timeoutMs }),
         readBarrier: (timeoutMs) => consensus.readBarrier(timeoutMs),
+        leftBehind: () => process.survivor?.lineage.leftBehindSince() ?? new Map(),
       },
     );
   }

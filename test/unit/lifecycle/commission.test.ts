@@ -1,10 +1,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 
-import { type Command } from "../../../src/inventory/commands.ts";
 import { planJobs } from "../../../src/lifecycle/job-planner.ts";
-import { peer } from "../../support/inventory.ts";
-import { mergeInto, split } from "../../support/merge.ts";
 import { JobWorld, endings, fail, manifestOf, rev1, roleSpec } from "../../support/job-world.ts";
 
 const it = suite("lifecycle: commission");
@@ -174,47 +171,17 @@ it("gives a node up that stays away between two runs", () => {
   assert.is(world.node().phase, "failed");
 });
 
-/** A provisional generation without n1: it left that behind. */
-function forcedWithout(world: JobWorld): Command {
-  const generation = {
-    ...{ n: 2, id: "cd".repeat(16), parent: "ef".repeat(16), kind: "forced-auto" as const },
-    ...{ forkIndex: 3, forkTerm: 1, forkChain: "aa", legitCommit: 3, outlived: true },
-    ...{ members: [peer("n2")], coordinator: peer("n2"), lost: [world.node().id] },
-    ...{ missingAtMost: 0, at: 5 },
-  };
-  return { type: "generation.begin", generation, evidence: [] };
-}
-
 it("decides nothing about a node that may be at work on another side, until the generation is settled", () => {
   const world = started("base");
   const job = world.request("commission", ["n1"]);
   world.settleUntil(() => world.work(job).runs.length === 1);
-  world.inventory.ok(forcedWithout(world));
-  // The latest generation left nobody behind that is not proven to be gone, which says nothing of n1.
-  const proven = { kind: "forced-proof", n: 3, id: "ef".repeat(16), lost: [] } as const;
-  const begin = forcedWithout(world);
-  if (begin.type !== "generation.begin") throw new Error("it begins one");
-  world.inventory.ok({ ...begin, generation: { ...begin.generation, ...proven } });
+  const leftBehind = new Map([[world.node().id, world.inventory.at]]);
   world.lose("n1");
   for (let minute = 0; minute < 60; minute += 1) {
     world.inventory.at += 60_000;
-    assert.equal(planJobs(world.view, world.inventory.at).commands, []);
+    assert.equal(planJobs(world.view, world.inventory.at, undefined, leftBehind).commands, []);
   }
   assert.is(world.work(job).status, "running");
-  world.inventory.ok({ type: "generation.settled", id: "cd".repeat(16), reason: "forgotten" });
-  world.settle();
-  assert.is(world.work(job).status, "lost");
-});
-
-it("decides as ever about nodes that a history left behind which has lost since", async () => {
-  const world = started("base");
-  const job = world.request("commission", ["n1"]);
-  world.settleUntil(() => world.work(job).runs.length === 1);
-  const both = await split(world.inventory);
-  both.loser.ok(forcedWithout(world));
-  mergeInto(both);
-  assert.is(world.view.generation("cd".repeat(16))?.settledAt, null);
-  world.lose("n1");
   world.settle();
   assert.is(world.work(job).status, "lost");
 });

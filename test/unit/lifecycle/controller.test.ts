@@ -22,7 +22,12 @@ function fixture(): Fixture {
   const world = new JobWorld(["n1", "n2"]);
   const replica = new Replica(world.inventory, clock);
   world.inventory.at = clock.wallMs();
-  return { world, replica, clock, controller: new LifecycleController({}, replica.deps) };
+  return {
+    world,
+    replica,
+    clock,
+    controller: new LifecycleController({}, { ...replica.deps, leftBehind: () => new Map() }),
+  };
 }
 
 async function until(f: Fixture, job: string, status: JobStatus, how = succeed): Promise<void> {

@@ -1,6 +1,10 @@
 /** What a provisional generation decides about nodes that it left behind: nothing (consensus.md, G11). */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { leftBehindSince } from "../../../src/agent/left-behind.ts";
+import { openGenerations } from "../../../src/agent/open-generations.ts";
+import { bootstrapGeneration, isProvisional } from "../../../src/consensus/lineage/generation.ts";
+import { type Generation } from "../../../src/consensus/lineage/types.ts";
 import { planJobs } from "../../../src/lifecycle/job-planner.ts";
 import { JobWorld, manifestOf, roleSpec } from "../../support/job-world.ts";
 import { peer } from "../../support/inventory.ts";
@@ -16,20 +20,29 @@ function fleet(): JobWorld {
   return world;
 }
 
+const bootstrap = bootstrapGeneration("c");
 /** n1 goes on without n2. */
-function fork({ inventory }: JobWorld): void {
-  const generation = {
-    ...{ n: 2, id, parent: "ef".repeat(16), kind: "forced-auto" as const },
-    ...{ forkIndex: 3, forkTerm: 1, forkChain: "aa", legitCommit: 3, outlived: true },
-    ...{ members: [peer("n1")], coordinator: peer("n1"), lost: [peer("n2")] },
-    ...{ missingAtMost: 0, at: 5 },
-  };
-  inventory.ok({ type: "generation.begin", generation, evidence: [] });
+const forced: Generation = {
+  ...{ n: 2, id, parent: bootstrap.id, kind: "forced-auto" as const },
+  ...{ forkIndex: 3, forkTerm: 1, forkChain: "aa", legitCommit: 3, outlived: true },
+  ...{ members: [peer("n1")], coordinator: peer("n1"), lost: [peer("n2")] },
+  ...{ missingAtMost: 0, at: 5 },
+};
+
+/** In a small cluster n2 had a place in the log; in a large one the generation names it nowhere. */
+function fork(world: JobWorld, lost: Generation["lost"] = forced.lost): void {
+  const generation = { ...forced, lost };
+  paths.set(world, [bootstrap, generation]);
+  world.inventory.ok({ type: "generation.begin", generation, evidence: [] });
 }
+const paths = new WeakMap<JobWorld, readonly Generation[]>();
 
 /** What the leader would do now about n2. */
-function decided({ view, inventory }: JobWorld): readonly string[] {
-  const { commands } = planJobs(view, inventory.at);
+function decided(world: JobWorld): readonly string[] {
+  const { view, inventory } = world;
+  const open = openGenerations(paths.get(world) ?? [bootstrap], view).filter(isProvisional);
+  const since = leftBehindSince(open, view, []);
+  const { commands } = planJobs(view, inventory.at, undefined, since);
   return commands.filter((one) => "node" in one && one.node === "n2").map(({ type }) => type);
 }
 
@@ -59,6 +72,33 @@ it("gives no run up for lost, though nobody could write down yet that the node i
   assert.equal(decided(world), []);
 });
 
+it("knows of those too that had no place in the log", () => {
+  const world = fleet();
+  fork(world, []);
+  world.request("commission", ["n2"]);
+  assert.equal(decided(world), []);
+  reach(world, "unreachable");
+  reach(world, "reachable");
+  assert.equal(decided(world), ["job.node.begin"]);
+});
+
+it("decides nothing before the generation is on record", () => {
+  const world = fleet();
+  paths.set(world, [bootstrap, forced]);
+  world.request("commission", ["n2"]);
+  reach(world, "unreachable");
+  reach(world, "reachable");
+  assert.equal(decided(world), []);
+});
+
+it("does not ask about a generation of another history, whose record came with its merge", () => {
+  const world = fleet();
+  fork(world);
+  paths.set(world, [bootstrap]);
+  world.request("commission", ["n2"]);
+  assert.equal(decided(world), ["job.node.begin"]);
+});
+
 it("gives it up when the generation is settled", () => {
   const world = atWork();
   world.inventory.ok({ type: "generation.settled", id, reason: "it was forgotten" });
@@ -72,6 +112,7 @@ it("gives nothing up because a generation that began with proof follows", () => 
     ...{ forkIndex: 4, forkTerm: 2, forkChain: "aa", legitCommit: 4, outlived: true },
     ...{ members: [peer("n1")], coordinator: peer("n1"), lost: [], missingAtMost: 0, at: 6 },
   };
+  paths.set(world, [bootstrap, forced, proven]);
   world.inventory.ok({ type: "generation.begin", generation: proven, evidence: [] });
   assert.equal(decided(world), []);
 });
