@@ -3,7 +3,7 @@
  * cluster others only pull, are named nowhere, and can go on by themselves as well as any.
  */
 import { type PeerId } from "../base/ids.ts";
-import { type Configuration } from "../consensus/core/types.ts";
+import { type Configuration, type Index } from "../consensus/core/types.ts";
 import { type Generation } from "../consensus/lineage/types.ts";
 import { type InventoryView } from "../inventory/view.ts";
 
@@ -24,21 +24,23 @@ export function leftBehind(
 }
 
 /**
- * Per member that may be in another history: when the last of these generations began that left it behind, by the wall
- * clock, ms; Infinity when that is not on record yet.
- * @param unsettled provisional generations of this history.
+ * Per member that may be in another history: the last entry of this one that it may share. What is behind that was
+ * written without it. No clock is asked: those of two leaders can be hours apart.
+ * @param path of this history; a later fork can lie before an earlier one
+ * @param unsettled provisional generations of it, oldest first
  */
-export function leftBehindSince(
+export function leftBehindAt(
+  path: readonly Generation[],
   unsettled: readonly Generation[],
-  view: Pick<InventoryView, "members" | "generation">,
-  givenUp: Configuration["lost"],
-): ReadonlyMap<PeerId, number> {
-  const since = new Map<PeerId, number>();
+  {
+    view,
+    givenUp,
+  }: { readonly view: Pick<InventoryView, "members">; readonly givenUp: Configuration["lost"] },
+): ReadonlyMap<PeerId, Index> {
+  const last = new Map<PeerId, Index>();
   for (const one of unsettled) {
-    const begunAt = view.generation(one.id)?.begunAt ?? Infinity;
-    for (const id of leftBehind(one, view, givenUp)) {
-      since.set(id, Math.max(begunAt, since.get(id) ?? 0));
-    }
+    const kept = path.slice(path.indexOf(one)).map(({ forkIndex }) => forkIndex);
+    for (const id of leftBehind(one, view, givenUp)) last.set(id, Math.min(...kept));
   }
-  return since;
+  return last;
 }

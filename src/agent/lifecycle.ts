@@ -55,10 +55,7 @@ export function createLifecycle(
     onApplied: (listener) => stateMachine.onApplied(listener),
     propose: (command) => cluster.writer.submit(command, { by: "controller" }),
     readBarrier: (timeoutMs) => cluster.readBarrier(timeoutMs),
-    leadership: leadershipOf(cluster.consensus, {
-      view: stateMachine.view,
-      onApplied: (listener) => stateMachine.onApplied(listener),
-    }),
+    leadership: leadershipOf(cluster.consensus),
   };
   const asNode: LeaderDeps["propose"] = (command) =>
     cluster.writer.submit(command, {
@@ -70,7 +67,7 @@ export function createLifecycle(
   return [
     new LifecycleController(
       {},
-      { ...leaderDeps, leftBehind: () => cluster.lineage.leftBehindSince() },
+      { ...leaderDeps, leftBehind: () => cluster.lineage.leftBehindAt() },
     ),
     new ConfigController(
       { self, watchIntervalMs: options.configWatchMs },

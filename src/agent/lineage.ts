@@ -12,6 +12,7 @@ import { type LineageOutlook, type LineagePort } from "../api/context.ts";
 import { leads } from "../consensus/driver/api.ts";
 import { type MeasuredConsensusNode } from "../consensus/driver/driver.ts";
 import { isVoter } from "../consensus/core/configuration.ts";
+import { type Index } from "../consensus/core/types.ts";
 import { LineageDriver } from "../consensus/lineage-driver/driver.ts";
 import { type AgentPeers } from "../consensus/lineage-driver/ports.ts";
 import { type CoordinatorStatus } from "../consensus/lineage/coordinator-types.ts";
@@ -35,7 +36,7 @@ import { defaultSurvivorSettings } from "../inventory/survivor-settings.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { LineageKeeper } from "./lineage-keeper.ts";
 import { lineagePeers, otherLeader, serveLineage } from "./lineage-rpc.ts";
-import { leftBehindSince } from "./left-behind.ts";
+import { leftBehindAt } from "./left-behind.ts";
 import { openGenerations } from "./open-generations.ts";
 import { PartnerFence } from "./partner-fence.ts";
 import { type ExitHold } from "./supervisor/exit-hold.ts";
@@ -153,12 +154,16 @@ export class AgentLineage implements LineagePort {
   }
 
   leftBehind(): readonly PeerId[] {
-    return [...this.leftBehindSince().keys()];
+    return [...this.leftBehindAt().keys()];
   }
 
-  leftBehindSince(): ReadonlyMap<PeerId, number> {
+  leftBehindAt(): ReadonlyMap<PeerId, Index> {
     const { node, stateMachine } = this.#deps;
-    return leftBehindSince(this.#unsettled(), stateMachine.view, node.status().effective.lost);
+    const givenUp = node.status().effective.lost;
+    return leftBehindAt(this.generations(), this.#unsettled(), {
+      view: stateMachine.view,
+      givenUp,
+    });
   }
 
   /** A generation that left nobody behind goes on with what the one before it did. */

@@ -10,6 +10,7 @@ import { type Command } from "../inventory/commands.ts";
 import {
   type CurrentRun,
   type FinishedRun,
+  type HistoryRecord,
   type JobNode,
   type JobRecord,
   type NodeRecord,
@@ -53,10 +54,7 @@ export interface StepContext {
   readonly leftBehind: LeftBehind;
 }
 
-/**
- * Per member that a provisional generation of this history left behind: when that began, by the wall clock, ms;
- * Infinity while that is not on record.
- */
+/** Per member that a provisional generation of this history left behind: the last entry that it may share. */
 export type LeftBehind = ReadonlyMap<PeerId, number>;
 
 export function planNodeStep(context: StepContext, job: JobRecord, name: string): Due {
@@ -195,12 +193,15 @@ export const beyondRecheckMs = 30_000;
  * when it was seen since: nobody could write down that it was not while there was no quorum.
  */
 export function isBeyond(
-  { leftBehind }: Pick<StepContext, "leftBehind">,
+  { view, leftBehind }: Pick<StepContext, "view" | "leftBehind">,
   node: NodeRecord,
 ): boolean {
-  const begunAt = leftBehind.get(node.id);
-  if (begunAt === undefined) return false;
-  return node.reachability !== "reachable" || node.reachabilitySince <= begunAt;
+  const shared = leftBehind.get(node.id);
+  if (shared === undefined) return false;
+  if (node.reachability !== "reachable") return true;
+  const isSeen = ({ kind, to, version }: HistoryRecord): boolean =>
+    version > shared && (kind === "discovered" || (kind === "reachability" && to === "reachable"));
+  return !view.history(node.name).some(isSeen);
 }
 
 export function isForced(job: JobRecord): boolean {

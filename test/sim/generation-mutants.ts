@@ -151,8 +151,8 @@ export const generationMutants: readonly Mutant[] = [
     edits: [
       {
         file: "lifecycle/node-step.ts",
-        find: "if (open.length === 0) return false;",
-        replace: "return false;",
+        find: "if (shared === undefined) return false;",
+        replace: "if (shared !== -1) return false;",
       },
     ],
   },
@@ -163,23 +163,25 @@ export const generationMutants: readonly Mutant[] = [
     edits: [
       {
         file: "lifecycle/node-step.ts",
-        find: '(reachability !== "reachable" || reachabilitySince <= begunAt)',
-        replace: '(reachability !== "reachable" || reachabilitySince < 0)',
+        find: "return !view.history(node.name).some(isSeen);",
+        replace: "return false && isSeen;",
       },
     ],
   },
   {
-    name: "decides before it is on record who was left behind",
+    name: "knows only those left behind who are on record",
     profile: "partition-merge",
     aim: nodesAtWork,
     edits: [
       {
-        file: "agent/leadership.ts",
-        find: "return parent === null || view.generation(id) !== null;",
-        replace: 'return parent === null || id !== "";',
+        file: "agent/lineage.ts",
+        find: "return openGenerations(this.generations(), view).filter(isProvisional);",
+        replace:
+          "return openGenerations(this.generations(), view).filter((one) => isProvisional(one) && view.generation(one.id) !== null);",
       },
     ],
   },
+
   {
     name: "takes part again though others may have gone on without it",
     profile: "partition-merge",

@@ -28,6 +28,8 @@ export class HeldNodes {
       // Who gives over what its side wrote is here.
       for (const id of command.members) add(this.#seen, id, place);
     }
+    // Who joins is here.
+    if (command.type === "member.admit") add(this.#seen, command.id, place);
     if (command.type === "node.reachability") {
       for (const { id, reachability } of command.changes) {
         if (reachability === "reachable") add(this.#seen, id, place);

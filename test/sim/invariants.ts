@@ -223,6 +223,9 @@ export class Invariants {
     if (other === undefined) return false;
     const sameLog = other.history.writerOf(index) === history.writerOf(index);
     if (sameLog && other.durable.holds(index, term)) return true;
+    // It died while its disk cleared the log: what it had was given before.
+    const clears = other.history === history && other.writes.some((write) => write.clears);
+    if (clears && other.imageBase.index + other.image.length >= index) return true;
     return other.left.some((one) => one.history === history && one.end >= index);
   }
 

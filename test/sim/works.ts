@@ -32,7 +32,7 @@ export class Works {
     const { machine, consensus } = process;
     const { view } = machine;
     const onApplied = machine.onApplied.bind(machine);
-    const leadership = production.leadershipOf(consensus, { view, onApplied });
+    const leadership = production.leadershipOf(consensus);
     this.#process = process;
     this.#parts = parts;
     this.#isLeader = leadership.isLeader;
@@ -42,7 +42,7 @@ export class Works {
         ...{ clock: life, logger: silentLogger, view, onApplied, leadership },
         propose: (command) => process.writer.submit(command, { by: "controller", timeoutMs }),
         readBarrier: (timeoutMs) => consensus.readBarrier(timeoutMs),
-        leftBehind: () => process.survivor?.lineage.leftBehindSince() ?? new Map(),
+        leftBehind: () => process.survivor?.lineage.leftBehindAt() ?? new Map(),
       },
     );
   }

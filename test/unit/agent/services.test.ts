@@ -11,10 +11,8 @@ import { type PeerId } from "../../../src/base/ids.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { seededRandom } from "../../../src/base/random.ts";
 import { type ConsensusStatus, leads } from "../../../src/consensus/driver/api.ts";
-import { bootstrapGeneration } from "../../../src/consensus/lineage/generation.ts";
 import { type Command, type CommandResult } from "../../../src/inventory/commands.ts";
 import { type Facts } from "../../../src/inventory/records.ts";
-import { type InventoryView } from "../../../src/inventory/view.ts";
 import {
   admit,
   cluster,
@@ -274,30 +272,17 @@ it("tells of the beginning, the end and the renewal of leadership, and of nothin
   let current = status;
   let tell = (_: ConsensusStatus): void => undefined;
   let heard = 0;
-  let generation = bootstrapGeneration("c");
-  let applied = (): void => undefined;
-  let isOnRecord = false;
-  let statuses = 0;
   const node: Parameters<typeof leadershipOf>[0] = {
     get isLeading() {
       return leads(current);
     },
-    status: () => {
-      statuses += 1;
-      return current;
-    },
-    generation: () => generation,
+    status: () => current,
     onChange: (listener: (status: ConsensusStatus) => void) => {
       tell = listener;
       return () => undefined;
     },
   };
-  const view = { generation: () => (isOnRecord ? {} : null) } as unknown as InventoryView;
-  const onApplied = (listener: (index: number) => void) => {
-    applied = () => listener(1);
-    return () => undefined;
-  };
-  const leadership = leadershipOf(node, { view, onApplied });
+  const leadership = leadershipOf(node);
   leadership.onChange(() => (heard += 1));
   const steps = [
     [{ commit: 9 }, 0],
@@ -314,16 +299,6 @@ it("tells of the beginning, the end and the renewal of leadership, and of nothin
     assert.is(heard, expected, JSON.stringify(change));
   }
   assert.is(leadership.isLeader(), false);
-  generation = { ...generation, n: 2, id: "f".repeat(32), parent: generation.id };
-  const before = statuses;
-  applied();
-  assert.is(statuses, before, "a follower builds no status for an entry");
-  current = { ...current, role: "leader" };
-  tell(current);
-  assert.equal([leadership.isLeader(), heard], [false, 4], "who was left behind is not on record");
-  isOnRecord = true;
-  applied();
-  assert.equal([leadership.isLeader(), heard], [true, 5]);
 });
 
 it.run();

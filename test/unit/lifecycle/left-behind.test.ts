@@ -1,13 +1,13 @@
 /** What a provisional generation decides about nodes that it left behind: nothing (consensus.md, G11). */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { leftBehindSince } from "../../../src/agent/left-behind.ts";
+import { leftBehindAt } from "../../../src/agent/left-behind.ts";
 import { openGenerations } from "../../../src/agent/open-generations.ts";
 import { bootstrapGeneration, isProvisional } from "../../../src/consensus/lineage/generation.ts";
 import { type Generation } from "../../../src/consensus/lineage/types.ts";
 import { planJobs } from "../../../src/lifecycle/job-planner.ts";
 import { JobWorld, manifestOf, roleSpec } from "../../support/job-world.ts";
-import { peer } from "../../support/inventory.ts";
+import { admit, peer } from "../../support/inventory.ts";
 
 const it = suite("lifecycle: nodes left behind");
 const one = manifestOf(roleSpec("base", { actions: ["configure", "cleanup"] }));
@@ -31,7 +31,7 @@ const forced: Generation = {
 
 /** In a small cluster n2 had a place in the log; in a large one the generation names it nowhere. */
 function fork(world: JobWorld, lost: Generation["lost"] = forced.lost): void {
-  const generation = { ...forced, lost };
+  const generation = { ...forced, lost, forkIndex: world.view.appliedIndex };
   paths.set(world, [bootstrap, generation]);
   world.inventory.ok({ type: "generation.begin", generation, evidence: [] });
 }
@@ -40,9 +40,10 @@ const paths = new WeakMap<JobWorld, readonly Generation[]>();
 /** What the leader would do now about n2. */
 function decided(world: JobWorld): readonly string[] {
   const { view, inventory } = world;
-  const open = openGenerations(paths.get(world) ?? [bootstrap], view).filter(isProvisional);
-  const since = leftBehindSince(open, view, []);
-  const { commands } = planJobs(view, inventory.at, undefined, since);
+  const path = paths.get(world) ?? [bootstrap];
+  const open = openGenerations(path, view).filter(isProvisional);
+  const leftBehind = leftBehindAt(path, open, { view, givenUp: [] });
+  const { commands } = planJobs(view, inventory.at, undefined, leftBehind);
   return commands.filter((one) => "node" in one && one.node === "n2").map(({ type }) => type);
 }
 
@@ -82,13 +83,30 @@ it("knows of those too that had no place in the log", () => {
   assert.equal(decided(world), ["job.node.begin"]);
 });
 
-it("decides nothing before the generation is on record", () => {
+it("knows of them before the generation is on record", () => {
   const world = fleet();
-  paths.set(world, [bootstrap, forced]);
+  paths.set(world, [bootstrap, { ...forced, forkIndex: world.view.appliedIndex }]);
   world.request("commission", ["n2"]);
+  assert.equal(decided(world), []);
+});
+
+it("asks no clock: the last leader's was ahead", () => {
+  const world = fleet();
   reach(world, "unreachable");
   reach(world, "reachable");
+  world.inventory.at -= hourMs;
+  fork(world);
+  world.request("commission", ["n2"]);
   assert.equal(decided(world), []);
+});
+
+it("takes a node that was admitted behind the fork", () => {
+  const world = new JobWorld(["n1"], one);
+  fork(world, []);
+  world.inventory.ok(admit("n2"));
+  world.assign("n2", "base");
+  world.request("commission", ["n2"]);
+  assert.equal(decided(world), ["job.node.begin"]);
 });
 
 it("does not ask about a generation of another history, whose record came with its merge", () => {
