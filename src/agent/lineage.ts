@@ -180,7 +180,7 @@ export class AgentLineage implements LineagePort {
 
   async plan(): Promise<SurvivorPlan> {
     const facts = await this.#driver.facts.chained([]);
-    if (facts.leader !== null) throw hasQuorum();
+    if (this.#driver.coordinator.hasLeader(facts)) throw hasQuorum();
     await this.#driver.surveyAll(); // twice: who answers must know that it was heard
     await this.#driver.surveyAll();
     return this.#driver.planNow();

@@ -18,6 +18,7 @@ import {
 } from "./coordinator-types.ts";
 import { childGeneration, currentGeneration, withGeneration } from "./generation.ts";
 import { type ExitVerdict, exitVerdict } from "./exit-verdict.ts";
+import { LeaderDoubt } from "./leader-doubt.ts";
 import { Meetings } from "./meetings.ts";
 import { PeerViews } from "./peer-views.ts";
 import { type PromiseAnswer, type SettledExit } from "./ports.ts";
@@ -49,6 +50,7 @@ export class Coordinator {
   readonly #options: CoordinatorOptions;
   readonly #peers: PeerViews;
   readonly #meetings: Meetings;
+  readonly #doubt = new LeaderDoubt();
   #state: CoordinatorState = "wait-peers";
   /** Since when no quorum is in sight; null while one is. */
   #lostSince: number | null = null;
@@ -72,8 +74,15 @@ export class Coordinator {
     return { state: this.#state, plan: this.#plan };
   }
 
-  tick(now: number, facts: LocalFacts): Effects {
+  /** A leader with a quorum, as far as it says itself. */
+  hasLeader(facts: LocalFacts): boolean {
+    return this.#doubt.of(facts).leader !== null;
+  }
+
+  tick(now: number, seen: LocalFacts): Effects {
     const { quorumLossMs } = this.#options.timings;
+    this.#doubt.tick(now, scaledTimings(this.#options.timings, seen).freshMs);
+    const facts = this.#doubt.of(seen);
     if (facts.leader !== null) {
       this.#hadLeader = true;
       this.#lostSince = null;
@@ -91,14 +100,15 @@ export class Coordinator {
   }
 
   /** A hello, as question or as answer. The caller answers a question with `hello`. */
-  greeted(theirs: LineageHello, now: number, facts: LocalFacts): Effects {
+  greeted(theirs: LineageHello, now: number, seen: LocalFacts): Effects {
+    const facts = this.#doubt.of(seen);
     this.#highestCounter = Math.max(this.#highestCounter, theirs.promise?.ballot.counter ?? 0);
     const relation = compareLineage(helloOf(this.#options, facts, theirs), theirs);
     const elsewhere = relation.relation === "diverged";
     this.#peers.greeted(theirs, currentGeneration(facts.lineage), elsewhere, now);
     if (this.#busy !== null) return none;
     const next = this.#meetings.judge(theirs, relation, facts, {
-      quorumLost: this.#quorumLost(now),
+      quorumLost: now - (this.#lostSince ?? now) >= this.#options.timings.quorumLossMs,
       underBallot: this.#round !== null,
     });
     const adopts = next.some(({ kind }) => kind === "adopt");
@@ -110,11 +120,12 @@ export class Coordinator {
 
   /** @param peer its last hello, so that this one carries what it takes to compare; null at first contact. */
   hello(facts: LocalFacts, peer: LineageHello | null): LineageHello {
-    return helloOf(this.#options, facts, peer);
+    return helloOf(this.#options, this.#doubt.of(facts), peer);
   }
 
   surveyed(by: NodeId, survey: Survey, now: number): void {
     if (survey.from !== by) return;
+    this.#doubt.surveyed(by, now);
     this.#peers.asked(by, now);
     this.#peers.told(survey, now);
   }
@@ -144,7 +155,7 @@ export class Coordinator {
     this.#highestCounter = Math.max(this.#highestCounter, request.ballot.counter);
     const state = registerState(facts);
     // With a quorum in sight there is no reason to leave; in the middle of a change there is no place to leave.
-    const stays = facts.leader !== null || this.#busy !== null;
+    const stays = this.hasLeader(facts) || this.#busy !== null;
     return stays || this.#peers.hasRenounced(request.exits)
       ? { granted: false, promise: state.promise, write: false }
       : onPrepare(state, request);
@@ -209,16 +220,12 @@ export class Coordinator {
 
   /** Carries out the plan that the operator was shown, if it is still the same. */
   recover(hash: string, now: number, facts: LocalFacts): RecoverVerdict {
-    if (facts.leader !== null) return { begun: false, reason: "has-quorum" };
+    if (this.hasLeader(facts)) return { begun: false, reason: "has-quorum" };
     if (this.#busy !== null) return { begun: false, reason: "busy" };
     const plan = this.plan(now, facts, { operator: true });
     if (plan.hash !== hash || !plan.act) return { begun: false, reason: "changed", plan };
     if (plan.best !== this.#options.self) return { begun: false, reason: "other", plan };
     return { begun: true, effects: this.#begin(plan, now) };
-  }
-
-  #quorumLost(now: number): boolean {
-    return this.#lostSince !== null && now - this.#lostSince >= this.#options.timings.quorumLossMs;
   }
 
   /** A quorum is in sight: only keep in touch, so that other histories are noticed. */

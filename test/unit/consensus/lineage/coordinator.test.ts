@@ -112,6 +112,29 @@ it("starts over in its generation when nobody answers who was told of its end, a
   assert.equal(meeting({ held: false }), []);
 });
 
+it("does not wait for a leader that asks itself who is left", () => {
+  const coordinator = begin();
+  const asked = { leader: "a" };
+  const tick = (now: number): readonly string[] =>
+    coordinator.tick(now, factsAt(now, asked)).map(({ kind }) => kind);
+  const request = { parent: bootstrapGeneration("c").id, ballot: { counter: 1, node: "a" } };
+  const promises = (now: number): boolean =>
+    coordinator.promise({ ...request, exits: [] }, factsAt(now, asked)).granted;
+  for (let now = 0; now <= 5000; now += 250) assert.not(tick(now).includes("survey"));
+  assert.is(promises(5000), false);
+  let surveys = 0;
+  for (let now = 5250; now <= 10_000; now += 250) {
+    const theirs = { ...coordinator.survey(now, factsAt(now, asked)), from: "a" };
+    coordinator.surveyed("a", theirs, now);
+    if (tick(now).includes("survey")) surveys += 1;
+  }
+  assert.ok(surveys > 1, "it asks too, or the leader would not count it among the survivors");
+  assert.is(coordinator.hello(factsAt(10_000, asked), null).leader, null);
+  assert.is(promises(10_000), true);
+  for (let now = 10_250; now <= 13_000; now += 250) tick(now);
+  assert.is(coordinator.hello(factsAt(13_000, asked), null).leader, "a", "it has a quorum again");
+});
+
 it("re-enters a generation that it may have been in before only behind what its leader has committed", () => {
   const { generations } = bootstrapLineage("c");
   const fork = { forkIndex: 9, forkTerm: 2, forkChain: "x", legitCommit: 9, members: ["a", "b"] };
