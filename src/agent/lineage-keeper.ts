@@ -40,6 +40,7 @@ export class LineageKeeper implements Service {
   readonly #deps: LineageKeeperDeps;
   readonly #background: Background;
   readonly #nap = new Nap();
+  readonly #refused = new Set<string>();
   #unsubscribe: () => void = () => undefined;
 
   constructor(deps: LineageKeeperDeps) {
@@ -89,12 +90,12 @@ export class LineageKeeper implements Service {
   }
 
   async #goOnWith(generation: Generation): Promise<void> {
-    const { view, submit, logger } = this.#deps;
+    const { view, logger } = this.#deps;
     const record = view.generation(generation.id);
     if (record === null) {
       const evidence = this.#evidence(generation);
       const by = generation.kind === "forced-operator" ? "operator" : "controller";
-      await submit({ type: "generation.begin", generation, evidence }, by);
+      if (!(await this.#write({ type: "generation.begin", generation, evidence }, by))) return;
       const { n, kind, lost, missingAtMost } = generation;
       logger.warn({ n, kind, lost, missingAtMost }, "went on without members that were lost");
       return;
@@ -102,8 +103,24 @@ export class LineageKeeper implements Service {
     if (!isProvisional(generation)) return;
     const reason = this.#wholeAgain(generation);
     if (reason === null) return;
-    await submit({ type: "generation.settled", id: generation.id, reason }, "controller");
+    const settled = { type: "generation.settled", id: generation.id, reason } as const;
+    if (!(await this.#write(settled, "controller"))) return;
     logger.info({ n: generation.n, reason }, "the generation is settled");
+  }
+
+  /** False when the inventory refuses it. That is asked again, and said once. */
+  async #write(command: Command, by: string): Promise<boolean> {
+    const result = await this.#deps.submit(command, by);
+    if (result.ok) return true;
+    const { code, message: why } = result;
+    const told = `${command.type} ${code}`;
+    if (this.#refused.has(told)) return false;
+    this.#refused.add(told);
+    this.#deps.logger.warn(
+      { command: command.type, code, why },
+      "a word about a generation is refused",
+    );
+    return false;
   }
 
   #evidence({ id, lost }: Generation) {

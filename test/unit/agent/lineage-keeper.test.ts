@@ -27,6 +27,8 @@ class Bench {
   admitted = ["a", "b", "o"];
   /** Given up before the fork. */
   lost: readonly string[] = [];
+  isRefused = false;
+  warnings = 0;
   #looks = 0;
 
   keeper(): LineageKeeper {
@@ -53,12 +55,21 @@ class Bench {
       evidence: new Map(),
       isWithUs: (peer) => this.here.has(peer),
       submit: (command) => {
+        if (this.isRefused) {
+          const refusal = { code: "INVALID", message: "no", details: {} } as const;
+          return Promise.resolve({ ok: false, index: 1, ...refusal });
+        }
         if (command.type === "generation.settled") this.settled.add(command.id);
         this.submitted.push(command.type);
         return Promise.resolve({ ok: true, index: 1, value: null });
       },
       clock: systemClock,
-      logger: silentLogger,
+      logger: {
+        ...silentLogger,
+        warn: () => {
+          this.warnings += 1;
+        },
+      },
     });
   }
 
@@ -127,6 +138,20 @@ it(
     bench.here.add("o");
     await bench.isSettled(child.id);
     assert.equal([...bench.settled], [child.id], "the proven one was never open");
+  }),
+);
+
+it(
+  "takes no refusal for done, and says it once",
+  withKeeper(async (bench) => {
+    bench.isRefused = true;
+    bench.caughtUp.caughtUp = true;
+    bench.here.add("o");
+    await until({ what: "it is told" }, () => bench.warnings > 0);
+    await bench.looksAgain();
+    assert.is(bench.warnings, 1);
+    bench.isRefused = false;
+    await bench.isSettled(child.id);
   }),
 );
 
