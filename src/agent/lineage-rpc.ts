@@ -1,5 +1,5 @@
 /** Lineage between agents: what each asks of the others, and what it answers, over the mesh's RPC. */
-import { AgentError } from "../base/errors.ts";
+import { AgentError, isAgentError } from "../base/errors.ts";
 import { asPeerId, type PeerId } from "../base/ids.ts";
 import { isJsonObject } from "../base/json.ts";
 import { type LineageDriver } from "../consensus/lineage-driver/driver.ts";
@@ -62,7 +62,12 @@ export function lineagePeers(rpc: Rpc, heard: (from: PeerId) => void): AgentPeer
     prepare: (to, request) => ask(to, "prepare", request, ballot),
     accept: (to, request) => ask(to, "accept", request, ballot),
     confirm: async (to) => {
-      await ask(to, "confirm", {}, { shape: nothing, timeoutMs: confirmAnswerMs });
+      try {
+        await ask(to, "confirm", {}, { shape: nothing, timeoutMs: confirmAnswerMs });
+      } catch (error) {
+        // An agent of an earlier version is taken at the word of its hello, as it takes others'.
+        if (!isAgentError(error, "UNKNOWN_METHOD")) throw error;
+      }
     },
     merge: async (to, page) => {
       await ask(to, "merge", page, { shape: nothing, timeoutMs: commitMs });

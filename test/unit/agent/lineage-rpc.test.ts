@@ -1,0 +1,48 @@
+/** Whether a history that won has a leader is asked, not believed; an agent of an earlier version cannot be asked. */
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import {
+  lineagePeers,
+  serveLineage,
+  type LineageServices,
+} from "../../../src/agent/lineage-rpc.ts";
+import { AgentError, errorCode } from "../../../src/base/errors.ts";
+import { asPeerId } from "../../../src/base/ids.ts";
+import { type Rpc } from "../../../src/p2p/ports.ts";
+
+const it = suite("agent: lineage between agents");
+const a = asPeerId("a");
+
+/** What comes of asking an agent whose own question to its leader ends so. */
+async function confirmed(confirm: (() => Promise<unknown>) | null): Promise<string> {
+  const handlers = new Map<string, Parameters<Rpc["handle"]>[1]>();
+  const rpc: Rpc = {
+    handle: (method, handler) => void handlers.set(method, handler),
+    call: async (_, method, payload) => {
+      const handler = handlers.get(method);
+      if (handler === undefined) throw new AgentError("UNKNOWN_METHOD", method);
+      return handler(payload, a, new AbortController().signal);
+    },
+  };
+  if (confirm !== null) {
+    serveLineage(rpc, { confirm, heard: () => undefined } as unknown as LineageServices);
+  }
+  return lineagePeers(rpc, () => undefined)
+    .confirm(a)
+    .then(
+      () => "confirmed",
+      (error: unknown) => errorCode(error) ?? "no code",
+    );
+}
+
+it("is confirmed by a leader that just heard its quorum, and by nothing less", async () => {
+  assert.is(await confirmed(() => Promise.resolve(7)), "confirmed");
+  const alone = new AgentError("NO_LEADER", "nobody answers");
+  assert.is(await confirmed(() => Promise.reject(alone)), "NO_LEADER");
+});
+
+it("takes an agent that knows no such question at the word of its hello", async () => {
+  assert.is(await confirmed(null), "confirmed");
+});
+
+it.run();
