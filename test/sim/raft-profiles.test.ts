@@ -79,6 +79,8 @@ it("keeps them where disks, proofs and jobs broke them", async () => {
   // Held for ever by one that went on without it, though its own history wins.
   await play({ seed: 220_040, name: "partition-merge" });
   for (const seed of [220_245, 220_281]) await play({ seed, name: "two-node" });
+  // The answer to a read of the agent's former life was taken for that to one of this life.
+  await play({ seed: 39_799, name: "two-node" });
   // A host that had been off took its partner's fence for proof; a node was seen on the side that lost.
   for (const seed of [61_326, 61_053]) await play({ seed, name: "partition-merge" });
   // A held agent was waited for that itself waited for a child which cannot be finished; a leader took its own log's

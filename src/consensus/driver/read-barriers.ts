@@ -13,17 +13,25 @@ interface Barrier {
   readonly reject: (error: Error) => void;
 }
 
+/** More than there ever are; times the milliseconds since 1970 it is a safe integer for 200 years. */
+const roundsPerMs = 1024;
+
 export class ReadBarriers {
   readonly #applied: IndexWaiters;
   /** Not asked yet. */
   #pending: Barrier[] = [];
   readonly #asked = new Map<number, readonly Barrier[]>();
-  #context = 0;
+  #context: number;
   /** The last round failed: wait for the next tick before asking again. */
   #backingOff = false;
 
-  constructor(applied: IndexWaiters) {
+  /**
+   * @param startedAtMs wall clock. Rounds are numbered from it: what a leader answers late to a question of this agent's
+   * former life must not be taken for the answer to one of this life, which asks about everything committed since.
+   */
+  constructor(applied: IndexWaiters, startedAtMs: number) {
     this.#applied = applied;
+    this.#context = Math.floor(startedAtMs) * roundsPerMs;
   }
 
   add(deadlineMs: number): Promise<Index> {

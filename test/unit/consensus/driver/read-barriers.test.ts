@@ -9,7 +9,7 @@ const it = suite("read barriers");
 
 function setUp() {
   const waiters = new IndexWaiters();
-  const barriers = new ReadBarriers(waiters);
+  const barriers = new ReadBarriers(waiters, 0);
   const asked: number[] = [];
   const answers: string[] = [];
   const read = (deadlineMs = 1000): void => {
@@ -33,6 +33,19 @@ it("ask once for all that came in one turn", async () => {
   t.barriers.answer({ context: 1, index: 9, ok: true }, 9);
   await t.settled();
   assert.equal(t.answers, ["read 9", "read 9"]);
+});
+
+it("are numbered so that no answer to an earlier process fits", () => {
+  const first: number[] = [];
+  const contextOf = (startedAtMs: number): number => {
+    const barriers = new ReadBarriers(new IndexWaiters(), startedAtMs);
+    void barriers.add(1000).catch(() => undefined);
+    barriers.flush((context) => void first.push(context));
+    return first.at(-1) ?? 0;
+  };
+  const now = 1_900_000_000_000.7;
+  assert.ok(contextOf(now + 1000) - contextOf(now) > 1_000_000);
+  assert.ok(first.every(Number.isSafeInteger));
 });
 
 it("do not let a read join a round that began before it", async () => {
