@@ -5,22 +5,31 @@
 import { type PeerId } from "../base/ids.ts";
 import { type Configuration, type Index } from "../consensus/core/types.ts";
 import { type Generation } from "../consensus/lineage/types.ts";
+import { type HistoryRecord } from "../inventory/records.ts";
 import { type InventoryView } from "../inventory/view.ts";
 
 /**
  * Admitted members that may be in another history. Who was given up before the fork is none of them: its log ends
- * before it, so whatever it goes on with alone loses.
+ * before it, so whatever it goes on with alone loses. Nor is who joined behind it.
  */
 export function leftBehind(
-  { members, lost }: Generation,
-  view: Pick<InventoryView, "members">,
+  { members, lost, forkIndex }: Generation,
+  view: Pick<InventoryView, "members" | "history">,
   givenUp: Configuration["lost"],
 ): readonly PeerId[] {
+  const joined = (node: string): boolean =>
+    view.history(node).some((one) => isAdmission(one) && one.version > forkIndex);
   return view
     .members()
     .filter(({ status }) => status === "admitted")
-    .map(({ id }) => id)
-    .filter((id) => lost.includes(id) || !(members.includes(id) || givenUp.includes(id)));
+    .filter(({ id }) => lost.includes(id) || !(members.includes(id) || givenUp.includes(id)))
+    .filter(({ id, node }) => lost.includes(id) || !joined(node))
+    .map(({ id }) => id);
+}
+
+/** Written here, and not brought by a merge: what came with one keeps the index that it had there. */
+function isAdmission({ kind, index, version }: HistoryRecord): boolean {
+  return kind === "discovered" && index === version;
 }
 
 /**
@@ -35,11 +44,15 @@ export function leftBehindAt(
   {
     view,
     givenUp,
-  }: { readonly view: Pick<InventoryView, "members">; readonly givenUp: Configuration["lost"] },
+  }: {
+    readonly view: Pick<InventoryView, "members" | "history">;
+    readonly givenUp: Configuration["lost"];
+  },
 ): ReadonlyMap<PeerId, Index> {
   const last = new Map<PeerId, Index>();
   for (const one of unsettled) {
-    const kept = path.slice(path.indexOf(one)).map(({ forkIndex }) => forkIndex);
+    const at = path.findIndex(({ id }) => id === one.id);
+    const kept = path.slice(at).map(({ forkIndex }) => forkIndex);
     for (const id of leftBehind(one, view, givenUp)) last.set(id, Math.min(...kept));
   }
   return last;

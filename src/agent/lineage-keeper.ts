@@ -34,13 +34,16 @@ export interface LineageKeeperDeps {
 const busyMs = 100;
 /** Else; a change of leader or generation is heard of at once. */
 const idleMs = 2000;
+/** After a refusal: asking again costs an entry. */
+const refusedMs = 10_000;
 
 export class LineageKeeper implements Service {
   readonly name = "lineage-keeper";
   readonly #deps: LineageKeeperDeps;
   readonly #background: Background;
   readonly #nap = new Nap();
-  readonly #refused = new Set<string>();
+  readonly #told = new Set<string>();
+  #isRefused = false;
   #unsubscribe: () => void = () => undefined;
 
   constructor(deps: LineageKeeperDeps) {
@@ -70,6 +73,7 @@ export class LineageKeeper implements Service {
 
   #pause(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
+    if (this.#isRefused) return delay(clock, refusedMs, signal);
     if (this.#isBusy()) return delay(clock, busyMs, signal);
     return this.#nap.take(clock, untilBeat(clock, idleMs), signal);
   }
@@ -85,6 +89,7 @@ export class LineageKeeper implements Service {
   }
 
   async #look(): Promise<void> {
+    this.#isRefused = false;
     if (!leads(this.#deps.node.status())) return;
     for (const generation of this.#open()) await this.#goOnWith(generation);
   }
@@ -95,7 +100,10 @@ export class LineageKeeper implements Service {
     if (record === null) {
       const evidence = this.#evidence(generation);
       const by = generation.kind === "forced-operator" ? "operator" : "controller";
-      if (!(await this.#write({ type: "generation.begin", generation, evidence }, by))) return;
+      if (
+        !(await this.#write({ type: "generation.begin", generation, evidence }, by, generation.id))
+      )
+        return;
       const { n, kind, lost, missingAtMost } = generation;
       logger.warn({ n, kind, lost, missingAtMost }, "went on without members that were lost");
       return;
@@ -104,22 +112,21 @@ export class LineageKeeper implements Service {
     const reason = this.#wholeAgain(generation);
     if (reason === null) return;
     const settled = { type: "generation.settled", id: generation.id, reason } as const;
-    if (!(await this.#write(settled, "controller"))) return;
+    if (!(await this.#write(settled, "controller", generation.id))) return;
     logger.info({ n: generation.n, reason }, "the generation is settled");
   }
 
-  /** False when the inventory refuses it. That is asked again, and said once. */
-  async #write(command: Command, by: string): Promise<boolean> {
+  /** False when the inventory refuses it. That is asked again after a while, and said once. */
+  async #write(command: Command, by: string, id: string): Promise<boolean> {
     const result = await this.#deps.submit(command, by);
     if (result.ok) return true;
     const { code, message: why } = result;
-    const told = `${command.type} ${code}`;
-    if (this.#refused.has(told)) return false;
-    this.#refused.add(told);
-    this.#deps.logger.warn(
-      { command: command.type, code, why },
-      "a word about a generation is refused",
-    );
+    this.#isRefused = true;
+    const told = `${command.type} ${id} ${code}`;
+    if (this.#told.has(told)) return false;
+    this.#told.add(told);
+    const data = { command: command.type, generation: id, code, why };
+    this.#deps.logger.warn(data, "a word about a generation is refused");
     return false;
   }
 

@@ -32,7 +32,7 @@ const recoverMs = 30_000;
 export interface LineageServices {
   readonly driver: LineageDriver;
   readonly merge: (page: MergePage) => Promise<void>;
-  readonly confirm: () => Promise<unknown>;
+  readonly confirm: (generation: string) => Promise<void>;
   readonly demote: (node: PeerId) => Promise<Demotion>;
   readonly settleExit: (by: PeerId, exit: SettledExit) => Promise<"void" | "used">;
   readonly recover: (hash: string) => Promise<Generation>;
@@ -61,9 +61,9 @@ export function lineagePeers(rpc: Rpc, heard: (from: PeerId) => void): AgentPeer
     survey: (to, survey) => ask(to, "survey", survey, { shape: surveyShape }),
     prepare: (to, request) => ask(to, "prepare", request, ballot),
     accept: (to, request) => ask(to, "accept", request, ballot),
-    confirm: async (to) => {
+    confirm: async (to, generation) => {
       try {
-        await ask(to, "confirm", {}, { shape: nothing, timeoutMs: confirmAnswerMs });
+        await ask(to, "confirm", { generation }, { shape: nothing, timeoutMs: confirmAnswerMs });
       } catch (error) {
         // An agent of an earlier version is taken at the word of its hello, as it takes others'.
         if (!isAgentError(error, "UNKNOWN_METHOD")) throw error;
@@ -96,8 +96,8 @@ export function serveLineage(rpc: Rpc, services: LineageServices): void {
   serve("survey", surveyShape, (survey, from) => driver.survey(from, survey));
   serve("prepare", ballotShape, (request, from) => driver.prepare(from, request));
   serve("accept", acceptShape, (request, from) => driver.accept(from, request));
-  serve("confirm", anything, async () => {
-    await confirm();
+  serve("confirm", field("generation"), async ({ generation }) => {
+    await confirm(generation);
     return null;
   });
   serve("merge", pageShape, async (page) => {
@@ -108,8 +108,6 @@ export function serveLineage(rpc: Rpc, services: LineageServices): void {
   serve("settleExit", settledShape, (exit, from) => settleExit(from, exit));
   serve("recover", field("hash"), ({ hash }) => recover(hash));
 }
-
-const anything: Shape<unknown> = () => null;
 
 function field<Name extends string>(name: Name): Shape<Readonly<Record<Name, string>>> {
   return (value, path) =>

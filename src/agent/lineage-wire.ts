@@ -37,6 +37,7 @@ import {
   number,
   object,
   oneOf,
+  optional,
   type Shape,
   text,
 } from "../inventory/shape.ts";
@@ -150,6 +151,7 @@ export const surveyShape = object<Survey>({
   storageOk: flag,
   hasBegun: flag,
   mayVote: flag,
+  left: optional(short(list(text), maxGenerations)),
   held: flag,
   hasCarrier: flag,
   upMs: wholeMs,

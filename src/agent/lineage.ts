@@ -36,7 +36,7 @@ import { defaultSurvivorSettings } from "../inventory/survivor-settings.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { LineageKeeper } from "./lineage-keeper.ts";
 import { lineagePeers, otherLeader, serveLineage } from "./lineage-rpc.ts";
-import { leftBehindAt } from "./left-behind.ts";
+import { leftBehind, leftBehindAt } from "./left-behind.ts";
 import { openGenerations } from "./open-generations.ts";
 import { PartnerFence } from "./partner-fence.ts";
 import { type ExitHold } from "./supervisor/exit-hold.ts";
@@ -115,7 +115,7 @@ export class AgentLineage implements LineagePort {
     serveLineage(mesh.rpc, {
       driver: this.#driver,
       merge: (page) => policy.merge(page),
-      confirm: () => node.readBarrier(confirmMs),
+      confirm: (generation) => this.#confirm(generation),
       demote: (id) => this.#demote(id),
       settleExit: (by, exit) => this.#driver.settleExit(by, exit),
       recover: (hash) => this.recover(hash),
@@ -154,16 +154,19 @@ export class AgentLineage implements LineagePort {
   }
 
   leftBehind(): readonly PeerId[] {
-    return [...this.leftBehindAt().keys()];
+    const { node, stateMachine } = this.#deps;
+    const { lost } = node.status().effective;
+    const all = this.#unsettled().flatMap((one) => leftBehind(one, stateMachine.view, lost));
+    return [...new Set(all)];
   }
 
+  /** Whom jobs leave alone. Who said that it is in this generation is at work for nobody else. */
   leftBehindAt(): ReadonlyMap<PeerId, Index> {
     const { node, stateMachine } = this.#deps;
     const givenUp = node.status().effective.lost;
-    return leftBehindAt(this.generations(), this.#unsettled(), {
-      view: stateMachine.view,
-      givenUp,
-    });
+    const about = { view: stateMachine.view, givenUp };
+    const all = leftBehindAt(this.generations(), this.#unsettled(), about);
+    return new Map([...all].filter(([id]) => !this.#driver.isWithUs(id)));
   }
 
   /** A generation that left nobody behind goes on with what the one before it did. */
@@ -188,6 +191,8 @@ export class AgentLineage implements LineagePort {
 
   async recover(hash: string): Promise<Generation> {
     const parent = currentGeneration(this.#deps.node.lineage()).id;
+    // To be asked who is left tells the others that a leader has no quorum.
+    if (this.#driver.coordinator.hasLeader(this.#driver.facts.now())) throw hasQuorum();
     await this.#driver.surveyAll();
     await this.#driver.surveyAll();
     if ((await this.#driver.planNow()).hash === hash) this.#hold.giveUp();
@@ -221,6 +226,18 @@ export class AgentLineage implements LineagePort {
       "UNKNOWN_OUTCOME",
       "The recovery was begun and is not finished: not all of the survivors answered in time. Look at muster operator raft",
     );
+  }
+
+  /** On any member of `generation`: does a leader answer there, now? */
+  async #confirm(generation: string): Promise<void> {
+    const { node } = this.#deps;
+    const check = (): void => {
+      if (node.generation().id === generation) return;
+      throw new AgentError("CONFLICT", "This agent is in another generation");
+    };
+    check();
+    await node.readBarrier(confirmMs);
+    check();
   }
 
   /** On any member of this side: sees to it that its leader counts `node` no more. */

@@ -127,6 +127,7 @@ function createNode(
       bootstrap: state.founder ? simpleConfiguration([self]) : null,
       lineage: bootstrapLineage(state.clusterId),
       held: hold.statements.length > 0,
+      starts: state.starts,
       snapshotEntries: own(options.snapshotEntries),
       snapshotLogBytes: own(defaultDriverOptions.snapshotLogBytes),
       transferOnStopMs: 0, // the agent gives leadership away first, while it still takes writes

@@ -43,10 +43,12 @@ export interface Replica {
 export class AppliedHistory {
   readonly #chapters = new Map<History, Chapter>();
   readonly #ledger: Ledger;
-  readonly #heldNodes = new HeldNodes();
+  readonly #heldNodes: HeldNodes;
 
-  constructor(ledger: Ledger) {
+  /** @param wasIn was the agent of this id ever in that history? */
+  constructor(ledger: Ledger, wasIn: (id: NodeId, history: History) => boolean) {
     this.#ledger = ledger;
+    this.#heldNodes = new HeldNodes(wasIn);
   }
 
   /** A state machine of production that is watched. */

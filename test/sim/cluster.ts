@@ -7,7 +7,7 @@ import {
 } from "../../src/consensus/core/types.ts";
 import { type ExitStatement } from "../../src/consensus/lineage/types.ts";
 import { AppliedHistory } from "./applied-history.ts";
-import { Chronicles } from "./chronicle.ts";
+import { Chronicles, type History } from "./chronicle.ts";
 import { SimClock } from "./clock.ts";
 import { drainMicrotasks } from "./drain.ts";
 import { type ExitQuestion } from "./exits.ts";
@@ -45,7 +45,7 @@ export class SimCluster implements Switchboard {
   readonly chronicles: Chronicles;
   readonly generations: GenerationInvariants;
   readonly ledger = new Ledger();
-  readonly history = new AppliedHistory(this.ledger);
+  readonly history = new AppliedHistory(this.ledger, (id, history) => this.#wasIn(id, history));
   readonly encoded: boolean;
   readonly profile: Profile;
   readonly #views = new Map<NodeId, NodeView>();
@@ -124,6 +124,12 @@ export class SimCluster implements Switchboard {
   /** Ends the run with `error`, the first one given. */
   fail(error: Error): void {
     this.#violation ??= error;
+  }
+
+  #wasIn(id: NodeId, history: History): boolean {
+    const view = this.#views.get(id);
+    if (view === undefined) return false;
+    return view.history === history || view.left.some((one) => one.history === history);
   }
 
   find(id: NodeId): Endpoint | null {

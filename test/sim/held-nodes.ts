@@ -1,6 +1,7 @@
 /**
  * G11: a provisional generation decides nothing about a node that it left behind, until the node was seen in it or the
- * generation is settled. The observer goes by entries alone: the path of generations, and what was applied on it.
+ * generation is settled. The observer goes by entries, the path of generations and what was applied on it; and by where
+ * the node's own agent was.
  */
 import { type Index, type NodeId } from "../../src/consensus/core/types.ts";
 import { isProvisional } from "../../src/consensus/lineage/generation.ts";
@@ -14,10 +15,15 @@ interface Place {
 }
 
 export class HeldNodes {
+  readonly #wasIn: (node: NodeId, history: History) => boolean;
   readonly #settled = new Map<string, Place[]>();
   readonly #seen = new Map<NodeId, Place[]>();
   /** Where the history of a generation was merged. */
   readonly #merged = new Map<string, Place[]>();
+
+  constructor(wasIn: (node: NodeId, history: History) => boolean) {
+    this.#wasIn = wasIn;
+  }
 
   /** In the order of the log of `path`, whose agents have the ids of their nodes. */
   onApplied(command: Command, path: History, index: Index): void {
@@ -39,11 +45,13 @@ export class HeldNodes {
     if (node === null) return;
     // What was decided before a fork, and is committed behind it, is not the generation's.
     let from = Infinity;
+    let isIn = false;
     for (let one: History | null = path.writerOf(index); one !== null; one = one.parent) {
       const { generation } = one;
       // A later fork can lie before an earlier one.
       from = Math.min(from, generation.forkIndex);
-      if (generation.members.includes(node)) return;
+      isIn ||= this.#wasIn(node, one);
+      if (isIn || generation.members.includes(node)) return;
       if (!isProvisional(generation) || !generation.lost.includes(node)) continue;
       const isAfter = ({ history, index: at }: Place): boolean =>
         at > from && at < index && path.holds(history, at);

@@ -111,6 +111,7 @@ export class SimProcess implements Endpoint {
         writtenIn: (index) => writtenIn(this.consensus.lineage().generations, index),
       },
     );
+    parts.view.gaveUp = null; // a departure that a former process began is over
     this.#survivor = parts.hasSurvivorMode() ? new Survivor(this, parts) : null;
     this.#works = parts.profile.jobs ? new Works(this, parts) : null;
     this.#autopilot = new production.Autopilot(
@@ -186,6 +187,7 @@ export class SimProcess implements Endpoint {
         },
         self: view.id,
         held: hold.statements.length > 0,
+        starts: disk.starts,
         lineage: bootstrapLineage(simulatedCluster),
         bootstrap: bootstrap === null ? null : simpleConfiguration(bootstrap),
       },

@@ -14,6 +14,7 @@ import { Engine } from "./engine.ts";
 import { type DriverDependencies, type EngineEvents, type HaltReasons } from "./engine-types.ts";
 import { writeOf } from "./generation-change.ts";
 import { IndexWaiters } from "./index-waiters.ts";
+import { ReadNumbers } from "./read-numbers.ts";
 import { type DriverMetrics } from "./metrics.ts";
 import { type DriverOptions } from "./options.ts";
 import { type LogWrite } from "./ports.ts";
@@ -28,6 +29,7 @@ const tailBytes = 1024 * 1024;
 
 export class EngineKeeper<R> {
   readonly #waiters = new IndexWaiters();
+  readonly #readNumbers: ReadNumbers;
   readonly #options: DriverOptions;
   readonly #deps: KeeperDependencies<R>;
   readonly #events: EngineEvents;
@@ -48,6 +50,7 @@ export class EngineKeeper<R> {
     this.#events = events;
     this.#lineage = options.lineage;
     this.#held = options.held;
+    this.#readNumbers = new ReadNumbers(options.starts);
   }
 
   /** Null before the start; halted during a change. */
@@ -205,8 +208,8 @@ export class EngineKeeper<R> {
     if (this.#stopped) return;
     const promised = lineage.promise?.parent === currentGeneration(lineage).id;
     const mode: EngineMode = promised ? "promised" : this.#held ? "held" : "running";
-    const waiters = this.#waiters;
-    const dependencies = { ...this.#deps, recovered, lineage, mode, waiters };
+    const outliving = { waiters: this.#waiters, readNumbers: this.#readNumbers };
+    const dependencies = { ...this.#deps, recovered, lineage, mode, ...outliving };
     const engine = new Engine(this.#options, dependencies, this.#events);
     this.#engine = engine;
     engine.start();

@@ -12,6 +12,7 @@ import {
 import { type Lineage } from "../lineage/types.ts";
 import { type EngineMode } from "./api.ts";
 import type { IndexWaiters } from "./index-waiters.ts";
+import { type ReadNumbers } from "./read-numbers.ts";
 import { type DriverMetrics } from "./metrics.ts";
 import {
   type LogStore,
@@ -46,6 +47,7 @@ export interface EngineDependencies<R> extends DriverDependencies<R> {
   readonly metrics: DriverMetrics;
   /** They outlive the engine. */
   readonly waiters: IndexWaiters;
+  readonly readNumbers: ReadNumbers;
 }
 
 /** What callers under way are told when an engine is halted. */

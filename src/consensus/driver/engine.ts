@@ -70,7 +70,7 @@ export class Engine<R> {
     this.contact = new LeaderContact(options.self);
     this.waiters = dependencies.waiters;
     this.#background = new Background(logger);
-    this.barriers = new ReadBarriers(this.waiters, dependencies.clock.wallMs());
+    this.barriers = new ReadBarriers(this.waiters, dependencies.readNumbers);
     const { maxEntryBytes } = options.core;
     this.proposals = new Proposals({ ...options, maxEntryBytes }, metrics);
     this.#appliedConfig = configAt(recovered, recovered.applied);

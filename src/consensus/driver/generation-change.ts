@@ -10,7 +10,7 @@ import { encodeConfiguration } from "../core/config-codec.ts";
 import { EntryType, type HardState, type NodeId, type RecoveredLog } from "../core/types.ts";
 import { ConsensusError } from "../errors.ts";
 import { forceConfiguration } from "../lineage/force.ts";
-import { currentGeneration, withGeneration } from "../lineage/generation.ts";
+import { currentGeneration, leftOver, withGeneration } from "../lineage/generation.ts";
 import { type Generation, type Lineage } from "../lineage/types.ts";
 import { type EnterStep } from "./api.ts";
 import { type LogWrite } from "./ports.ts";
@@ -56,7 +56,7 @@ function force({ child, term }: Of<"force">, { self, lineage, log, chain }: Stan
   const former = must(log.configs.at(-1), "a recovered log has a configuration");
   const data = encodeConfiguration(forceConfiguration(former, child, index));
   return {
-    ...keeping({ generations: withGeneration(lineage.generations, child) }),
+    ...keeping(lineage, withGeneration(lineage.generations, child)),
     entries: [{ index, term, type: EntryType.forceConfig, data }],
     hardState: { term, vote: self, commit: hardState.commit },
   };
@@ -80,19 +80,22 @@ function adopt({ generations }: Of<"adopt">, { self, lineage, log }: Standing): 
     throw mismatch(child, "entries from here are newer than its fork: they must be exported first");
   }
   return {
-    ...keeping({ generations }),
+    ...keeping(lineage, generations),
     // Who started over and has not caught up knows no more in a child: it may have coordinated that one itself.
-    lineage: { ...next(generations), voteFrom: lineage.voteFrom },
+    lineage: { ...next(lineage, generations), voteFrom: lineage.voteFrom },
     truncateFrom: keepTo < lastIndex ? keepTo + 1 : null,
     hardState: { ...used(self, hardState), commit: hardState.commit },
   };
 }
 
-function reset({ generations, voteFrom }: Of<"reset">, { self, log }: Standing): LogWrite {
+function reset({ generations, voteFrom }: Of<"reset">, { self, lineage, log }: Standing): LogWrite {
   const hardState = { ...used(self, log.hardState), commit: 0 };
   return {
-    ...keeping({ generations }),
-    lineage: { ...next(generations), voteFrom },
+    ...keeping(lineage, generations),
+    lineage: {
+      ...{ generations, promise: null, voteFrom },
+      ...leftOver(lineage, generations, { startsOver: true }),
+    },
     clear: true,
     hardState,
   };
@@ -102,13 +105,14 @@ function used(self: NodeId, { term }: HardState): Pick<HardState, "term" | "vote
   return { term, vote: self };
 }
 
-function next(generations: readonly Generation[]): Lineage {
-  return { generations, promise: null, voteFrom: null };
+function next(before: Lineage, generations: readonly Generation[]): Lineage {
+  const left = leftOver(before, generations, { startsOver: false });
+  return { generations, promise: null, voteFrom: null, ...left };
 }
 
-function keeping({ generations }: { readonly generations: readonly Generation[] }): LogWrite {
+function keeping(before: Lineage, generations: readonly Generation[]): LogWrite {
   const rest = { entries: [], hardState: null, snapshot: null, mustSync: true };
-  return { seq: 0, truncateFrom: null, ...rest, lineage: next(generations) };
+  return { seq: 0, truncateFrom: null, ...rest, lineage: next(before, generations) };
 }
 
 function mismatch({ n, id }: Generation, why: string): ConsensusError {

@@ -15,6 +15,8 @@ export interface DriverOptions {
   readonly lineage: Lineage;
   /** Start without taking part, until `release`. */
   readonly held: boolean;
+  /** How often this agent was started, this time included. */
+  readonly starts: number;
   readonly tickMs: number;
   /** Proposals that were accepted and are not applied yet; more are refused as BUSY. */
   readonly maxPendingProposals: number;
@@ -40,6 +42,7 @@ export interface DriverOptions {
 export const defaultDriverOptions: Omit<DriverOptions, "self" | "bootstrap" | "lineage"> = {
   core: defaultCoreOptions,
   held: false,
+  starts: 1,
   tickMs: 50,
   maxPendingProposals: 8192,
   maxPendingBytes: 64 * mib,

@@ -6,6 +6,7 @@ import { isAgentError } from "../../base/errors.ts";
 import { type Index, type ReadResult } from "../core/types.ts";
 import { ConsensusError } from "../errors.ts";
 import { type IndexWaiters } from "./index-waiters.ts";
+import { type ReadNumbers } from "./read-numbers.ts";
 
 interface Barrier {
   readonly deadlineMs: number;
@@ -13,25 +14,18 @@ interface Barrier {
   readonly reject: (error: Error) => void;
 }
 
-/** More than there ever are; times the milliseconds since 1970 it is a safe integer for 200 years. */
-const roundsPerMs = 1024;
-
 export class ReadBarriers {
   readonly #applied: IndexWaiters;
+  readonly #numbers: ReadNumbers;
   /** Not asked yet. */
   #pending: Barrier[] = [];
   readonly #asked = new Map<number, readonly Barrier[]>();
-  #context: number;
   /** The last round failed: wait for the next tick before asking again. */
   #backingOff = false;
 
-  /**
-   * @param startedAtMs wall clock. Rounds are numbered from it: what a leader answers late to a question of this agent's
-   * former life must not be taken for the answer to one of this life, which asks about everything committed since.
-   */
-  constructor(applied: IndexWaiters, startedAtMs: number) {
+  constructor(applied: IndexWaiters, numbers: ReadNumbers) {
     this.#applied = applied;
-    this.#context = Math.floor(startedAtMs) * roundsPerMs;
+    this.#numbers = numbers;
   }
 
   add(deadlineMs: number): Promise<Index> {
@@ -43,10 +37,10 @@ export class ReadBarriers {
   /** Begins a round for all that wait, through `ask`. */
   flush(ask: (context: number) => void): void {
     if (this.#pending.length === 0 || this.#backingOff) return;
-    this.#context += 1;
-    this.#asked.set(this.#context, this.#pending);
+    const context = this.#numbers.next();
+    this.#asked.set(context, this.#pending);
     this.#pending = [];
-    ask(this.#context);
+    ask(context);
   }
 
   answer({ context, index, ok }: ReadResult, appliedIndex: Index): void {

@@ -1,10 +1,10 @@
 /**
- * How an agent leaves a history that lost: it makes sure that the winner has a leader, freezes, gives it what it has,
- * asks to be no voter there, and starts over. Every step can be repeated: after a crash the agent is still frozen,
- * meets the winner again, and begins anew; pages that the winner has already change nothing.
+ * How an agent leaves a history that lost: it freezes, gives the winner what it has, asks to be no voter there, and
+ * starts over. Every step can be repeated: after a crash the agent is still frozen, meets the winner again, and begins
+ * anew; pages that the winner has already change nothing.
  */
 import { type Clock, delay, unlessAborted } from "../../base/clock.ts";
-import { AgentError, errorCode, errorMessage } from "../../base/errors.ts";
+import { errorCode, errorMessage } from "../../base/errors.ts";
 import { type Logger } from "../../base/logger.ts";
 import { type Configuration, type NodeId } from "../core/types.ts";
 import { type Departure } from "../lineage/coordinator-types.ts";
@@ -20,7 +20,7 @@ import { type LineageEngine } from "./ports.ts";
 export interface DepartureDependencies {
   readonly self: NodeId;
   readonly engine: LineageEngine;
-  readonly peers: Pick<LineagePeers, "confirm" | "merge" | "demote">;
+  readonly peers: Pick<LineagePeers, "merge" | "demote">;
   readonly policy: Pick<MergePolicy, "pages">;
   readonly archive: HistoryKeeper;
   readonly clock: Clock;
@@ -44,7 +44,6 @@ export async function depart(
 ): Promise<void> {
   const { self, engine, peers, policy, exclusively, logger } = deps;
   const { signal } = progress;
-  await confirmed(via, deps);
   await exclusively(() => engine.freeze());
   progress.at("exporting");
   if (exportAfter !== null) {
@@ -69,19 +68,6 @@ export async function depart(
     peers.demote(via, self),
   );
   await exclusively(() => engine.enter({ kind: "reset", generations: path, voteFrom: commit }));
-}
-
-/** Until it is certain that the winner lives, this side goes on. @throws AgentError NO_LEADER. */
-async function confirmed(via: NodeId, { peers }: DepartureDependencies): Promise<void> {
-  try {
-    await peers.confirm(via);
-  } catch (error) {
-    const why = errorMessage(error);
-    throw new AgentError(
-      "NO_LEADER",
-      `No leader of the other history answers through ${via}: ${why}`,
-    );
-  }
 }
 
 /** @throws the signal's reason, and nothing else: the copy may go on by itself for a moment, but nobody waits for it. */

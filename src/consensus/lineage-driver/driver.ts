@@ -35,6 +35,7 @@ import { requireOwnBallot } from "./ballot-owner.ts";
 import { depart } from "./departure.ts";
 import { Evidence } from "./evidence.ts";
 import { FactSource } from "./facts.ts";
+import { ForeignPeers } from "./foreign-peers.ts";
 import { type AgentPeers, type LineageEngine, type Surroundings } from "./ports.ts";
 
 export interface LineageDriverOptions {
@@ -61,8 +62,6 @@ const tickMs = 250;
 const calmTickMs = 1000;
 /** After a change that failed nothing is decided for a moment, or the same would be tried at once. */
 const afterFailureMs = 3000;
-/** A peer that talks of another generation is greeted at most so often. */
-const greetEveryMs = 1000;
 
 export class LineageDriver implements Service {
   readonly name = "lineage";
@@ -78,7 +77,7 @@ export class LineageDriver implements Service {
   /** Requests under way, `kind peer`. */
   readonly #asking = new Set<string>();
   readonly #nap = new Nap();
-  readonly #greetedAt = new Map<NodeId, number>();
+  readonly #foreign = new ForeignPeers();
   #lastChange: Promise<unknown> = Promise.resolve();
   #unsubscribe: () => void = () => undefined;
 
@@ -136,8 +135,6 @@ export class LineageDriver implements Service {
     return theirs !== undefined && currentGeneration(theirs).id === id;
   };
 
-  // ---- what peers ask ------------------------------------------------------------------------------------------
-
   async hello(by: NodeId, theirs: LineageHello): Promise<LineageHello> {
     if (theirs.from !== by) throw new AgentError("INVALID", `"${by}" spoke for another agent`);
     await this.#greeted(theirs);
@@ -145,7 +142,7 @@ export class LineageDriver implements Service {
   }
 
   async survey(by: NodeId, survey: Survey): Promise<Survey> {
-    this.coordinator.surveyed(by, survey, this.#now());
+    this.coordinator.surveyed(by, survey, this.#now(), this.facts.now());
     return this.#survey();
   }
 
@@ -260,6 +257,8 @@ export class LineageDriver implements Service {
         return this.#enter({ kind: "force", child: effect.child, term: effect.term });
       case "adopt":
         return this.#enter({ kind: "adopt", generations: effect.generations });
+      case "confirm":
+        return this.#ask(`confirm ${effect.to}`, () => this.#confirm(effect.to, effect.generation));
       case "depart":
         return this.#change("depart", async (signal) => {
           const at = (step: "exporting" | "resync"): void => this.coordinator.departing(step);
@@ -318,6 +317,12 @@ export class LineageDriver implements Service {
     await this.#greeted(await this.#deps.peers.hello(to, own));
   }
 
+  async #confirm(via: NodeId, generation: string): Promise<void> {
+    await this.#deps.peers.confirm(via, generation);
+    this.coordinator.meetings.confirmed(via, generation, this.#now());
+    await this.#sayHello(via);
+  }
+
   async #greeted(theirs: LineageHello): Promise<void> {
     this.#hellos.set(theirs.from, theirs);
     const facts = await this.facts.comparable(theirs);
@@ -336,10 +341,7 @@ export class LineageDriver implements Service {
   }
 
   #meetForeign(from: NodeId): void {
-    const now = this.#now();
-    if (now - (this.#greetedAt.get(from) ?? -Infinity) < greetEveryMs) return;
-    this.#greetedAt.set(from, now);
-    this.#do({ kind: "hello", to: from });
+    if (this.#foreign.isDue(from, this.#now())) this.#do({ kind: "hello", to: from });
   }
 
   #now(): number {

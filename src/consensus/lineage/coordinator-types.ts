@@ -98,6 +98,8 @@ export type CoordinatorEffect =
       readonly evidence: SurvivorPlan["lost"];
     }
   | { readonly kind: "adopt"; readonly generations: readonly Generation[] }
+  /** Ask whether a leader of the generation answers there, before this history is left for it. */
+  | { readonly kind: "confirm"; readonly to: NodeId; readonly generation: string }
   /** Freeze, export, ask to be demoted, and start over in the winner's generation. */
   | { readonly kind: "depart"; readonly departure: Departure }
   | { readonly kind: "ask-exit" | "fence"; readonly node: NodeId }

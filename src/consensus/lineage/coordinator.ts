@@ -47,9 +47,9 @@ export interface CoordinatorOptions {
 type Effects = readonly CoordinatorEffect[];
 const none: Effects = [];
 export class Coordinator {
+  readonly meetings: Meetings;
   readonly #options: CoordinatorOptions;
   readonly #peers: PeerViews;
-  readonly #meetings: Meetings;
   readonly #doubt = new LeaderDoubt();
   #state: CoordinatorState = "wait-peers";
   /** Since when no quorum is in sight; null while one is. */
@@ -67,7 +67,7 @@ export class Coordinator {
   constructor(options: CoordinatorOptions) {
     this.#options = options;
     this.#peers = new PeerViews(options.self);
-    this.#meetings = new Meetings(options.self);
+    this.meetings = new Meetings(options.self);
   }
 
   status(): CoordinatorStatus {
@@ -101,13 +101,15 @@ export class Coordinator {
 
   /** A hello, as question or as answer. The caller answers a question with `hello`. */
   greeted(theirs: LineageHello, now: number, seen: LocalFacts): Effects {
+    this.#doubt.greeted(theirs);
     const facts = this.#doubt.of(seen);
     this.#highestCounter = Math.max(this.#highestCounter, theirs.promise?.ballot.counter ?? 0);
     const relation = compareLineage(helloOf(this.#options, facts, theirs), theirs);
     const elsewhere = relation.relation === "diverged";
     this.#peers.greeted(theirs, currentGeneration(facts.lineage), elsewhere, now);
     if (this.#busy !== null) return none;
-    const next = this.#meetings.judge(theirs, relation, facts, {
+    const next = this.meetings.judge(theirs, relation, facts, {
+      now,
       quorumLost: now - (this.#lostSince ?? now) >= this.#options.timings.quorumLossMs,
       underBallot: this.#round !== null,
     });
@@ -123,9 +125,9 @@ export class Coordinator {
     return helloOf(this.#options, this.#doubt.of(facts), peer);
   }
 
-  surveyed(by: NodeId, survey: Survey, now: number): void {
+  surveyed(by: NodeId, survey: Survey, now: number, facts: LocalFacts): void {
     if (survey.from !== by) return;
-    this.#doubt.surveyed(by, now);
+    this.#doubt.surveyed(by, facts, now);
     this.#peers.asked(by, now);
     this.#peers.told(survey, now);
   }

@@ -66,6 +66,17 @@ export function isBehindLog(
   return forkTerm < lastTerm || (forkTerm === lastTerm && forkIndex < lastIndex);
 }
 
+/** What `left` becomes for an agent of `lineage` that goes on in `path`, with what it had of the log or without. */
+export function leftOver(
+  { generations, left = [] }: Lineage,
+  path: readonly Generation[],
+  { startsOver }: { readonly startsOver: boolean },
+): Pick<Lineage, "left"> {
+  const former = startsOver ? [...left, ...generations.map(({ id }) => id)] : left;
+  const rest = [...new Set(former)].filter((id) => path.every((one) => one.id !== id));
+  return rest.length > 0 ? { left: rest.slice(-maxGenerations) } : {};
+}
+
 /** An agent that started over votes again once its log is as long as the winner's was then. */
 export function mayVote({ voteFrom }: Pick<Lineage, "voteFrom">, last: LogPosition): boolean {
   if (voteFrom === null || last.term > voteFrom.term) return true;

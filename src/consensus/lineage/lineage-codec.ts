@@ -26,7 +26,9 @@ export function parseLineage(value: unknown): Lineage | null {
   if (generations === null || (value.promise !== null && promise === null)) return null;
   const voteFrom = value.voteFrom === null ? null : parsePosition(value.voteFrom);
   if (value.voteFrom !== null && voteFrom === null) return null;
-  return { generations, promise, voteFrom };
+  const { left } = value;
+  if (left === undefined) return { generations, promise, voteFrom };
+  return isGenerationIds(left) ? { generations, promise, voteFrom, left } : null;
 }
 
 /** A path: it begins with a bootstrap and every generation is deeper than the one before. */
@@ -98,6 +100,10 @@ function isId(value: unknown): value is NodeId {
 
 function isIds(value: unknown): value is readonly NodeId[] {
   return Array.isArray(value) && value.length <= maxMembers && value.every(isId);
+}
+
+function isGenerationIds(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.length <= maxGenerations && value.every(isGenerationId);
 }
 
 export function isGenerationId(value: unknown): value is string {

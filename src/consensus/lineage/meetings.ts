@@ -4,11 +4,12 @@
  */
 import { type NodeId } from "../core/types.ts";
 import { type CoordinatorEffect, type LocalFacts } from "./coordinator-types.ts";
-import { currentGeneration, mayVote } from "./generation.ts";
+import { currentGeneration } from "./generation.ts";
 import { isFenced } from "./self-report.ts";
 import { type LineageHello, type Relation } from "./types.ts";
 
 export interface MeetingContext {
+  readonly now: number;
   /** No quorum is in sight for long enough that it is not an election. */
   readonly quorumLost: boolean;
   /** This agent coordinates a ballot now. */
@@ -17,16 +18,40 @@ export interface MeetingContext {
 
 type Effects = readonly CoordinatorEffect[];
 const none: Effects = [];
+/** The hello that follows a confirmation is judged by it. */
+const confirmedMs = 3000;
 
 export class Meetings {
   readonly #self: NodeId;
   readonly #complained = new Set<string>();
+  #confirmed = { via: "", generation: "", at: -Infinity };
 
   constructor(self: NodeId) {
     this.#self = self;
   }
 
+  /** `via` just had an answer of its generation's leader. */
+  confirmed(via: NodeId, generation: string, now: number): void {
+    this.#confirmed = { via, generation, at: now };
+  }
+
+  /** Nothing is left for a leader known by hearsay: it is asked first, while this side goes on. */
   judge(
+    theirs: LineageHello,
+    relation: Relation,
+    facts: LocalFacts,
+    context: MeetingContext,
+  ): Effects {
+    const effects = this.#judge(theirs, relation, facts, context);
+    const { from: to } = theirs;
+    const { id: generation } = currentGeneration(theirs);
+    const { via, at, generation: of } = this.#confirmed;
+    const isConfirmed = via === to && of === generation && context.now - at <= confirmedMs;
+    const departs = effects.some(({ kind }) => kind === "depart");
+    return departs && !isConfirmed ? [{ kind: "confirm", to, generation }] : effects;
+  }
+
+  #judge(
     theirs: LineageHello,
     relation: Relation,
     facts: LocalFacts,
@@ -63,21 +88,18 @@ export class Meetings {
   }
 
   /**
-   * A generation that has no leader yet is followed by those who accepted it, or who have no other to follow. Who has
-   * started over and not caught up may have been in that one before, and have acknowledged there what it lacks now; so
-   * it enters anew, behind what that one's leader has committed.
+   * A generation that has no leader yet is followed by those who accepted it, or who have no other to follow. Who left
+   * it and started over has acknowledged there what it lacks now: it enters anew, behind what its leader has committed.
    */
   #follow(theirs: LineageHello, facts: LocalFacts, { quorumLost }: MeetingContext): Effects {
-    const { lineage, lastTerm: term, lastIndex: index } = facts;
-    const accepted = lineage.promise?.accepted?.child.id ?? null;
-    const isAccepted = theirs.generations.some(({ id }) => id === accepted);
-    if (!isAccepted && !mayVote(lineage, { term, index })) {
-      return theirs.leader === null
-        ? none
-        : depart(theirs, null, "has not caught up since it started over");
+    const { promise, left = [] } = facts.lineage;
+    if (theirs.generations.some(({ id }) => left.includes(id))) {
+      return theirs.leader === null ? none : depart(theirs, null, "is where this agent was before");
     }
-    const invited =
-      isAccepted || theirs.generations.some(({ members }) => members.includes(this.#self));
+    const accepted = promise?.accepted?.child.id ?? null;
+    const invited = theirs.generations.some(
+      ({ id, members }) => id === accepted || members.includes(this.#self),
+    );
     const lives = theirs.leader !== null || (facts.leader === null && quorumLost);
     if (!invited && !lives) return none;
     const { n, id } = currentGeneration(theirs);

@@ -19,7 +19,12 @@ export interface Missing {
   readonly exits: readonly string[];
 }
 
-export function assess(id: NodeId, group: readonly Survey[], best: Survey): Missing {
+export function assess(
+  id: NodeId,
+  group: readonly Survey[],
+  best: Survey,
+  departed: boolean,
+): Missing {
   const proofs = group.flatMap((survey) => survey.proofs);
   const holding = proofs.filter((proof) => proof.node === id && holds(proof, best));
   return {
@@ -27,7 +32,9 @@ export function assess(id: NodeId, group: readonly Survey[], best: Survey): Miss
     votes: voterIds(best.configuration).includes(id),
     silentMs: silenceOf(id, group),
     outlived: group.some((survey) => survey.outlived.includes(id)),
-    proof: order.find((kind) => holding.some((proof) => proof.kind === kind)) ?? null,
+    proof:
+      order.find((kind) => holding.some((proof) => proof.kind === kind)) ??
+      (departed ? "departed" : null),
     exits: holding.flatMap((proof) => (proof.kind === "exit" ? [proof.statement.nonce] : [])),
   };
 }

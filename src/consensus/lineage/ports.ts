@@ -27,10 +27,10 @@ export interface LineagePeers {
     request: { readonly parent: string; readonly ballot: Ballot; readonly child: Generation },
   ): Promise<PromiseAnswer>;
   /**
-   * Resolves when a leader with a quorum just answered the agent asked. Its hello may tell of one that is gone: who has
-   * no place in the log hears of the leader's silence late.
+   * Resolves when a leader of `generation` with a quorum just answered the agent asked. Its hello may tell of one that is
+   * gone: who has no place in the log hears of the leader's silence late.
    */
-  confirm(to: NodeId): Promise<void>;
+  confirm(to: NodeId, generation: string): Promise<void>;
   /** The loser gives one page of what it changed; the winner answers when the page is committed there. */
   merge(to: NodeId, page: MergePage): Promise<void>;
   /**

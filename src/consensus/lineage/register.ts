@@ -19,6 +19,8 @@ export interface RegisterState {
   readonly promise: LineagePromise | null;
   /** Up to here it knows the generation to be committed. */
   readonly commit: Index;
+  /** Generations that it left before: it is no founder of them again. */
+  readonly left?: readonly string[];
 }
 
 export interface RegisterAnswer {
@@ -65,6 +67,7 @@ export function onAccept(
   if (parent !== state.generation.id || !continues || promise === null) return refused(promise);
   if (compareBallots(ballot, promise.ballot) !== 0) return refused(promise);
   if (child.forkIndex < state.commit) return refused(promise);
+  if (state.left?.includes(child.id) === true) return refused(promise);
   const before = promise.accepted;
   if (before !== null && before.child.id !== child.id) return refused(promise);
   if (before !== null && compareBallots(before.ballot, ballot) === 0) {

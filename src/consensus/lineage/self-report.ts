@@ -30,7 +30,8 @@ export function registerState({
   commit,
 }: Pick<LocalFacts, "lineage" | "commit">): RegisterState {
   const { n, id } = currentGeneration(lineage);
-  return { generation: { n, id }, promise: currentPromise(lineage), commit };
+  const { left = [] } = lineage;
+  return { generation: { n, id }, promise: currentPromise(lineage), commit, left };
 }
 
 /** Whom it talks to: everybody that its configuration names or that is admitted. */
@@ -89,6 +90,7 @@ export function surveyOf(
     ...{ twoWay, silentMs, outlived, proofs, chains: chainsAt(facts, [...exitsAt, lastIndex]) },
     hasBegun: hasBegun(currentGeneration(lineage), lastTerm),
     mayVote: mayVote(lineage, { term: lastTerm, index: lastIndex }),
+    ...(lineage.left === undefined ? {} : { left: lineage.left }),
     held: facts.held === true,
     ...{ storageOk: facts.storageOk, hasCarrier: facts.hasCarrier, upMs },
   };

@@ -56,9 +56,11 @@ export function planSurvivors(
   const givenUp = surveys
     .filter((one) => isGivenUp(one, surveys, { finish, best, own }))
     .map(({ from }) => from);
+  // Wherever it is now: it says itself that it left this generation.
+  const departed = surveys.filter((one) => hasLeft(one, own.generation.id)).map(({ from }) => from);
   const missing = membersOf(configuration)
     .filter((id) => !survivors.includes(id))
-    .map((id) => assess(id, group, best));
+    .map((id) => assess(id, group, best, departed.includes(id)));
   const decision = decide({ group, best, missing, givenUp, ...settings, ...options });
   const lost = missing.map(({ id, silentMs, proof }) => ({ id, silentMs, proof }));
   // Observers are named nowhere, so they do not count on either side: only one side can be the majority.
@@ -117,7 +119,22 @@ function agree(survey: ReadonlyMap<NodeId, Survey>, a: NodeId, b: NodeId): boole
   const right = survey.get(b);
   const same = acceptedOf(left)?.id === acceptedOf(right)?.id;
   const isOpen = acceptedOf(left) === null || acceptedOf(right) === null;
-  return (same || isOpen) && !lacks(acceptedOf(left), right) && !lacks(acceptedOf(right), left);
+  const isBarred = bars(acceptedOf(left), right) || bars(acceptedOf(right), left);
+  return (
+    (same || isOpen) &&
+    !isBarred &&
+    !lacks(acceptedOf(left), right) &&
+    !lacks(acceptedOf(right), left)
+  );
+}
+
+/** It was there before and started over: it enters only behind what that one's leader has committed. */
+function bars(child: Generation | null, survey: Survey | undefined): boolean {
+  return child !== null && survey !== undefined && hasLeft(survey, child.id);
+}
+
+function hasLeft({ left = [] }: Survey, generation: string): boolean {
+  return left.includes(generation);
 }
 
 /** Its first entry would replace what is in this log, and may have been acknowledged. */
@@ -135,10 +152,10 @@ function finishOf(group: readonly Survey[]): Generation | null {
 }
 
 /**
- * Four kinds of members that answer need not be awaited: who does not vote and has nothing of the log yet; who accepted
- * a child that lacks what the group has; who waits itself until such a child, which has given it up, is there or
- * renounced; and once the group has a child to finish, who accepted another, and can never agree, or waits itself for
- * that one. All follow into the child, or meet it like any other history.
+ * Members that answer and need not be awaited: who does not vote and has nothing of the log yet; who accepted a child
+ * that lacks what the group has, or that the group has left before; who waits itself until such a child, which has
+ * given it up, is there or renounced; and once the group has a child to finish, who has left that one before, accepted
+ * another, or waits itself for it. All follow into the child, or meet it like any other history.
  */
 function isGivenUp(
   one: Survey,
@@ -149,15 +166,17 @@ function isGivenUp(
     own,
   }: { readonly finish: Generation | null; readonly best: Survey; readonly own: Survey },
 ): boolean {
-  // It left this generation, started over in an earlier one, and lacks what it had here.
-  if (one.generation.n < own.generation.n && !one.mayVote) return true;
   if (one.generation.id !== own.generation.id) return false;
   if (!isMember(one) && !voterIds(best.configuration).includes(one.from)) return true;
   const accepted = acceptedOf(one);
-  if (lacks(accepted, best)) return true;
-  const awaited = surveys.map(acceptedOf).filter((child) => child?.lost.includes(one.from));
+  if (lacks(accepted, best) || bars(accepted, best)) return true;
+  const awaited = surveys
+    .filter(({ generation }) => generation.id === own.generation.id)
+    .map(acceptedOf)
+    .filter((child) => child?.lost.includes(one.from));
   if (one.held && awaited.some((child) => lacks(child ?? null, best))) return true;
   if (finish === null) return false;
+  if (hasLeft(one, finish.id)) return true;
   if (accepted !== null) return accepted.id !== finish.id;
   return one.held && finish.lost.includes(one.from);
 }

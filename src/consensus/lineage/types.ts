@@ -80,6 +80,11 @@ export interface Lineage {
    * lacks what it had acknowledged. It is kept when the agent follows into a child; null when it never started over.
    */
   readonly voteFrom: LogPosition | null;
+  /**
+   * Generations that it left by starting over and is not in again, newest last, at most 64. Its log lacks what it
+   * acknowledged there, so it enters them only behind what their leader has committed. Left out when there are none.
+   */
+  readonly left?: readonly string[];
 }
 
 /** What two agents tell each other on contact and every few seconds. */
@@ -152,6 +157,8 @@ export interface Survey {
   readonly hasBegun: boolean;
   /** Its log reaches `voteFrom`. */
   readonly mayVote: boolean;
+  /** As in its lineage. */
+  readonly left?: readonly string[];
   /** Its end was attested to somebody: it elects nobody in this generation before that is settled. */
   readonly held: boolean;
   /** At least one network interface has a carrier (true for agents that advertise loopback). */

@@ -126,7 +126,7 @@ export class SimAgent {
         this.#ask(
           effect.to,
           (peer) => {
-            peer.coordinator.surveyed(this.id, survey, world.now);
+            peer.coordinator.surveyed(this.id, survey, world.now, peer.facts());
             return peer.coordinator.survey(world.now, peer.facts());
           },
           (answer) => coordinator.surveyAnswered(effect.to, answer, world.now),
@@ -167,6 +167,17 @@ export class SimAgent {
         return;
       case "adopt":
         this.#move(() => this.#path(effect.generations));
+        return;
+      case "confirm":
+        this.#ask(
+          effect.to,
+          (peer) => (peer.facts().leader === null ? null : peer.disk.generation.id),
+          (generation) => {
+            if (generation !== effect.generation) return;
+            coordinator.meetings.confirmed(effect.to, effect.generation, world.now);
+            this.#do({ kind: "hello", to: effect.to });
+          },
+        );
         return;
       case "depart":
         this.#freeze(effect.departure);

@@ -14,7 +14,7 @@ const it = suite("agent: lineage between agents");
 const a = asPeerId("a");
 
 /** What comes of asking an agent whose own question to its leader ends so. */
-async function confirmed(confirm: (() => Promise<unknown>) | null): Promise<string> {
+async function confirmed(confirm: ((generation: string) => Promise<void>) | null): Promise<string> {
   const handlers = new Map<string, Parameters<Rpc["handle"]>[1]>();
   const rpc: Rpc = {
     handle: (method, handler) => void handlers.set(method, handler),
@@ -28,7 +28,7 @@ async function confirmed(confirm: (() => Promise<unknown>) | null): Promise<stri
     serveLineage(rpc, { confirm, heard: () => undefined } as unknown as LineageServices);
   }
   return lineagePeers(rpc, () => undefined)
-    .confirm(a)
+    .confirm(a, "g")
     .then(
       () => "confirmed",
       (error: unknown) => errorCode(error) ?? "no code",
@@ -36,7 +36,7 @@ async function confirmed(confirm: (() => Promise<unknown>) | null): Promise<stri
 }
 
 it("is confirmed by a leader that just heard its quorum, and by nothing less", async () => {
-  assert.is(await confirmed(() => Promise.resolve(7)), "confirmed");
+  assert.is(await confirmed(() => Promise.resolve()), "confirmed");
   const alone = new AgentError("NO_LEADER", "nobody answers");
   assert.is(await confirmed(() => Promise.reject(alone)), "NO_LEADER");
 });

@@ -100,13 +100,19 @@ it("asks no clock: the last leader's was ahead", () => {
   assert.equal(decided(world), []);
 });
 
-it("takes a node that was admitted behind the fork", () => {
+it("decides as ever about a node that was admitted behind the fork, also when it is away", () => {
   const world = new JobWorld(["n1"], one);
   fork(world, []);
   world.inventory.ok(admit("n2"));
   world.assign("n2", "base");
   world.request("commission", ["n2"]);
   assert.equal(decided(world), ["job.node.begin"]);
+  world.settleUntil(() =>
+    Object.values(world.job("j1").nodes).some((node) => node.current !== null),
+  );
+  reach(world, "unreachable");
+  world.inventory.at += hourMs;
+  assert.equal(decided(world), ["run.finish"]);
 });
 
 it("does not ask about a generation of another history, whose record came with its merge", () => {
@@ -135,11 +141,13 @@ it("gives nothing up because a generation that began with proof follows", () => 
   assert.equal(decided(world), []);
 });
 
-it("gives it up when the node was seen since, and again is not", () => {
+it("gives it up when the node was seen since; not while it is away again, as it may be back on its side", () => {
   const world = atWork();
   reach(world, "unreachable");
   reach(world, "reachable");
   assert.equal(decided(world), ["run.finish"], "it is here, and its time is over");
+  reach(world, "unreachable");
+  assert.equal(decided(world), []);
 });
 
 it("takes none of them for a job, until it was seen since or the operator forces it", () => {

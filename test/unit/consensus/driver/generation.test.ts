@@ -246,12 +246,14 @@ on("starts over in the history that won", ["a", "b"], async (cluster) => {
   await cluster.settle(peer.consensus.freeze());
   assert.equal(peer.machine.commands, ["1", `of ${peer.id}`]);
   const own = peer.consensus.status().term;
+  const left = peer.consensus.generation().id;
   const step = { kind: "reset", generations, voteFrom: { term, index } } as const;
   await cluster.settle(peer.consensus.enter(step));
   assert.equal(peer.machine.commands, []);
   assert.is(peer.consensus.status().last, 0);
   assert.ok(peer.consensus.status().term >= own && before > 0, "terms never fall");
   assert.equal(peer.consensus.lineage().voteFrom, { term, index });
+  assert.equal(peer.consensus.lineage().left, [left], "the generation of its own");
   cluster.lets = () => true;
   assert.ok(leader.consensus.proposeConfig({ op: "addStandby", node: peer.id }).ok);
   await cluster.converged();
@@ -260,6 +262,7 @@ on("starts over in the history that won", ["a", "b"], async (cluster) => {
   const back = await cluster.start(peer.id);
   await cluster.converged();
   assert.equal(back.consensus.generation(), leader.consensus.generation());
+  assert.equal(back.consensus.lineage().left, [left], "the disk kept it");
 });
 
 on(

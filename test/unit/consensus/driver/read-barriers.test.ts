@@ -2,6 +2,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { IndexWaiters } from "../../../../src/consensus/driver/index-waiters.ts";
 import { ReadBarriers } from "../../../../src/consensus/driver/read-barriers.ts";
+import { ReadNumbers } from "../../../../src/consensus/driver/read-numbers.ts";
 import { ConsensusError } from "../../../../src/consensus/errors.ts";
 import { codeOf } from "../../../contract/log-store.ts";
 
@@ -9,7 +10,7 @@ const it = suite("read barriers");
 
 function setUp() {
   const waiters = new IndexWaiters();
-  const barriers = new ReadBarriers(waiters, 0);
+  const barriers = new ReadBarriers(waiters, new ReadNumbers(0));
   const asked: number[] = [];
   const answers: string[] = [];
   const read = (deadlineMs = 1000): void => {
@@ -35,17 +36,20 @@ it("ask once for all that came in one turn", async () => {
   assert.equal(t.answers, ["read 9", "read 9"]);
 });
 
-it("are numbered so that no answer to an earlier process fits", () => {
-  const first: number[] = [];
-  const contextOf = (startedAtMs: number): number => {
-    const barriers = new ReadBarriers(new IndexWaiters(), startedAtMs);
-    void barriers.add(1000).catch(() => undefined);
-    barriers.flush((context) => void first.push(context));
-    return first.at(-1) ?? 0;
-  };
-  const now = 1_900_000_000_000.7;
-  assert.ok(contextOf(now + 1000) - contextOf(now) > 1_000_000);
-  assert.ok(first.every(Number.isSafeInteger));
+it("are numbered so that no answer to an earlier life fits", () => {
+  const numbers = [1, 1, 2, 2 ** 20 - 1].map((starts) => new ReadNumbers(starts));
+  const asked = numbers.map((of) => {
+    const barriers = new ReadBarriers(new IndexWaiters(), of);
+    const contexts: number[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      barriers.add(1000).catch(() => undefined);
+      barriers.flush((context) => void contexts.push(context));
+    }
+    return contexts;
+  });
+  assert.equal(asked[0], asked[1]);
+  assert.is(new Set(asked.flat()).size, 9);
+  assert.ok(asked.flat().every(Number.isSafeInteger));
 });
 
 it("do not let a read join a round that began before it", async () => {

@@ -1,7 +1,4 @@
-/**
- * How an agent leaves a history that lost: not before the winner's leader was heard, and the copy for people holds
- * nothing up, neither the departure nor a stop.
- */
+/** How an agent leaves a history that lost: the copy for people holds nothing up, neither the departure nor a stop. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { silentLogger } from "../../../../src/base/logger.ts";
@@ -20,14 +17,9 @@ class Bench {
   readonly steps: string[] = [];
   readonly stopped = new AbortController();
   readonly departed: Promise<string>;
-  readonly #confirm: () => Promise<void>;
   copySignal: AbortSignal | null = null;
 
-  constructor(
-    keep: () => ReturnType<HistoryKeeper["keep"]>,
-    confirm: () => Promise<void> = () => Promise.resolve(),
-  ) {
-    this.#confirm = confirm;
+  constructor(keep: () => ReturnType<HistoryKeeper["keep"]>) {
     const { generations } = bootstrapLineage("c");
     const departure = { via: "b", generations, exportAfter: 5 };
     const at = (step: string): unknown => this.steps.push(step);
@@ -49,10 +41,7 @@ class Bench {
     const engine = {
       lineage: () => lineage,
       status: () => ({ effective, last: 9 }),
-      freeze: () => {
-        steps.push("freeze");
-        return Promise.resolve();
-      },
+      freeze: () => Promise.resolve(),
       enter: ({ kind }: { readonly kind: string }) => {
         steps.push(kind);
         return Promise.resolve();
@@ -62,7 +51,6 @@ class Bench {
     return {
       ...{ self: "a", engine, clock, logger: silentLogger, archive: { keep } },
       peers: {
-        confirm: this.#confirm,
         merge: () => Promise.resolve(),
         demote: () => Promise.resolve({ generations: lineage.generations, commit }),
       },
@@ -76,10 +64,10 @@ it("waits for the copy, and starts over", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
   const bench = new Bench(() => promise);
   await bench.clock.advance(20_000);
-  assert.equal(bench.steps, ["freeze", "exporting"]);
+  assert.equal(bench.steps, ["exporting"]);
   resolve();
   assert.is(await bench.departed, "departed");
-  assert.equal(bench.steps, ["freeze", "exporting", "resync", "reset"]);
+  assert.equal(bench.steps, ["exporting", "resync", "reset"]);
   assert.is(bench.copySignal?.aborted, false);
 });
 
@@ -96,17 +84,8 @@ it("stops at once amidst a copy", async () => {
   await bench.clock.advance(1000);
   bench.stopped.abort();
   assert.is(await bench.departed, "rejected");
-  assert.equal(bench.steps, ["freeze", "exporting"]);
+  assert.equal(bench.steps, ["exporting"]);
   assert.is(bench.copySignal?.aborted, true);
-});
-
-it("goes on in its own history when the other one's leader does not answer after all", async () => {
-  const bench = new Bench(
-    () => Promise.resolve(),
-    () => Promise.reject(new Error("No leader was found in time")),
-  );
-  assert.is(await bench.departed, "rejected");
-  assert.equal(bench.steps, []);
 });
 
 it.run();

@@ -16,7 +16,6 @@ import {
   bootstrapGeneration,
   bootstrapLineage,
 } from "../../../../src/consensus/lineage/generation.ts";
-import { type LogPosition } from "../../../../src/consensus/core/types.ts";
 import { type Generation } from "../../../../src/consensus/lineage/types.ts";
 
 const it = suite("lineage: coordinator");
@@ -103,6 +102,10 @@ function meeting(change: Partial<LocalFacts>): readonly string[] {
   for (let now = 0; now <= 4000; now += 250) coordinator.tick(now, factsAt(now, change));
   const facts = factsAt(4000, change);
   const theirs = { ...coordinator.hello(facts, null), from: "a", promise: null, leader: "a" };
+  const asks = coordinator.greeted(theirs, 4000, facts);
+  for (const ask of asks) {
+    if (ask.kind === "confirm") coordinator.meetings.confirmed(ask.to, ask.generation, 4000);
+  }
   return coordinator.greeted(theirs, 4000, facts).map(({ kind }) => kind);
 }
 
@@ -110,6 +113,25 @@ it("starts over in its generation when nobody answers who was told of its end, a
   assert.ok(meeting({ held: true, storageOk: true }).includes("depart"));
   assert.equal(meeting({ held: true, storageOk: false }), [], "it may still be let back as it is");
   assert.equal(meeting({ held: false }), []);
+});
+
+it("leaves for nobody whose leader has not answered just now, and decides on meanwhile", () => {
+  const change = { held: true, storageOk: true };
+  const coordinator = begin();
+  for (let now = 0; now <= 4000; now += 250) coordinator.tick(now, factsAt(now, change));
+  const facts = factsAt(4000, change);
+  const { generation } = coordinator.survey(4000, facts);
+  const theirs = { ...coordinator.hello(facts, null), from: "a", promise: null, leader: "a" };
+  const asks = [{ kind: "confirm", to: "a", generation: generation.id }];
+  assert.equal(coordinator.greeted(theirs, 4000, facts), asks);
+  const before = coordinator.status().state;
+  coordinator.meetings.confirmed("s", generation.id, 4000);
+  assert.equal(coordinator.greeted(theirs, 4000, facts), asks, "another one answered");
+  coordinator.meetings.confirmed("a", generation.id, 4000);
+  assert.equal(coordinator.greeted(theirs, 9000, facts), asks, "that was long ago");
+  assert.is(coordinator.status().state, before);
+  assert.ok(coordinator.greeted(theirs, 5000, facts).some(({ kind }) => kind === "depart"));
+  assert.is(coordinator.status().state, "superseded");
 });
 
 it("does not wait for a leader that asks itself who is left", () => {
@@ -125,17 +147,35 @@ it("does not wait for a leader that asks itself who is left", () => {
   let surveys = 0;
   for (let now = 5250; now <= 10_000; now += 250) {
     const theirs = { ...coordinator.survey(now, factsAt(now, asked)), from: "a" };
-    coordinator.surveyed("a", theirs, now);
+    coordinator.surveyed("a", theirs, now, factsAt(now, asked));
+    coordinator.surveyed("s", { ...theirs, from: "s" }, now, factsAt(now, asked));
     if (tick(now).includes("survey")) surveys += 1;
   }
   assert.ok(surveys > 1, "it asks too, or the leader would not count it among the survivors");
   assert.is(coordinator.hello(factsAt(10_000, asked), null).leader, null);
   assert.is(promises(10_000), true);
+  const later = coordinator.hello(factsAt(10_000, { ...asked, term: 3 }), null);
+  assert.is(later.leader, "a", "it was elected since");
   for (let now = 10_250; now <= 13_000; now += 250) tick(now);
-  assert.is(coordinator.hello(factsAt(13_000, asked), null).leader, "a", "it has a quorum again");
+  assert.is(coordinator.hello(factsAt(13_000, asked), null).leader, "a", "it asks no more");
 });
 
-it("re-enters a generation that it may have been in before only behind what its leader has committed", () => {
+it("believes in a leader that asked before it was elected, and in one that says that it has a quorum", () => {
+  const coordinator = begin();
+  const theirs = { ...coordinator.survey(0, factsAt(0)), from: "a" };
+  coordinator.surveyed("a", theirs, 0, factsAt(0));
+  const asked = factsAt(0, { leader: "a" });
+  assert.is(coordinator.hasLeader(asked), true);
+  coordinator.surveyed("a", theirs, 0, asked);
+  assert.is(coordinator.hasLeader(asked), false);
+  const hello = coordinator.hello(factsAt(0), null);
+  coordinator.greeted({ ...hello, from: "s", leader: "a" }, 0, asked);
+  assert.is(coordinator.hasLeader(asked), false, "another one's word is hearsay");
+  coordinator.greeted({ ...hello, from: "a", leader: "a" }, 0, asked);
+  assert.is(coordinator.hasLeader(asked), true);
+});
+
+it("re-enters a generation that it left only behind what its leader has committed", () => {
   const { generations } = bootstrapLineage("c");
   const fork = { forkIndex: 9, forkTerm: 2, forkChain: "x", legitCommit: 9, members: ["a", "b"] };
   const child: Generation = {
@@ -143,24 +183,37 @@ it("re-enters a generation that it may have been in before only behind what its 
     ...{ n: 2, id: "2".repeat(32), parent: generations[0]?.id ?? "", kind: "forced-auto" },
     ...{ ...fork, coordinator: "a", lost: [] },
   };
-  const meets = (voteFrom: LogPosition | null, leader: string | null): readonly string[] => {
+  const meets = (left: readonly string[], leader: string | null): readonly string[] => {
     const coordinator = begin();
-    const lineage = { generations, promise: null, voteFrom };
+    const lineage = { generations, promise: null, voteFrom: null, left };
     for (let now = 0; now <= 4000; now += 250) coordinator.tick(now, factsAt(now, { lineage }));
     const facts = factsAt(4000, { lineage });
     const path = [...generations, child];
     const theirs = { ...coordinator.hello(facts, null), from: "a", generations: path, leader };
+    coordinator.meetings.confirmed("a", child.id, 4000);
     return coordinator.greeted({ ...theirs, lastTerm: 3, lastIndex: 12 }, 4000, facts).map(nameOf);
   };
-  const lacking = { term: 2, index: 30 };
-  assert.equal(
-    meets(lacking, null),
-    [],
-    "its vote may be the one that elects a log which lacks it",
-  );
-  assert.equal(meets(lacking, "a"), ["log", "depart after nothing"]);
-  assert.equal(meets({ term: 2, index: 9 }, null), ["log", "adopt"]);
-  assert.equal(meets(null, null), ["log", "adopt"]);
+  const why = "its vote may be the one that elects a log which lacks it";
+  assert.equal(meets([child.id], null), [], why);
+  assert.equal(meets([child.id], "a"), ["log", "depart after nothing"]);
+  assert.equal(meets(["3".repeat(32)], null), ["log", "adopt"]);
+  assert.equal(meets([], null), ["log", "adopt"]);
+});
+
+it("accepts no child again that it left", () => {
+  const [parent] = bootstrapLineage("c").generations;
+  assert.ok(parent);
+  const ballot = { counter: 1, node: "a" };
+  const promise = { parent: parent.id, ballot, accepted: null };
+  const child: Generation = { ...parent, n: 2, id: "2".repeat(32), parent: parent.id };
+  const accepts = (left: readonly string[]): boolean => {
+    const lineage = { generations: [parent], promise, voteFrom: null, left };
+    const at = { ...child, kind: "forced-auto", forkIndex: 9, forkTerm: 2 } as const;
+    return begin().accept({ parent: parent.id, ballot, child: at }, factsAt(0, { lineage }))
+      .granted;
+  };
+  assert.is(accepts([]), true);
+  assert.is(accepts([child.id]), false);
 });
 
 function nameOf(effect: CoordinatorEffect): string {

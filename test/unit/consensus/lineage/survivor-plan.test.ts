@@ -460,12 +460,27 @@ it("does not wait for a held agent that itself waits for a generation that canno
   assert.is(without.act, false);
 });
 
-it("does not wait for a voter that started over in an earlier generation and lacks what it had here", () => {
+it("takes it for a departure that a voter says it left this generation, wherever it is", () => {
   const generation = { n: 2, id: "2".repeat(32) };
-  const left = survey("b", ["a"], two, 0, { generation });
-  const empty = { lastTerm: 0, lastIndex: 0, mayVote: false };
-  assert.is(plan([left, survey("a", ["b"], two, 0, empty)]).act, true);
-  assert.is(plan([left, survey("a", ["b"], two, 0)]).act, false, "it may still follow");
+  const stays = survey("b", ["a"], two, 0, { generation });
+  const gone = survey("a", ["b"], two, 0, { lastTerm: 0, lastIndex: 0, left: [generation.id] });
+  const made = plan([stays, gone], { policy: "proof" });
+  assert.equal([made.act, made.survivors, made.kind], [true, ["b"], "forced-auto"]);
+  assert.equal(
+    made.lost.map(({ proof }) => proof),
+    ["departed"],
+  );
+  assert.is(plan([stays, { ...gone, left: [] }]).act, false, "it may still follow");
+});
+
+it("agrees with nobody on a child that a survivor was in before and left", () => {
+  const promise = acceptedWithoutA("2".repeat(32), "b");
+  const left = ["2".repeat(32)];
+  const accepted = survey("b", ["c"], three, hour, { promise });
+  const better = plan([survey("c", ["b"], three, hour, { left, lastIndex: 101 }), accepted]);
+  assert.equal([better.survivors, better.finish, better.act], [["c"], null, true]);
+  const equal = plan([accepted, survey("c", ["b"], three, hour, { left, lastIndex: 99 })]);
+  assert.equal([equal.survivors, equal.finish?.id, equal.act], [["b"], left[0], true]);
 });
 
 it("gives no vote to a survivor that started over and has not caught up, nor makes it a reason to wait", () => {
