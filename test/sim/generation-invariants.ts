@@ -67,7 +67,7 @@ export class GenerationInvariants {
       // G7: a quorum that never promised does not lose to those who went on without it.
       require(!reigned || next === history || !next.isWithin(history), () =>
         `G7: ${view.id} leaves ${name(history)}, led by ${gaveUp?.leader ?? ""}, for its child ${name(next)}`);
-      this.#ledger.requireKept(view.id, { history, end: durable.last }, next);
+      this.#ledger.requireKept(view.id, { history, end: sharedEnd(view) }, next);
       return;
     }
     require(next.isWithin(history), () =>
@@ -190,6 +190,15 @@ function compare(a: Ballot, b: Ballot): number {
 
 function name({ generation: { n, id } }: History): string {
   return `generation ${n}/${id.slice(0, 8)}`;
+}
+
+/** As far as its log is that of its history: what an earlier leader left behind was replaced in the others' logs. */
+function sharedEnd({ durable, history: { committed } }: NodeView): Index {
+  const isShared = (index: Index): boolean =>
+    durable.holds(index, committed[index - 1]?.entry.term ?? -1);
+  let end = Math.min(durable.last, committed.length);
+  while (end > 0 && !isShared(end)) end -= 1;
+  return end;
 }
 
 function same(a: Lineage, b: Lineage): boolean {
