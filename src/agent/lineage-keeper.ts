@@ -73,7 +73,7 @@ export class LineageKeeper implements Service {
 
   #pause(signal: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
-    if (this.#isRefused) return delay(clock, refusedMs, signal);
+    if (this.#isRefused) return this.#nap.take(clock, refusedMs, signal);
     if (this.#isBusy()) return delay(clock, busyMs, signal);
     return this.#nap.take(clock, untilBeat(clock, idleMs), signal);
   }

@@ -71,6 +71,9 @@ function adopt({ generations }: Of<"adopt">, { self, lineage, log }: Standing): 
   if (at < 0 || after.length === 0) {
     throw mismatch(child, "it does not come from the present generation");
   }
+  if (after.some(({ id }) => lineage.left?.includes(id) === true)) {
+    throw mismatch(child, "this agent left it before, and enters it only by starting over");
+  }
   const fork = after.reduce((least, one) => (one.forkIndex < least.forkIndex ? one : least));
   const keepTo = Math.min(lastIndex, fork.forkIndex);
   if (hardState.commit > keepTo) {

@@ -72,9 +72,11 @@ export function leftOver(
   path: readonly Generation[],
   { startsOver }: { readonly startsOver: boolean },
 ): Pick<Lineage, "left"> {
-  const former = startsOver ? [...left, ...generations.map(({ id }) => id)] : left;
+  const own = startsOver ? generations.map(({ id }) => id) : [];
+  const half = maxGenerations / 2; // a long path must not drive out what was left before
+  const former = [...left.slice(-half), ...own.slice(-half)];
   const rest = [...new Set(former)].filter((id) => path.every((one) => one.id !== id));
-  return rest.length > 0 ? { left: rest.slice(-maxGenerations) } : {};
+  return rest.length > 0 ? { left: rest } : {};
 }
 
 /** An agent that started over votes again once its log is as long as the winner's was then. */

@@ -2,9 +2,9 @@
  * What to do when two agents have compared their paths. The one that is behind follows, the one whose history lost
  * gives what it has and starts over; the other side does nothing but go on. Pure.
  */
-import { type NodeId } from "../core/types.ts";
+import { type LogPosition, type NodeId } from "../core/types.ts";
 import { type CoordinatorEffect, type LocalFacts } from "./coordinator-types.ts";
-import { currentGeneration } from "./generation.ts";
+import { currentGeneration, mayVote } from "./generation.ts";
 import { isFenced } from "./self-report.ts";
 import { type LineageHello, type Relation } from "./types.ts";
 
@@ -19,12 +19,12 @@ export interface MeetingContext {
 type Effects = readonly CoordinatorEffect[];
 const none: Effects = [];
 /** The hello that follows a confirmation is judged by it. */
-const confirmedMs = 3000;
+const confirmedMs = 5000;
 
 export class Meetings {
   readonly #self: NodeId;
   readonly #complained = new Set<string>();
-  #confirmed = { via: "", generation: "", at: -Infinity };
+  readonly #confirmed = new Map<NodeId, { readonly generation: string; readonly at: number }>();
 
   constructor(self: NodeId) {
     this.#self = self;
@@ -32,7 +32,7 @@ export class Meetings {
 
   /** `via` just had an answer of its generation's leader. */
   confirmed(via: NodeId, generation: string, now: number): void {
-    this.#confirmed = { via, generation, at: now };
+    this.#confirmed.set(via, { generation, at: now });
   }
 
   /** Nothing is left for a leader known by hearsay: it is asked first, while this side goes on. */
@@ -45,8 +45,8 @@ export class Meetings {
     const effects = this.#judge(theirs, relation, facts, context);
     const { from: to } = theirs;
     const { id: generation } = currentGeneration(theirs);
-    const { via, at, generation: of } = this.#confirmed;
-    const isConfirmed = via === to && of === generation && context.now - at <= confirmedMs;
+    const known = this.#confirmed.get(to);
+    const isConfirmed = known?.generation === generation && context.now - known.at <= confirmedMs;
     const departs = effects.some(({ kind }) => kind === "depart");
     return departs && !isConfirmed ? [{ kind: "confirm", to, generation }] : effects;
   }
@@ -92,8 +92,10 @@ export class Meetings {
    * it and started over has acknowledged there what it lacks now: it enters anew, behind what its leader has committed.
    */
   #follow(theirs: LineageHello, facts: LocalFacts, { quorumLost }: MeetingContext): Effects {
-    const { promise, left = [] } = facts.lineage;
-    if (theirs.generations.some(({ id }) => left.includes(id))) {
+    const { promise, left } = facts.lineage;
+    // An agent of an earlier version that started over did not note what it left.
+    const isUnsure = left === undefined && !mayVote(facts.lineage, lastOf(facts));
+    if (isUnsure || theirs.generations.some(({ id }) => left?.includes(id) === true)) {
       return theirs.leader === null ? none : depart(theirs, null, "is where this agent was before");
     }
     const accepted = promise?.accepted?.child.id ?? null;
@@ -116,6 +118,10 @@ export class Meetings {
     const message = "another agent's history cannot be one of this cluster's: it is left alone";
     return [{ kind: "log", level: "error", message, data: { peer: from, why } }];
   }
+}
+
+function lastOf({ lastTerm: term, lastIndex: index }: LocalFacts): LogPosition {
+  return { term, index };
 }
 
 function depart(theirs: LineageHello, exportAfter: number | null, why: string): Effects {

@@ -54,10 +54,12 @@ export function planSurvivors(
   const { configuration } = best;
   const finish = finishOf(group);
   const givenUp = surveys
-    .filter((one) => isGivenUp(one, surveys, { finish, best, own }))
+    .filter((one) => isGivenUp(one, surveys, { finish, best, own, group }))
     .map(({ from }) => from);
-  // Wherever it is now: it says itself that it left this generation.
-  const departed = surveys.filter((one) => hasLeft(one, own.generation.id)).map(({ from }) => from);
+  // It says itself, from another one, that it left this generation.
+  const departed = surveys
+    .filter((one) => one.generation.id !== own.generation.id && hasLeft(one, own.generation.id))
+    .map(({ from }) => from);
   const missing = membersOf(configuration)
     .filter((id) => !survivors.includes(id))
     .map((id) => assess(id, group, best, departed.includes(id)));
@@ -89,7 +91,7 @@ export function planSurvivors(
 /** Those whose log and place count: members, with sound storage, that can all talk to each other. */
 function chooseGroup(surveys: readonly Survey[], own: Survey): readonly Survey[] {
   const sound = surveys.filter(({ storageOk }) => storageOk).sort(byLog);
-  const members = sound.filter(isMember);
+  const members = sound.filter((one) => isMember(one) && !isBarred(one, sound));
   const first = members[0];
   if (first === undefined) return [own];
   const survey = new Map(members.map((one) => [one.from, one]));
@@ -119,13 +121,19 @@ function agree(survey: ReadonlyMap<NodeId, Survey>, a: NodeId, b: NodeId): boole
   const right = survey.get(b);
   const same = acceptedOf(left)?.id === acceptedOf(right)?.id;
   const isOpen = acceptedOf(left) === null || acceptedOf(right) === null;
-  const isBarred = bars(acceptedOf(left), right) || bars(acceptedOf(right), left);
+  const isOut = bars(acceptedOf(left), right) || bars(acceptedOf(right), left);
   return (
-    (same || isOpen) &&
-    !isBarred &&
-    !lacks(acceptedOf(left), right) &&
-    !lacks(acceptedOf(right), left)
+    (same || isOpen) && !isOut && !lacks(acceptedOf(left), right) && !lacks(acceptedOf(right), left)
   );
+}
+
+/**
+ * It may not vote yet, and a child was accepted that it left before and whose fork it does not exceed: others go on
+ * with that child, though its own log may be the longest.
+ */
+function isBarred(one: Survey, others: readonly Survey[]): boolean {
+  const isHeldBack = (child: Generation | null): boolean => bars(child, one) && !lacks(child, one);
+  return !one.mayVote && others.map(acceptedOf).some(isHeldBack);
 }
 
 /** It was there before and started over: it enters only behind what that one's leader has committed. */
@@ -164,17 +172,25 @@ function isGivenUp(
     finish,
     best,
     own,
-  }: { readonly finish: Generation | null; readonly best: Survey; readonly own: Survey },
+    group,
+  }: {
+    readonly finish: Generation | null;
+    readonly best: Survey;
+    readonly own: Survey;
+    readonly group: readonly Survey[];
+  },
 ): boolean {
+  const isOver = (child: Generation | null): boolean =>
+    lacks(child, best) || group.some((member) => bars(child, member));
   if (one.generation.id !== own.generation.id) return false;
   if (!isMember(one) && !voterIds(best.configuration).includes(one.from)) return true;
   const accepted = acceptedOf(one);
-  if (lacks(accepted, best) || bars(accepted, best)) return true;
+  if (isOver(accepted)) return true;
   const awaited = surveys
     .filter(({ generation }) => generation.id === own.generation.id)
     .map(acceptedOf)
     .filter((child) => child?.lost.includes(one.from));
-  if (one.held && awaited.some((child) => lacks(child ?? null, best))) return true;
+  if (one.held && awaited.some(isOver)) return true;
   if (finish === null) return false;
   if (hasLeft(one, finish.id)) return true;
   if (accepted !== null) return accepted.id !== finish.id;

@@ -471,6 +471,8 @@ it("takes it for a departure that a voter says it left this generation, wherever
     ["departed"],
   );
   assert.is(plan([stays, { ...gone, left: [] }]).act, false, "it may still follow");
+  const odd = { ...gone, generation, storageOk: false };
+  assert.is(plan([stays, odd]).lost[0]?.proof, null, "who is here did not leave");
 });
 
 it("agrees with nobody on a child that a survivor was in before and left", () => {
@@ -479,6 +481,21 @@ it("agrees with nobody on a child that a survivor was in before and left", () =>
   const accepted = survey("b", ["c"], three, hour, { promise });
   const better = plan([survey("c", ["b"], three, hour, { left, lastIndex: 101 }), accepted]);
   assert.equal([better.survivors, better.finish, better.act], [["c"], null, true]);
+  const third = [
+    survey("a", ["c"], five, hour, { left, lastIndex: 80 }),
+    survey("b", ["c"], five, hour, { promise, lastIndex: 90 }),
+    survey("c", ["a", "b"], five, hour),
+  ];
+  const mixed = plan(third);
+  assert.equal(
+    [mixed.survivors, mixed.best, mixed.act],
+    [["a", "c"], "c", true],
+    "b is not awaited",
+  );
+  const longer = { left, lastIndex: 98, mayVote: false };
+  const back = [{ ...accepted, lastIndex: 90 }, survey("c", ["b"], three, hour, longer)];
+  const finished = plan(back);
+  assert.equal([finished.survivors, finished.finish?.id, finished.act], [["b"], left[0], true]);
   const equal = plan([accepted, survey("c", ["b"], three, hour, { left, lastIndex: 99 })]);
   assert.equal([equal.survivors, equal.finish?.id, equal.act], [["b"], left[0], true]);
 });
