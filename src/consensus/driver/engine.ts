@@ -112,7 +112,9 @@ export class Engine<R> {
       return;
     }
     transport.onMessages((from, messages) => {
-      this.contact.heard(from, clock.monotonicMs());
+      const nowMs = clock.monotonicMs();
+      this.contact.heard(from, nowMs);
+      if (!this.contact.isLeader) this.#ticks.awake(nowMs);
       this.loop.receive(messages);
     });
     transport.onPeer((id, up, evidence) => {
@@ -209,26 +211,25 @@ export class Engine<R> {
 
   #newTicks(): TickTimer {
     const { clock, metrics } = this.#deps;
-    const { tickMs, core } = this.#options;
-    return new TickTimer(
-      { tickMs, ticksWhenCalm: core.heartbeatTicks },
-      {
-        clock,
-        isCalm: (nowMs) => this.#isCalm(nowMs),
-        tick: (count) => this.loop.tick(count),
-        late: (ms) => metrics.tickLateMs.observe(ms),
-      },
-    );
+    return new TickTimer(this.#options.tickMs, {
+      clock,
+      ticksAhead: (nowMs) => this.#ticksAhead(nowMs),
+      tick: (count) => this.loop.tick(count),
+      late: (ms) => metrics.tickLateMs.observe(ms),
+    });
   }
 
-  /** This agent leads with a quorum, or it hears its leader, or nothing depends on when it misses it. */
-  #isCalm(nowMs: number): boolean {
-    const { soft } = this.contact;
-    if (soft === null || soft.leader === null || soft.quorumLost) return false;
+  /**
+   * A leader's heartbeats go by its ticks, while it has its quorum. Elsewhere there is time for two of them, and a tick:
+   * who heard its leader, or need not miss it, sleeps until the next one, and wakes by itself only if that is lost.
+   */
+  #ticksAhead(nowMs: number): number {
+    const { soft, isLeader } = this.contact;
+    if (soft === null || soft.leader === null || soft.quorumLost) return 1;
     const { core, tickMs } = this.#options;
-    return (
-      !this.#votes || (this.contact.ageMs(nowMs) ?? Infinity) < 2 * core.heartbeatTicks * tickMs
-    );
+    if (isLeader) return core.heartbeatTicks;
+    const ageMs = this.#votes ? (this.contact.ageMs(nowMs) ?? Infinity) : 0;
+    return Math.max(1, Math.floor(2 * core.heartbeatTicks + 1 - ageMs / tickMs));
   }
 
   #ticked(nowMs: number): void {

@@ -13,10 +13,12 @@ function timer(calm: boolean): {
 } {
   const clock = new VirtualClock();
   const told: number[] = [];
-  const ticks = new TickTimer(
-    { tickMs: 50, ticksWhenCalm: 3 },
-    { clock, isCalm: () => calm, tick: (count) => told.push(count), late: () => {} },
-  );
+  const ticks = new TickTimer(50, {
+    clock,
+    ticksAhead: () => (calm ? 3 : 1),
+    tick: (count) => told.push(count),
+    late: () => {},
+  });
   ticks.start();
   return { clock, ticks, told, sum: () => told.reduce((a, b) => a + b, 0) };
 }
@@ -56,6 +58,34 @@ it("tells at the news what is due already, and the next tick in its own time", a
   assert.equal(early.told, [1]);
 });
 
+it("tells what is due when the agent is awake anyway, and then wakes it that much later", async () => {
+  const { clock, ticks, told, sum } = timer(true);
+  for (let ms = 0; ms < 6000; ms += 120) {
+    await clock.advance(120);
+    ticks.awake(clock.monotonicMs());
+  }
+  assert.equal(told.length, 50, "the timer itself never fired");
+  assert.equal(sum(), 120, "and no time was lost");
+  await clock.advance(150);
+  assert.equal(told.length, 51, "in silence it does");
+});
+
+it("tells no tick twice to who is often awake, and none late to who is not calm", async () => {
+  const calm = timer(true);
+  const busy = timer(false);
+  for (let ms = 0; ms < 3000; ms += 1) {
+    for (const { clock, ticks } of [calm, busy]) {
+      await clock.advance(1);
+      ticks.awake(clock.monotonicMs());
+    }
+  }
+  for (const { told } of [calm, busy])
+    assert.equal(
+      told,
+      Array.from({ length: 60 }, () => 1),
+    );
+});
+
 it("does not make up for a time in which the process stood still", () => {
   let nowMs = 0;
   let due: () => void = () => {};
@@ -70,7 +100,7 @@ it("does not make up for a time in which the process stood still", () => {
   };
   const parts = { clock, tick: (count: number) => told.push(count), late: () => {} };
   for (const calm of [false, true]) {
-    new TickTimer({ tickMs: 50, ticksWhenCalm: 3 }, { ...parts, isCalm: () => calm }).start();
+    new TickTimer(50, { ...parts, ticksAhead: () => (calm ? 3 : 1) }).start();
     nowMs += 30_000;
     due();
   }
