@@ -15,7 +15,7 @@ import {
 import { Mailbox } from "./mailbox.ts";
 
 export interface CoreHostDependencies {
-  readonly core: GossipCore;
+  readonly core: Pick<GossipCore, "step" | "nextDeadline" | "answer" | "counters">;
   readonly clock: Clock;
   readonly outbox: Outbox;
   /** Called when the mailbox is empty again: events can be handed out now. */
@@ -88,14 +88,19 @@ export class CoreHost {
   }
 
   #arm(): void {
-    const deadline = this.#deps.core.nextDeadline();
-    if (this.#isStopped || this.#isBusy || this.#isYielding || deadline >= this.#armedAt) return;
+    if (this.#isStopped || this.#isBusy || this.#isYielding) return;
+    const { core, clock } = this.#deps;
+    const deadline = core.nextDeadline();
+    const now = clock.monotonicMs();
+    // A probe that was answered is waited for no more; but a timer that is overdue has something to tell about this host.
+    if (deadline === this.#armedAt || (deadline > this.#armedAt && this.#armedAt <= now)) return;
     this.#cancel();
     this.#armedAt = deadline;
-    const rest = deadline - this.#deps.clock.monotonicMs();
+    if (deadline === Infinity) return;
+    const rest = deadline - now;
     // Timers count whole milliseconds from when the loop last looked: a bare one fires before its time, in vain.
     const delay = rest <= 0 ? 0 : Math.ceil(rest) + 1;
-    this.#cancel = this.#deps.clock.setTimer(delay, () => this.#fire());
+    this.#cancel = clock.setTimer(delay, () => this.#fire());
   }
 
   #fire(): void {

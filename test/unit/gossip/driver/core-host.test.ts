@@ -1,0 +1,92 @@
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { Counters } from "../../../../src/gossip/core/counters.ts";
+import { CoreHost } from "../../../../src/gossip/driver/core-host.ts";
+import { VirtualClock } from "../../../support/virtual-clock.ts";
+import { LoneCore } from "../core/lone-core.ts";
+
+const it = suite("gossip: core host");
+
+/** A host whose core has one deadline, which a test sets; tells when the core was asked to do something. */
+function host(): { clock: VirtualClock; host: CoreHost; wait: (ms: number) => void; at: number[] } {
+  const clock = new VirtualClock();
+  let deadline = Infinity;
+  const at: number[] = [];
+  const core = {
+    counters: new Counters(),
+    nextDeadline: () => deadline,
+    step: (now: number) => {
+      at.push(now);
+      if (now >= deadline) deadline = Infinity;
+    },
+    answer: () => {
+      throw new Error("nobody asks");
+    },
+  };
+  const one = new CoreHost({ core, clock, outbox: new LoneCore(), settled: () => {} });
+  const wait = (ms: number): void => {
+    deadline = clock.monotonicMs() + ms;
+    one.post(null);
+  };
+  return { clock, host: one, wait, at };
+}
+
+it("wakes for the core's next deadline only, also when that is later than the one before", async () => {
+  const { clock, host: one, wait, at } = host();
+  wait(500);
+  wait(900);
+  await clock.advance(2000);
+  assert.equal(at, [0, 0, 901]);
+  wait(500);
+  await clock.advance(100);
+  wait(100);
+  await clock.advance(2000);
+  assert.equal(at.slice(3), [2000, 2100, 2201]);
+  one.stop();
+});
+
+it("does not wake any more when nothing is to be done, or it was stopped", async () => {
+  const { clock, host: one, wait, at } = host();
+  wait(500);
+  wait(Infinity);
+  await clock.advance(2000);
+  assert.equal(at, [0, 0]);
+  wait(500);
+  one.stop();
+  await clock.advance(2000);
+  assert.equal(at, [0, 0, 2000]);
+});
+
+it("leaves a timer that is overdue: how late it is says something about this host", async () => {
+  const clock = new VirtualClock();
+  let stalledMs = 0;
+  let deadline = 100;
+  const lags: number[] = [];
+  const late = {
+    wallMs: () => clock.wallMs(),
+    monotonicMs: () => clock.monotonicMs() + stalledMs,
+    setTimer: (ms: number, callback: () => void) => clock.setTimer(ms, callback),
+  };
+  const core = {
+    counters: new Counters(),
+    nextDeadline: () => deadline,
+    step: (_now: number, inputs: readonly { readonly kind: string }[]) => {
+      for (const input of inputs) if ("worstMs" in input) lags.push(Number(input.worstMs));
+    },
+    answer: () => {
+      throw new Error("nobody asks");
+    },
+  };
+  const one = new CoreHost({ core, clock: late, outbox: new LoneCore(), settled: () => {} });
+  one.post(null);
+  stalledMs = 20_000;
+  // An input is read before the timer runs, and moves the deadline.
+  deadline = 60_000;
+  one.post({ kind: "loopLag", worstMs: 0 });
+  await clock.advance(200);
+  assert.is(lags.length, 2);
+  assert.ok((lags[1] ?? 0) >= 20_000, `told ${lags[1]}`);
+  one.stop();
+});
+
+it.run();
