@@ -22,6 +22,7 @@ import {
   defaultAdvertise,
   formatHostPort,
   fromMultiaddr,
+  type HostPort,
   requireHostPort,
   toMultiaddr,
 } from "./address.ts";
@@ -75,6 +76,8 @@ export class MeshHost implements Service {
   readonly #keeper: ConnectionKeeper;
   readonly #strangers: Strangers;
   #node: Libp2p | null = null;
+  /** Asked for every two seconds, which libp2p finds out by parsing addresses. */
+  #listensAt = "";
   #refusedStreams = 0;
 
   constructor(options: MeshHostOptions, deps: MeshHostDependencies) {
@@ -127,6 +130,7 @@ export class MeshHost implements Service {
       throw listenError(this.#options.listen, error);
     }
     this.#node = node;
+    this.#listensAt = whereListens(node, listen);
     this.#keeper.start(this.#options.keepAliveMs ?? 60_000);
     this.#deps.logger.info({ peer: this.id, listen: this.listenAddress() }, "listening for peers");
   }
@@ -143,11 +147,8 @@ export class MeshHost implements Service {
 
   /** The real `host:port` this agent listens on. */
   listenAddress(): string {
-    const [first] = this.#started().getMultiaddrs();
-    const listen = requireHostPort(this.#options.listen);
-    if (first === undefined) return formatHostPort(listen);
-    const { port } = requireHostPort(fromMultiaddr(first));
-    return formatHostPort({ host: listen.host, port });
+    this.#started();
+    return this.#listensAt;
   }
 
   /** What to give peers for dialing this agent. */
@@ -307,6 +308,13 @@ export class MeshHost implements Service {
     if (this.#node !== null) return this.#node;
     throw new AgentError(P2pCode.hostStopped, "The mesh is not running.");
   }
+}
+
+/** With the port that the system chose, when it was to choose one. */
+function whereListens(node: Libp2p, listen: HostPort): string {
+  const [first] = node.getMultiaddrs();
+  if (first === undefined) return formatHostPort(listen);
+  return formatHostPort({ host: listen.host, port: requireHostPort(fromMultiaddr(first)).port });
 }
 
 function notAdmitted(): AgentError {
