@@ -1,6 +1,7 @@
 /**
  * Runs the autopilot on whoever leads: every 500 ms it looks at the followers, remembers how long each has been
- * well, and takes one step when there is one to take. Elsewhere it sleeps.
+ * well, and takes one step when there is one to take; half as often while all have been well for long. Elsewhere it
+ * sleeps.
  */
 import { Background } from "../../base/background.ts";
 import { type Clock, untilBeat } from "../../base/clock.ts";
@@ -37,6 +38,7 @@ export interface AutopilotDependencies {
 }
 
 const intervalMs = 500;
+const calmIntervalMs = 1000;
 const transferMs = 5000;
 /** A break in answers that a stable follower may have. */
 const pauseMs = 1000;
@@ -71,23 +73,25 @@ export class Autopilot implements Service {
   }
 
   #wakeIfLeading(status: ConsensusStatus): void {
-    if (leads(status)) this.#schedule();
+    if (leads(status)) this.#schedule(intervalMs);
   }
 
-  #schedule(): void {
+  #schedule(periodMs: number): void {
     const { clock, node } = this.#deps;
-    this.#cancel ??= clock.setTimer(untilBeat(clock, intervalMs), () => {
+    this.#cancel ??= clock.setTimer(untilBeat(clock, periodMs), () => {
       this.#cancel = null;
       const status = node.status();
       if (!leads(status)) return this.#wellSince.clear();
-      this.#look(status);
-      this.#schedule();
+      const health = this.#examine(status);
+      this.#look(status, health);
+      const { stableMs } = this.#options.limits;
+      const isCalm = [...health.values()].every((one) => one.stableMs > stableMs);
+      this.#schedule(isCalm ? calmIntervalMs : intervalMs);
     });
   }
 
-  #look(status: ConsensusStatus): void {
+  #look(status: ConsensusStatus, health: ReadonlyMap<NodeId, MemberHealth>): void {
     const { node, members } = this.#deps;
-    const health = this.#examine(status);
     if (status.transferee !== null || this.#background.size > 0) return;
     const { effective, committed } = status;
     const { self, limits } = this.#options;
