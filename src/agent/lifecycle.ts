@@ -52,7 +52,7 @@ export function createLifecycle(
     clock,
     logger,
     view: stateMachine.view,
-    onApplied: (listener) => stateMachine.onApplied(listener),
+    onApplied: (listener) => stateMachine.onChanged(listener),
     propose: (command) => cluster.writer.submit(command, { by: "controller" }),
     readBarrier: (timeoutMs) => cluster.readBarrier(timeoutMs),
     leadership: leadershipOf(cluster.consensus),

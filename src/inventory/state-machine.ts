@@ -80,6 +80,17 @@ export class InventoryStateMachine implements StateMachine<CommandResult> {
     return () => this.#onApplied.delete(listener);
   }
 
+  /** As `onApplied`, but not after a batch that wrote nothing but variables and what every command leaves. */
+  onChanged(listener: AppliedListener): () => void {
+    let seen = this.#state.changes;
+    return this.onApplied((index) => {
+      const { changes } = this.#state;
+      if (changes === seen) return;
+      seen = changes;
+      listener(index);
+    });
+  }
+
   onEvents(listener: EventsListener): () => void {
     this.#onEvents.add(listener);
     return () => this.#onEvents.delete(listener);

@@ -63,6 +63,11 @@ function isIndexed(prefix: KeyPrefix): boolean {
   return prefix === "node" || prefix === "job" || prefix === "event" || prefix === "idem";
 }
 
+/** Records that are written with every command, or that agents keep for whoever asks: nobody acts on a new one. */
+function isPassive(prefix: KeyPrefix): boolean {
+  return prefix === "session" || prefix === "idem" || prefix === "var" || prefix === "event";
+}
+
 /** True while a job holds nodes or waits for them. */
 export function isActive(job: JobRecord): boolean {
   return job.status === "queued" || job.status === "running" || job.status === "paused";
@@ -70,6 +75,12 @@ export function isActive(job: JobRecord): boolean {
 
 export class InventoryState implements InventoryView {
   #contents = new Contents();
+  #changes = 0;
+
+  /** Grows with each write of a record that some part of an agent may act on. */
+  get changes(): number {
+    return this.#changes;
+  }
 
   get appliedIndex(): number {
     return this.#contents.appliedIndex;
@@ -87,11 +98,13 @@ export class InventoryState implements InventoryView {
     if (isIndexed(prefix)) this.#unindex(prefix, id);
     this.#contents.generic[prefix].set(id, value);
     if (isIndexed(prefix)) this.#index(prefix, id);
+    if (!isPassive(prefix)) this.#changes += 1;
   }
 
   delete(prefix: KeyPrefix, id: string): void {
     if (isIndexed(prefix)) this.#unindex(prefix, id);
     this.#contents.generic[prefix].delete(id);
+    if (!isPassive(prefix)) this.#changes += 1;
   }
 
   /** Events of the entry at `index`, which has none yet. */
@@ -133,6 +146,7 @@ export class InventoryState implements InventoryView {
   /** Takes over all contents of `other`, at once. `other` must not be used any more. */
   adopt(other: InventoryState): void {
     this.#contents = other.#contents;
+    this.#changes += 1;
   }
 
   cluster(): ClusterRecord | null {

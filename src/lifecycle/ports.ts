@@ -29,6 +29,7 @@ export interface DriverDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly view: InventoryView;
+  /** Hears at least of each batch that wrote more than variables. */
   readonly onApplied: OnApplied;
   readonly propose: Propose;
 }

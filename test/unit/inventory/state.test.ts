@@ -196,6 +196,25 @@ it("is not stopped by a listener that throws", () => {
   assert.equal(errors, ["inventory listener failed"]);
 });
 
+it("tells of a batch that wrote only variables to nobody who acts on other records", async () => {
+  const inventory = cluster("n1");
+  const { machine } = inventory;
+  const heard: number[] = [];
+  const stop = machine.onChanged((index) => heard.push(index));
+  inventory.ok({ type: "var.put", key: "a", value: 1 }, { idempotency: { key: "k", digest: "d" } });
+  assert.equal(heard, []);
+  inventory.ok({ type: "node.patch", node: "n1", roles: ["web"] });
+  const changed = machine.appliedIndex;
+  assert.equal(heard, [changed]);
+  inventory.ok({ type: "vars.patch", patch: { b: 1 } });
+  inventory.refused({ type: "var.put", key: "a", value: 2, ifVersion: 1 }, "VERSION_MISMATCH");
+  assert.equal(heard, [changed]);
+  const { bytes, index } = new Inventory().machine.snapshot();
+  await machine.restore(bytes, index);
+  assert.equal(heard, [changed, index], "anything may have changed by a snapshot");
+  stop();
+});
+
 it("starts empty, with defaults standing in", () => {
   const { view, machine } = new Inventory();
   assert.is(view.cluster(), null);
