@@ -34,6 +34,11 @@ export type KeyPrefix = keyof typeof recordClasses;
 /** What one history gives to another. */
 export type ExportedPrefix = Exclude<KeyPrefix, "page">;
 
+/** Written with every command, or kept for whoever asks: no part of an agent acts on a new one. */
+export function isPassive(prefix: KeyPrefix): boolean {
+  return prefix === "session" || prefix === "idem" || prefix === "var" || prefix === "event";
+}
+
 /** The class of a key, or null when its prefix is unknown to this version. */
 export function classOf(key: string): RecordClass | null {
   const slash = key.indexOf("/");

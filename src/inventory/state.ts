@@ -6,7 +6,7 @@
 import { type PeerId } from "../base/ids.ts";
 import { Contents } from "./contents.ts";
 import { type KeyringRecord } from "./keyring.ts";
-import { type KeyPrefix, recordClasses } from "./keys.ts";
+import { isPassive, type KeyPrefix, recordClasses } from "./keys.ts";
 import {
   type IdempotencyRecord,
   type RecordTypes,
@@ -61,11 +61,6 @@ function orderOf(key: string, { version }: IdempotencyRecord): string {
 /** Records that are found by more than their id. */
 function isIndexed(prefix: KeyPrefix): boolean {
   return prefix === "node" || prefix === "job" || prefix === "event" || prefix === "idem";
-}
-
-/** Records that are written with every command, or that agents keep for whoever asks: nobody acts on a new one. */
-function isPassive(prefix: KeyPrefix): boolean {
-  return prefix === "session" || prefix === "idem" || prefix === "var" || prefix === "event";
 }
 
 /** True while a job holds nodes or waits for them. */
