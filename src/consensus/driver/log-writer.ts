@@ -5,7 +5,7 @@
  */
 import { type Clock } from "../../base/clock.ts";
 import { type AppendOp, type HardState } from "../core/types.ts";
-import { mergeableCount, mergeWrites } from "./merge-writes.ts";
+import { mergeableCount, type MergedOp, mergeWrites } from "./merge-writes.ts";
 import { type DriverMetrics } from "./metrics.ts";
 import { type LogStore } from "./ports.ts";
 
@@ -45,8 +45,7 @@ export class LogWriter {
   enqueue(op: AppendOp): void {
     const idle = this.#writingSince === null && this.#queue.length === 0;
     if (idle && !this.#stopped && !isWorthWriting(op)) {
-      this.#unwritten = op.hardState;
-      this.#events.durable([op]);
+      this.#letPass(op.hardState, [op]);
       return;
     }
     this.#queue.push(op);
@@ -71,16 +70,26 @@ export class LogWriter {
     });
   }
 
+  /** Nothing of it needs the disk before those do that are written. */
+  #letPass(hardState: HardState | null, ops: readonly AppendOp[]): void {
+    this.#unwritten = hardState ?? this.#unwritten;
+    if (!this.#stopped) this.#events.durable(ops);
+  }
+
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
       const ops = this.#queue.splice(0, mergeableCount(this.#queue));
       const [first, ...rest] = ops;
       if (first === undefined) return;
+      const merged = mergeWrites([first, ...rest]);
+      if (!isWorthWriting(merged)) {
+        this.#letPass(merged.hardState, ops);
+        continue;
+      }
       this.#metrics.pendingWrites = this.#queue.length;
       const begun = this.#clock.monotonicMs();
       this.#writingSince = begun;
       try {
-        const merged = mergeWrites([first, ...rest]);
         const hardState = merged.hardState ?? this.#unwritten;
         this.#unwritten = null;
         await this.#log.append({ ...merged, hardState });
@@ -99,6 +108,6 @@ export class LogWriter {
   }
 }
 
-function isWorthWriting({ entries, truncateFrom, snapshot, mustSync }: AppendOp): boolean {
+function isWorthWriting({ entries, truncateFrom, snapshot, mustSync }: MergedOp): boolean {
   return mustSync || entries.length > 0 || truncateFrom !== null || snapshot !== null;
 }

@@ -4,6 +4,8 @@
  */
 import { type AppendOp, type Entry } from "../core/types.ts";
 
+export type MergedOp = Omit<AppendOp, "after">;
+
 /** Beyond this a write is long enough to be worth its own fsync. */
 const maxMergedBytes = 4 * 1024 * 1024;
 
@@ -19,7 +21,7 @@ export function mergeableCount(queue: readonly AppendOp[]): number {
   return count;
 }
 
-export function mergeWrites(ops: readonly [AppendOp, ...AppendOp[]]): Omit<AppendOp, "after"> {
+export function mergeWrites(ops: readonly [AppendOp, ...AppendOp[]]): MergedOp {
   const [first, ...rest] = ops;
   if (rest.length === 0) return first;
   let entries: Entry[] = [...first.entries];

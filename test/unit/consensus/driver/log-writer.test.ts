@@ -64,6 +64,28 @@ it("keeps a commit index for the next write", async () => {
   assert.is(t.metrics.writes, 1);
 });
 
+it("makes no write for a commit index that came while it wrote", async () => {
+  const t = setUp(10);
+  const hardState = { term: 1, vote: null, commit: 1 };
+  t.enqueue({ entries: commands(1, 1, 1) });
+  t.enqueue({ hardState, mustSync: false });
+  await t.clock.advance(9);
+  assert.equal(t.durable, [], "it is told after what was before it");
+  await t.clock.advance(1);
+  assert.equal(t.durable, [1, 2]);
+  t.enqueue({ entries: commands(2, 2, 1) });
+  await t.clock.advance(10);
+  assert.equal(t.disk.hardState, hardState, "the next one has it");
+  assert.is(t.metrics.writes, 2);
+  t.enqueue({ entries: commands(3, 3, 1) });
+  t.enqueue({ hardState: { ...hardState, commit: 2 }, mustSync: false });
+  const stopping = t.writer.stop();
+  await t.clock.advance(30);
+  await stopping;
+  assert.is(t.disk.hardState.commit, 2, "or what is written when it stops");
+  assert.equal(t.durable, [1, 2, 3], "nobody is told any more");
+});
+
 it("writes everything it took, and the commit index, before it stops", async () => {
   const t = setUp(0);
   t.enqueue({ entries: commands(1, 1, 1) });
