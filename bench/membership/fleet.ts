@@ -38,6 +38,8 @@ export interface Fleet extends AsyncDisposable {
   failedProbes(): Promise<number>;
   /** Round trips to members that agents know now, smoothed as each agent does. */
   roundTrips(): Promise<readonly number[] | null>;
+  /** The worst health score of all agents, where the agents tell it. */
+  worstHealth(): Promise<number | null>;
   /** Bytes of gossip alone sent so far by all, where the agent counts them itself. */
   gossipBytes(): Promise<number | null>;
   /** Replaces the key that gossip is sealed with; resolves when all have the new one. */

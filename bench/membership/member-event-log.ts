@@ -8,8 +8,8 @@ export interface MemberEvent {
   /** performance.now() at which the line was seen. */
   readonly at: number;
   readonly observer: string;
-  /** `up`: the agent of the observer itself listens from now on. */
-  readonly kind: "join" | "failed" | "left" | "suspect" | "up";
+  /** Of the observer itself: it listens (`up`), it leads (`leads`), it tells the inventory of losses (`reports`). */
+  readonly kind: "join" | "failed" | "left" | "suspect" | "up" | "leads" | "reports";
   readonly subject: string;
 }
 

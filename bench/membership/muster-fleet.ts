@@ -118,6 +118,11 @@ export class MusterFleet implements Fleet {
     return members.map(({ rttMs }) => rttMs).filter((rtt) => rtt !== null);
   }
 
+  async worstHealth(): Promise<number> {
+    const texts = await Promise.all(this.#running.map((agent) => agent.api("GET", "/metrics")));
+    return Math.max(...texts.map(({ text }) => sumOfMetric(text, "muster_gossip_health_score")));
+  }
+
   gossipBytes(): Promise<number> {
     return this.#sum("muster_gossip_bytes_total", 'direction="out"');
   }
@@ -195,6 +200,9 @@ const kinds: Readonly<Record<string, "join" | "failed" | "left" | "suspect">> = 
 
 function parse(line: string): ReturnType<ConstructorParameters<typeof MemberEventLog>[0]> {
   if (line.includes('"listening for peers"')) return { kind: "up", subject: "" };
+  if (line.includes('"role":"leader"')) return { kind: "leads", subject: "" };
+  if (line.includes('"reports lost nodes to the inventory"'))
+    return { kind: "reports", subject: "" };
   if (!line.includes('"module":"gossip"')) return null;
   const { msg, member } = JSON.parse(line) as { readonly msg: string; readonly member?: string };
   const kind = kinds[msg];

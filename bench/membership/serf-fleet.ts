@@ -90,6 +90,10 @@ export class SerfFleet implements Fleet {
     return Promise.resolve(null);
   }
 
+  worstHealth(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   gossipBytes(): Promise<null> {
     return Promise.resolve(null);
   }

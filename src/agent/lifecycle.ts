@@ -30,6 +30,7 @@ export interface LifecycleDeps {
 const localPolicy = {
   holdMs: 500,
   settleMs: 1000,
+  silentDoubtMs: 500,
   maxSettleMs: 5000,
   missingMs: 5000,
   quietMs: 200,

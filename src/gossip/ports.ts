@@ -120,12 +120,19 @@ export interface Convergence {
   readonly forMs: number;
   /** How long the last disagreement that ended had lasted; null when there was none. */
   readonly lastTookMs: number | null;
+  /**
+   * Monotonic times at which this agent asked members that then had the same view, at most one for each of the last
+   * few. Members that call themselves degraded do not count: their view may be old.
+   */
+  readonly agreedAt: readonly number[];
 }
 
 export interface GossipNode extends Service {
   /** Members this agent knows, itself included, sorted by name. */
   members(): readonly MemberView[];
   member(id: PeerId): MemberView | null;
+  /** Compares views with two members that are well, now and not when it is due. */
+  compareViews(): void;
   /** The members this agent probes and is probed by, as the overlay is now. */
   neighbours(): readonly PeerId[];
   onEvent(listener: (event: MemberEvent) => void): () => void;

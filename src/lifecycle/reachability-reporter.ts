@@ -19,7 +19,7 @@ import { TurnLoop } from "./turn-loop.ts";
 
 export interface ReporterOptions {
   readonly policy: Partial<ReachabilityOptions>;
-  /** Least time between two entries. */
+  /** Least time between two entries, and between two times that others are asked. */
   readonly intervalMs: number;
   /**
    * The inventory is compared with gossip at least this often, whatever events came or were missed.
@@ -37,10 +37,13 @@ export const defaultReporterOptions: ReporterOptions = {
 
 export interface ReporterDeps extends LeaderDeps {
   readonly self: PeerId;
-  readonly gossip: Pick<GossipNode, "member" | "onEvent" | "health" | "neighbours"> & {
-    stats(): Pick<GossipStats, "convergence">;
+  readonly gossip: Pick<GossipNode, "member" | "onEvent" | "neighbours" | "compareViews"> & {
+    stats(): Pick<GossipStats, "convergence" | "health">;
   };
 }
+
+/** Lost nodes that a line of the log names. */
+const namedMax = 8;
 
 type Report = Extract<Command, { readonly type: "node.reachability" }>;
 
@@ -53,6 +56,7 @@ export class ReachabilityReporter implements Service {
   readonly #unsubscribe: (() => void)[] = [];
   #isCurrent = false;
   #nextEntryAt = 0;
+  #nextAskAt = 0;
 
   constructor(options: Partial<ReporterOptions>, deps: ReporterDeps) {
     this.#options = { ...defaultReporterOptions, ...options };
@@ -104,25 +108,36 @@ export class ReachabilityReporter implements Service {
     }
     const now = this.#deps.clock.monotonicMs();
     const { gossip, view } = this.#deps;
+    const { convergence, health } = gossip.stats();
     const plan = this.#policy.plan({
       now,
       nodes: view.nodes(),
       member: (id) => gossip.member(id),
-      healthScore: gossip.health().score,
+      healthScore: health.score,
       neighbours: gossip.neighbours(),
-      viewAgrees: gossip.stats().convergence.agrees === true,
+      viewAgrees: convergence.agrees === true,
+      agreedAt: convergence.agreedAt,
+      othersUp: health.members - 1,
     });
+    if (plan.asksOthers) this.#askOthers(now);
     const untilDue = plan.wakeAt === null ? Infinity : Math.max(0, plan.wakeAt - now);
     const report = this.#reportOf(plan);
     if (report === null) return Math.min(this.#options.sweepMs, untilDue);
     if (now < this.#nextEntryAt) return this.#nextEntryAt - now;
     this.#nextEntryAt = now + this.#options.intervalMs;
+    this.#sayLosses(plan);
     const answer = await this.#deps.propose(report);
     if (!answer.ok) {
       const { code, message } = answer;
       this.#deps.logger.warn({ code, message }, "a change of reachability was refused");
     }
     return this.#options.intervalMs;
+  }
+
+  #askOthers(now: number): void {
+    if (now < this.#nextAskAt) return;
+    this.#nextAskAt = now + this.#options.intervalMs;
+    this.#deps.gossip.compareViews();
   }
 
   /** What to write; null when the inventory has it all. */
@@ -134,6 +149,21 @@ export class ReachabilityReporter implements Service {
       return { type: "node.reachability", changes, doubt };
     }
     return changes.length === 0 ? null : { type: "node.reachability", changes };
+  }
+
+  /** With what gossip knew and the inventory did not, so that the log of a leader tells how long that took. */
+  #sayLosses({ changes }: ReachabilityPlan): void {
+    const { clock, gossip, view, logger } = this.#deps;
+    const lost = changes.filter(({ reachability }) => reachability === "unreachable");
+    const [first] = lost;
+    if (first === undefined) return;
+    const since = gossip.member(first.id)?.since;
+    const data = {
+      nodes: lost.slice(0, namedMax).map(({ id }) => view.nodeById(id)?.name ?? id),
+      count: lost.length,
+      ...(since === undefined ? {} : { heldMs: Math.round(clock.monotonicMs() - since) }),
+    };
+    logger.info(data, "reports lost nodes to the inventory");
   }
 
   /** A doubt to raise, null to withdraw the one there is, undefined to leave things as they are. */

@@ -18,6 +18,10 @@ export interface ReachabilityOptions extends FlapDampingOptions, LeaderDoubtOpti
   readonly maxSettleMs: number;
   /** Whether it agrees is looked at this often while losses wait for it. */
   readonly agreementMs: number;
+  /** While its health is poor others are asked; whether they agree is looked at this often. */
+  readonly opinionMs: number;
+  /** A doubt is not told before others had so much time to end it. */
+  readonly silentDoubtMs: number;
   /** A node that gossip does not know at all is lost after this. */
   readonly missingMs: number;
   /**
@@ -37,6 +41,8 @@ export const defaultReachabilityOptions: ReachabilityOptions = {
   settleMs: 5000,
   maxSettleMs: 90_000,
   agreementMs: 1000,
+  opinionMs: 250,
+  silentDoubtMs: 2000,
   missingMs: 20_000,
   quietMs: 2000,
   batchWaitMs: 15_000,
@@ -64,6 +70,10 @@ export interface ReachabilityInput {
   readonly neighbours: readonly PeerId[];
   /** A whole exchange of views with another member found no difference. */
   readonly viewAgrees: boolean;
+  /** When members were asked that had the same view, once for each of the last few. */
+  readonly agreedAt: readonly number[];
+  /** Members that are up, without this agent. */
+  readonly othersUp: number;
 }
 
 export interface ReachabilityPlan {
@@ -72,11 +82,15 @@ export interface ReachabilityPlan {
   readonly wakeAt: number | null;
   /** Why losses are held back although they are old enough, or null. */
   readonly doubt: Doubt | null;
+  /** Others should be asked now whether they see the same. */
+  readonly asksOthers: boolean;
 }
 
 interface Loss {
   readonly id: PeerId;
   readonly since: number;
+  /** From when on it has been there for long enough; it is due when the leader has settled, too. */
+  readonly heldAt: number;
   readonly dueAt: number;
 }
 
@@ -86,6 +100,8 @@ interface Findings {
   readonly newestTrouble: number;
   readonly doubt: Doubt | null;
 }
+
+const idle: ReachabilityPlan = { changes: [], wakeAt: null, doubt: null, asksOthers: false };
 
 export class ReachabilityPolicy {
   readonly #options: ReachabilityOptions;
@@ -124,7 +140,7 @@ export class ReachabilityPolicy {
   }
 
   plan(input: ReachabilityInput): ReachabilityPlan {
-    if (this.#leaderSince === null) return { changes: [], wakeAt: null, doubt: null };
+    if (this.#leaderSince === null) return idle;
     this.#hasAgreed ||= input.viewAgrees;
     const gains: ReachabilityChange[] = [];
     const losses: Loss[] = [];
@@ -148,17 +164,23 @@ export class ReachabilityPolicy {
   }
 
   #decide(now: number, { gains, losses, newestTrouble, doubt }: Findings): ReachabilityPlan {
-    const { quietMs, maxChanges, agreementMs } = this.#options;
+    const { quietMs, maxChanges, agreementMs, opinionMs, silentDoubtMs } = this.#options;
     const changes: ReachabilityChange[] = [...gains];
     const togetherAt = this.#togetherAt(losses);
     let wakeAt = losses.length > 0 && !this.#hasAgreed ? now + agreementMs : Infinity;
-    let held = false;
+    let isTold = false;
+    let asksOthers = false;
     for (const loss of losses) {
       const { together, latest } = togetherAt(loss);
       const settledAt = Math.max(together, newestTrouble + quietMs);
       const readyAt = Math.max(loss.dueAt, Math.min(settledAt, latest));
-      const doubtedUntil = doubt?.until(loss.since) ?? -Infinity;
-      held ||= doubtedUntil > now && loss.dueAt <= now;
+      const doubtedUntil = doubt?.until(loss) ?? -Infinity;
+      const isDoubted = doubtedUntil > now;
+      isTold ||= isDoubted && loss.dueAt + silentDoubtMs <= now;
+      if (isDoubted && doubt?.reason === "LeaderUnwell") {
+        asksOthers ||= loss.heldAt <= now;
+        wakeAt = Math.min(wakeAt, Math.max(loss.heldAt, now + opinionMs));
+      }
       const dueAt = Math.max(readyAt, doubtedUntil);
       if (dueAt <= now) changes.push({ id: loss.id, reachability: "unreachable" });
       else wakeAt = Math.min(wakeAt, dueAt);
@@ -167,7 +189,8 @@ export class ReachabilityPolicy {
     return {
       changes: changes.slice(0, maxChanges),
       wakeAt: wakeAt === Infinity ? null : wakeAt,
-      doubt: held ? doubt : null,
+      doubt: isTold ? doubt : null,
+      asksOthers,
     };
   }
 
@@ -192,11 +215,12 @@ export class ReachabilityPolicy {
     if (member === null) {
       const since = this.#missingSince.get(node.id) ?? now;
       this.#missingSince.set(node.id, since);
-      return { id: node.id, since, dueAt: Math.max(settledAt, since + missingMs) };
+      const heldAt = since + missingMs;
+      return { id: node.id, since, heldAt, dueAt: Math.max(settledAt, heldAt) };
     }
     if (member.status !== "failed") return null;
-    const dueAt = Math.max(settledAt, member.since + this.#flaps.holdOf(node.id, now));
-    return { id: node.id, since: member.since, dueAt };
+    const heldAt = member.since + this.#flaps.holdOf(node.id, now);
+    return { id: node.id, since: member.since, heldAt, dueAt: Math.max(settledAt, heldAt) };
   }
 }
 

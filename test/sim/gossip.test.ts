@@ -5,6 +5,7 @@ import { localOptions } from "../../src/gossip/options.ts";
 import { Status } from "../../src/gossip/core/types.ts";
 import { convergence, serfFormulaMs } from "./gossip/experiments/convergence.ts";
 import { deafNodes } from "./gossip/experiments/deafness.ts";
+import { starvedLeader } from "./gossip/experiments/starvation.ts";
 import { detections, lossFaults } from "./gossip/experiments/detection.ts";
 import { massCrash, partition, statusesEverywhere } from "./gossip/experiments/faults.ts";
 import { bootstrap, churn } from "./gossip/experiments/growth.ts";
@@ -104,6 +105,18 @@ it("S10 the inventory follows a member that comes and goes with at most two chan
   const { failuresOfDeaf, changesOfDeaf } = deafNodes({ ...base, durationMs: 120_000 });
   assert.ok(failuresOfDeaf > 100, "the fault is seen");
   assert.ok(changesOfDeaf >= 1 && changesOfDeaf <= 2, `${changesOfDeaf} changes`);
+});
+
+it("a leader that starves tells the inventory of lost hosts as soon as others agree, and of nobody else", () => {
+  const starved = { nodes: 20, how: "blocked", stallMs: 8000, runMs: 300 } as const;
+  const { scores, toldMs, changesOfHealthy } = starvedLeader({
+    ...starved,
+    ...{ seed: 2, dead: 4, durationMs: 60_000 },
+  });
+  const unwell = scores.filter((score) => score >= 4).length;
+  assert.ok(unwell > scores.length / 2, "its own health would hold the news back");
+  assert.ok(toldMs !== null && toldMs < 30_000, `told after ${toldMs} ms`);
+  assert.is(changesOfHealthy, 0);
 });
 
 it("S10 a one-way cut between two neighbours fails neither", () => {

@@ -12,6 +12,7 @@ import {
   type Settings,
 } from "../experiment.ts";
 import { type Fleet } from "../fleet.ts";
+import { type MemberEvent } from "../member-event-log.ts";
 
 /** T3: an agent is killed, and comes back. */
 export const killed: Experiment = (fleet, settings) =>
@@ -103,6 +104,10 @@ async function detected(
 /** T16: the agent that leads and three others, which do not vote, are killed in one moment. */
 export const leaderLost: Experiment = async (fleet, settings) => {
   await converged(fleet, settings);
+  await seen("no agent doubts itself", settings, async () => {
+    await pause(settings, 1000);
+    return ((await fleet.worstHealth()) ?? 0) === 0;
+  });
   const voters = await allVoters(fleet, settings);
   const [leader = fleet.hosts[0] ?? ""] = voters;
   const others = fleet.hosts.filter((host) => host !== leader && !voters.includes(host));
@@ -113,6 +118,7 @@ export const leaderLost: Experiment = async (fleet, settings) => {
     for (const host of victims) process.kill(fleet.pid(host), "SIGKILL");
     return Promise.resolve();
   };
+  const mark = fleet.events.mark;
   const begun = performance.now();
   const found = await detected(fleet, settings, { victims, strike });
   const known: Measure[] = [];
@@ -122,6 +128,7 @@ export const leaderLost: Experiment = async (fleet, settings) => {
       return ((await fleet.inventory())?.changes ?? 0) >= wanted;
     });
     const values = [performance.now() - begun];
+    known.push(...stages(fleet.events.since(mark), victims, begun));
     known.push({ name: "until the inventory has all four", unit: "ms", values });
     // What came later would be another entry.
     await pause(settings, 5000);
@@ -131,6 +138,28 @@ export const leaderLost: Experiment = async (fleet, settings) => {
   await converged(fleet, settings);
   return [...measures([found]), ...known];
 };
+
+/** Where the time goes until the inventory knows. */
+function stages(
+  events: readonly MemberEvent[],
+  victims: readonly string[],
+  begun: number,
+): readonly Measure[] {
+  const elected = events.findLast(({ kind }) => kind === "leads");
+  const known = events.filter(
+    ({ kind, observer, subject }) =>
+      kind === "failed" && observer === elected?.observer && victims.includes(subject),
+  );
+  const reported = events.find(({ kind }) => kind === "reports");
+  const after = (event: MemberEvent | undefined): (number | null)[] => [
+    event === undefined ? null : event.at - begun,
+  ];
+  return [
+    { name: "a new leader is elected", unit: "ms", values: after(elected) },
+    { name: "the new leader's gossip knows all four", unit: "ms", values: after(known.at(-1)) },
+    { name: "the new leader proposes the first entry", unit: "ms", values: after(reported) },
+  ];
+}
 
 /** A young cluster makes members voters one after the other: until then a few deaths may cost it the quorum. */
 async function allVoters(fleet: Fleet, settings: Settings): Promise<readonly string[]> {

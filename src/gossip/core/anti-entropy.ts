@@ -28,6 +28,7 @@ import {
   type Ix,
   type SignedEvent,
   type SignedRecord,
+  Status,
   type SyncAnswer,
   type SyncRequest,
   type Turn,
@@ -53,12 +54,21 @@ export interface AntiEntropyDependencies {
   readonly random: Random;
 }
 
+/** Whom this agent asked, and when: what was compared is the view of that moment. */
+interface Asked {
+  readonly from: Ix;
+  readonly askedAt: number;
+}
+
 interface Told {
   readonly records: readonly SignedRecord[];
   readonly accusations: readonly Accusation[];
   readonly events: readonly SignedEvent[];
 }
 
+/** Members asked at once, and remembered for having agreed. */
+const askedMax = 2;
+const agreedMax = 4;
 /** Records in one answer; the rest comes with the next sync, a second later. */
 const recordsBytesMax = 512 * 1024;
 /** Digests and records that one agent hands out per second before it sends askers to others. */
@@ -76,6 +86,8 @@ export class AntiEntropy {
   #agrees: boolean | null = null;
   #agreesSince: number;
   #lastTookMs: number | null = null;
+  /** When each was asked that had the same view, the latest last. */
+  readonly #agreedAt = new Map<Ix, number>();
 
   constructor(options: AntiEntropyOptions, dependencies: AntiEntropyDependencies, now: number) {
     this.#options = options;
@@ -112,6 +124,13 @@ export class AntiEntropy {
     return true;
   }
 
+  /** Compares views beside the rounds, with members whose opinion is worth something. */
+  ask(turn: Turn): void {
+    for (const peer of this.#deps.peers.up(askedMax, (ix) => this.#isWell(ix))) {
+      this.start(turn, peer);
+    }
+  }
+
   failed(peer: Ix): void {
     this.#deps.counters.add("syncsFailed");
     this.#inFlight.delete(peer);
@@ -120,24 +139,26 @@ export class AntiEntropy {
   /** How far the views of this agent and of the peers it asked agree. */
   convergence(now: number): Convergence {
     const forMs = now - this.#agreesSince;
-    return { agrees: this.#agrees, forMs, lastTookMs: this.#lastTookMs };
+    const agreedAt = [...this.#agreedAt.values()];
+    return { agrees: this.#agrees, forMs, lastTookMs: this.#lastTookMs, agreedAt };
   }
 
   /** Takes the other side's answer. True when the exchange with it is complete. */
   handle(turn: Turn, from: Ix, answer: SyncAnswer): boolean {
+    const by = { from, askedAt: this.#inFlight.get(from) ?? -Infinity };
     this.#inFlight.delete(from);
     switch (answer.kind) {
       case "same":
         this.#deps.counters.add("syncsSame");
         this.#deps.events.witness(this.#deps.events.clock);
-        this.#agreed(turn, true);
+        this.#agreed(turn, by);
         this.#calm();
         return true;
       case "digest":
         this.#deps.counters.add("syncsDiffered");
-        return this.#exchange(turn, from, answer);
+        return this.#exchange(turn, by, answer);
       case "events":
-        return this.#exchangeEvents(turn, from, answer.told);
+        return this.#exchangeEvents(turn, by, answer.told);
       case "busy":
         this.#deps.counters.add("syncsBusy");
         this.#learnAll(turn, from, { records: answer.records, accusations: [], events: [] });
@@ -180,16 +201,18 @@ export class AntiEntropy {
     return heardSame ? { kind: "same" } : { kind: "events", told };
   }
 
-  #exchange(turn: Turn, from: Ix, answer: Extract<SyncAnswer, { kind: "digest" }>): boolean {
+  #exchange(turn: Turn, by: Asked, answer: Extract<SyncAnswer, { kind: "digest" }>): boolean {
+    const { from } = by;
     const { table, membership, self } = this.#deps;
     const difference = compareViews(table, answer.digest, (ix) => membership.isEvicted(ix));
     const { missing } = this.#hearAll(turn, from, answer.told);
     if (isEmptyDifference(difference) && missing.length === 0) {
-      this.#agreed(turn, true);
+      this.#agreed(turn, by);
       this.#calm();
       return true;
     }
-    this.#agreed(turn, isEmptyDifference(difference));
+    if (isEmptyDifference(difference)) this.#agreed(turn, by);
+    else this.#differed(turn);
     for (const { member, incarnation } of difference.accused) {
       membership.accuse(turn, { kind: "suspect", member, incarnation, from, refused: false });
     }
@@ -207,9 +230,10 @@ export class AntiEntropy {
   }
 
   /** Views agree, and only what was told differs. */
-  #exchangeEvents(turn: Turn, from: Ix, told: EventsTold): boolean {
+  #exchangeEvents(turn: Turn, by: Asked, told: EventsTold): boolean {
+    const { from } = by;
     this.#deps.counters.add("syncsSame");
-    this.#agreed(turn, true);
+    this.#agreed(turn, by);
     const { missing, news } = this.#hearAll(turn, from, told);
     if (missing.length > 0) {
       this.#inFlight.set(from, turn.now);
@@ -240,13 +264,29 @@ export class AntiEntropy {
     return { missing, news };
   }
 
-  #agreed(turn: Turn, agrees: boolean): void {
-    if (this.#agrees === agrees) return;
-    if (agrees && this.#agrees === false) this.#lastTookMs = turn.now - this.#agreesSince;
-    this.#agrees = agrees;
+  /** The views were the same when `from` was asked. */
+  #agreed(turn: Turn, { from, askedAt }: Asked): void {
+    this.#agreedAt.delete(from);
+    if (this.#isWell(from)) this.#agreedAt.set(from, askedAt);
+    const [oldest] = this.#agreedAt.keys();
+    if (this.#agreedAt.size > agreedMax && oldest !== undefined) this.#agreedAt.delete(oldest);
+    if (this.#agrees === true) return;
+    if (this.#agrees === false) this.#lastTookMs = turn.now - this.#agreesSince;
+    this.#agrees = true;
+    this.#agreesSince = turn.now;
+  }
+
+  #differed(turn: Turn): void {
+    if (this.#agrees === false) return;
+    this.#agrees = false;
     this.#agreesSince = turn.now;
     // Rumours are about to settle it, or not: that is not left open for a whole long period.
-    if (!agrees) this.#hurry(turn);
+    this.#hurry(turn);
+  }
+
+  #isWell(ix: Ix): boolean {
+    const { table } = this.#deps;
+    return table.status(ix) === Status.alive && table.record(ix)?.body.degraded !== true;
   }
 
   /** Number of records that were news. */

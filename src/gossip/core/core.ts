@@ -231,6 +231,9 @@ export class GossipCore {
       case "contact":
         for (const ix of input.peers) this.#contact(turn, ix);
         return;
+      case "compare":
+        this.#sync.ask(turn);
+        return;
       case "leave":
         this.#leave(turn);
         return;

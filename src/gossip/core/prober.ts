@@ -69,6 +69,8 @@ export class Prober {
   #overlayVersion = -1;
   #subjects: ReadonlySet<Ix> = new Set();
   readonly #otherLane = new Map<Ix, number>();
+  /** The last doubt of oneself: when, and by how much. */
+  #doubted = { at: -Infinity, by: 0 };
 
   constructor(options: ProberOptions, dependencies: ProberDependencies, now: number) {
     this.#options = options;
@@ -209,11 +211,11 @@ export class Prober {
 
   #fail(turn: Turn, probe: Probe): void {
     this.#remove(probe);
-    const { table, awareness, membership, self, counters } = this.#deps;
+    const { table, membership, self, counters } = this.#deps;
     if (this.#options.lifeguard.probe) {
       const living = probe.relays.filter((relay) => !this.#isGone(relay));
       const missed = living.filter((relay) => !probe.nackedBy.has(relay)).length;
-      awareness.change(living.length > 0 ? missed : 1);
+      this.#doubtOneself(turn, probe, living.length > 0 ? missed : 1);
       // Nobody else was asked in time: this host stood still, so the silence proves nothing.
       if (probe.askAt !== Infinity) return;
     }
@@ -221,6 +223,17 @@ export class Prober {
     counters.add("probesFailed");
     const { target: member, incarnation } = probe;
     membership.accuse(turn, { kind: "suspect", member, incarnation, from: self, refused: false });
+  }
+
+  /**
+   * Lifeguard counts one probe at a time. When several connections close at once several probes run at once, and what
+   * they miss shows one and the same moment: only the worst of them counts.
+   */
+  #doubtOneself({ now }: Turn, probe: Probe, by: number): void {
+    const counted = probe.sentAt < this.#doubted.at ? this.#doubted.by : 0;
+    if (by <= counted) return;
+    this.#deps.awareness.change(by - counted);
+    this.#doubted = { at: now, by };
   }
 
   /** Not merely suspect: one who hears nobody suspects everybody. */

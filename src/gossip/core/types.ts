@@ -158,6 +158,7 @@ export type Input =
   | { readonly kind: "describe"; readonly change: SelfChange }
   | { readonly kind: "tell"; readonly name: string; readonly payload: Uint8Array }
   | { readonly kind: "contact"; readonly peers: readonly Ix[] }
+  | { readonly kind: "compare" }
   | { readonly kind: "leave" }
   | { readonly kind: "evict"; readonly member: Ix }
   | { readonly kind: "loopLag"; readonly worstMs: number };

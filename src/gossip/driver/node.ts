@@ -2,7 +2,6 @@
  * Gossip membership as a service: the core, its transport, its snapshot, and the members as the rest of the
  * agent sees them. Gossip only suggests who is there; admission and eviction are the inventory's.
  */
-import { createHash } from "node:crypto";
 import { Background } from "../../base/background.ts";
 import { type Clock } from "../../base/clock.ts";
 import { errorMessage } from "../../base/errors.ts";
@@ -37,6 +36,7 @@ import { SignatureAuthority, type Signer } from "./authority.ts";
 import { CoreHost } from "./core-host.ts";
 import { HostOutbox } from "./host-outbox.ts";
 import { Inbound } from "./inbound.ts";
+import { memberKey } from "./member-key.ts";
 import { MemberViews } from "./member-views.ts";
 import { firstIncarnation, type Snapshot, snapshotOf } from "./snapshot.ts";
 import { type SnapshotFile } from "./snapshot-file.ts";
@@ -136,6 +136,10 @@ class GossipDriver implements GossipNode {
 
   neighbours(): readonly PeerId[] {
     return (this.#running?.core.neighbours ?? []).map((ix) => this.#directory.id(ix));
+  }
+
+  compareViews(): void {
+    this.#post({ kind: "compare" });
   }
 
   onEvent(listener: (event: MemberEvent) => void): () => void {
@@ -342,9 +346,4 @@ class GossipDriver implements GossipNode {
   }
 }
 
-const neverConverged = { agrees: null, forMs: 0, lastTookMs: null };
-
-/** The first 8 bytes of SHA-256 of the peer id. */
-function memberKey(id: PeerId): Uint8Array {
-  return createHash("sha256").update(id).digest().subarray(0, 8);
-}
+const neverConverged = { agrees: null, forMs: 0, lastTookMs: null, agreedAt: [] };

@@ -23,6 +23,7 @@ export class InventoryLeader {
   readonly #views: MemberViews;
   readonly #nodes = new Map<PeerId, NodeRecord>();
   #nextEntryAt = 0;
+  #nextAskAt = 0;
   #turnAt = Infinity;
 
   /** `ix` has led for a while, and its view agreed with another's. */
@@ -49,6 +50,12 @@ export class InventoryLeader {
     this.#turnIn(gapMs);
   }
 
+  #askOthers(): void {
+    if (this.#sim.now < this.#nextAskAt) return;
+    this.#nextAskAt = this.#sim.now + defaultReporterOptions.intervalMs;
+    this.#sim.node(this.#ix).post({ kind: "compare" });
+  }
+
   #turnIn(ms: number): void {
     const at = this.#sim.now + ms;
     if (at >= this.#turnAt) return;
@@ -63,14 +70,17 @@ export class InventoryLeader {
     const { sweepMs, intervalMs } = defaultReporterOptions;
     const { core } = this.#sim.node(this.#ix);
     const { now } = this.#sim;
-    const { changes, wakeAt } = this.#policy.plan({
+    const { changes, wakeAt, asksOthers } = this.#policy.plan({
       now,
       nodes: [...this.#nodes.values()],
       member: (id) => this.#views.find(id),
       healthScore: core.health().score,
       neighbours: core.neighbours.map((ix) => this.#sim.directory.id(ix)),
       viewAgrees: core.convergence(now).agrees === true,
+      agreedAt: core.convergence(now).agreedAt,
+      othersUp: core.health().members - 1,
     });
+    if (asksOthers) this.#askOthers();
     if (changes.length === 0) return this.#turnIn(Math.min(sweepMs, (wakeAt ?? Infinity) - now));
     if (now < this.#nextEntryAt) return this.#turnIn(this.#nextEntryAt - now);
     this.#nextEntryAt = now + intervalMs;

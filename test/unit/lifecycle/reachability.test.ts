@@ -24,6 +24,8 @@ class Fleet {
   wakesIn: number | null = null;
   healthScore = 0;
   viewAgrees = true;
+  agreedAt: readonly number[] = [];
+  asksOthers = false;
   /** Null: all members that are up, as in a small cluster. */
   neighbours: readonly string[] | null = null;
   now = 0;
@@ -56,7 +58,10 @@ class Fleet {
         healthScore: this.healthScore,
         neighbours: this.#ring(),
         viewAgrees: this.viewAgrees,
+        agreedAt: this.agreedAt,
+        othersUp: this.#up().length - 1,
       });
+      this.asksOthers = plan.asksOthers;
       this.doubt = plan.doubt;
       this.wakesIn = plan.wakeAt === null ? null : plan.wakeAt - this.now;
       for (const change of plan.changes) {
@@ -69,8 +74,11 @@ class Fleet {
 
   #ring(): readonly PeerId[] {
     if (this.neighbours !== null) return this.neighbours.map(peer);
-    const up = [...this.members.values()].filter(({ status }) => status === "alive");
-    return up.map(({ id }) => id);
+    return this.#up().map(({ id }) => id);
+  }
+
+  #up(): readonly MemberView[] {
+    return [...this.members.values()].filter(({ status }) => status === "alive");
   }
 
   take(): readonly string[] {
@@ -192,7 +200,71 @@ it("a leader in poor health holds its tongue longer", () => {
   assert.equal(fleet.take(), []);
   assert.is(fleet.doubt?.reason, "LeaderUnwell");
   fleet.run(15_000);
-  assert.is(fleet.take().length, 1, "not for ever: others confirmed the failure long ago");
+  assert.is(fleet.take().length, 1, "not for ever: the doubt is chronic");
+});
+
+it("a leader in poor health reports what two others saw too, after the member had its time to deny it", () => {
+  const fleet = new Fleet(["n1", "n2", "n3", "n4"]);
+  fleet.healthScore = 7;
+  fleet.set("n2", "failed");
+  fleet.run(4900);
+  assert.not(fleet.asksOthers, "before that time nobody's word would count");
+  fleet.run(200);
+  assert.ok(fleet.asksOthers);
+  assert.is(fleet.wakesIn, 250);
+  fleet.agreedAt = [64_999, 64_999, 65_050];
+  fleet.run(1000);
+  assert.equal(fleet.take(), [], "two were asked before, and one after");
+  assert.is(fleet.doubt, null, "a doubt that others may end soon is not told");
+  fleet.run(1500);
+  assert.is(fleet.doubt?.reason, "LeaderUnwell");
+  fleet.agreedAt = [65_050, 65_000];
+  fleet.run(100);
+  assert.equal(fleet.take(), ["67600 n2 unreachable"]);
+  assert.is(fleet.doubt, null);
+});
+
+it("a leader in poor health needs the one other that is left, and with nobody left it waits", () => {
+  const fleet = new Fleet(["n1", "n2", "n3"]);
+  fleet.healthScore = 5;
+  fleet.set("n2", "failed");
+  fleet.run(5000);
+  fleet.agreedAt = [fleet.now];
+  fleet.run(200);
+  assert.is(fleet.take().length, 1);
+  fleet.set("n3", "failed");
+  fleet.run(60_000);
+  assert.equal(fleet.take(), []);
+});
+
+it("a node that flaps must stay away for longer, and others are asked after that", () => {
+  const fleet = new Fleet(["n1", "n2", "n3", "n4"]);
+  fleet.healthScore = 5;
+  fleet.set("n2", "failed");
+  fleet.run(10_000);
+  fleet.set("n2", "alive");
+  fleet.run(10_000);
+  fleet.set("n2", "failed");
+  fleet.run(20_000);
+  fleet.agreedAt = [fleet.now, fleet.now];
+  fleet.run(20_000);
+  assert.equal(fleet.take(), [], "its outage lasted 10 s: it must last 30 s now");
+  fleet.agreedAt = [fleet.now, fleet.now];
+  fleet.run(100);
+  assert.is(fleet.take().length, 1);
+});
+
+it("when half a fleet is lost at once, two others that see the same do not end the doubt", () => {
+  const names = Array.from({ length: 12 }, (_, i) => `n${i + 1}`);
+  const fleet = new Fleet(names);
+  fleet.healthScore = 5;
+  for (const name of names.slice(6)) fleet.set(name, "failed");
+  fleet.run(6000);
+  fleet.agreedAt = [fleet.now, fleet.now];
+  fleet.run(50_000);
+  assert.equal(fleet.take(), []);
+  fleet.run(10_000);
+  assert.is(fleet.take().length, 6);
 });
 
 it("a leader that gets well reports at once what it held back", () => {
@@ -346,6 +418,8 @@ it("one entry carries at most 512 changes, and the rest follows", () => {
     healthScore: 0,
     neighbours: [],
     viewAgrees: true,
+    agreedAt: [],
+    othersUp: 599,
   });
   assert.is(plan.changes.length, 512);
   assert.is(plan.wakeAt, 1);
@@ -355,6 +429,9 @@ it("one entry carries at most 512 changes, and the rest follows", () => {
 class View {
   readonly status = new Map<string, MemberStatus>();
   score = 0;
+  /** How often others were asked; with `othersAgree` they see the same. */
+  asked = 0;
+  othersAgree = false;
   readonly #replica: Replica;
 
   constructor(replica: Replica) {
@@ -363,6 +440,8 @@ class View {
 
   reporter(): ReachabilityReporter {
     const { deps, inventory } = this.#replica;
+    const { clock } = deps;
+    let agreedAt: readonly number[] = [];
     const policy = { settleMs: 0, holdMs: 1000, quietMs: 0 };
     return new ReachabilityReporter(
       { policy, intervalMs: 1000 },
@@ -376,9 +455,15 @@ class View {
             return memberView({ id, name: id, address, status });
           },
           onEvent: () => () => {},
-          health: () => ({ score: this.score, degraded: false, queue: 0, members: 3 }),
           neighbours: () => [],
-          stats: () => ({ convergence: { agrees: true, forMs: 0, lastTookMs: null } }),
+          compareViews: () => {
+            this.asked += 1;
+            if (this.othersAgree) agreedAt = [clock.monotonicMs(), clock.monotonicMs()];
+          },
+          stats: () => ({
+            convergence: { agrees: true, forMs: 0, lastTookMs: null, agreedAt },
+            health: { score: this.score, degraded: false, queue: 0, members: 3 },
+          }),
         },
       },
     );
@@ -436,6 +521,35 @@ it("a doubt is written once as a condition of the leader's node, and taken back 
   assert.is(replica.types().length, 2, "report and withdrawal are one entry");
   assert.equal(conditions("n1"), []);
   assert.is(replica.inventory.view.node("n3")?.reachability, "unreachable");
+  await reporter.stop();
+});
+
+it("an unwell leader asks others once an interval, and reports without a word of doubt when they agree", async () => {
+  const clock = new VirtualClock();
+  const replica = new Replica(cluster("n1", "n2", "n3"), clock);
+  const view = new View(replica);
+  const reporter = view.reporter();
+  await reporter.start();
+  replica.lead(true);
+  view.score = 7;
+  view.status.set(peer("n3"), "failed");
+  replica.notify();
+  await clock.advance(10_000);
+  assert.ok(view.asked >= 8 && view.asked <= 10, `asked ${view.asked} times in 9 s`);
+  view.othersAgree = true;
+  const asked = view.asked;
+  await clock.advance(1500);
+  assert.is(view.asked, asked + 1);
+  assert.is(replica.inventory.view.node("n3")?.reachability, "unreachable");
+  view.status.set(peer("n2"), "failed");
+  replica.notify();
+  await clock.advance(3000);
+  assert.is(replica.inventory.view.node("n2")?.reachability, "unreachable");
+  assert.is(
+    replica.types().length,
+    3,
+    "the doubt, the first loss with the end of the doubt, the second",
+  );
   await reporter.stop();
 });
 

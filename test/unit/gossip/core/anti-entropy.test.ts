@@ -44,6 +44,43 @@ it("stops after eight bytes when both views are the same", () => {
   });
 });
 
+it("asks two members that are well when told to, and remembers when it asked those that had the same view", () => {
+  const lone = new LoneCore({ members: 6 });
+  lone.hear(1, { kind: "alive", record: lone.recordOf(1, { incarnation: 101, degraded: true }) });
+  lone.accuse("suspect", 2, 3);
+  const agreedAt = (): readonly number[] => lone.core.convergence(lone.now).agreedAt;
+  const askedTwice = new Set<number>();
+  for (let round = 0; round < 20; round += 1) {
+    lone.now += 10;
+    lone.syncs.splice(0);
+    lone.give({ kind: "compare" });
+    const asked = lone.syncs.map(({ to }) => to);
+    assert.is(new Set(asked).size, 2);
+    for (const peer of asked) askedTwice.add(peer);
+    const at = lone.now;
+    lone.now += 5;
+    for (const from of asked) lone.give({ kind: "syncAnswer", from, answer: { kind: "same" } });
+    assert.equal(agreedAt().slice(-2), [at, at], "when it asked, not when the answer came");
+    assert.ok(agreedAt().length <= 4);
+  }
+  assert.equal(
+    [...askedTwice].toSorted(),
+    [3, 4, 5, 6],
+    "neither the degraded one nor the suspect",
+  );
+});
+
+it("does not count the agreement of a member that is not well, nor an answer that it did not wait for", () => {
+  const lone = new LoneCore();
+  const agreed = (): readonly number[] => lone.core.convergence(lone.now).agreedAt;
+  lone.hear(1, { kind: "alive", record: lone.recordOf(1, { incarnation: 101, degraded: true }) });
+  lone.give({ kind: "contact", peers: [1] });
+  lone.give({ kind: "syncAnswer", from: 1, answer: { kind: "same" } });
+  assert.equal(agreed(), []);
+  lone.give({ kind: "syncAnswer", from: 2, answer: { kind: "same" } });
+  assert.equal(agreed(), [-Infinity], "older than any loss");
+});
+
 it("gives different hashes for different incarnations, deaths and good-byes", () => {
   const hashes = new Set<string>();
   const note = (change: (lone: LoneCore) => void): void => {

@@ -86,6 +86,20 @@ it("§IV-A doubts itself by the nacks that are missing", () => {
   assert.ok(run(false) >= 3);
 });
 
+it("counts what several probes at once miss as one slow moment, and the next moment as another", () => {
+  const lone = new LoneCore({ members: 8 });
+  const silent = (): void => {
+    for (const peer of [1, 2, 3, 4]) lone.give({ kind: "connection", peer, state: "closed" });
+  };
+  silent();
+  lone.advance(1100, lone.answering(1, 2, 3, 4));
+  assert.is(lone.core.counters.get("probesFailed"), 4);
+  assert.is(lone.core.health().score, 3, "three relays of each said nothing");
+  silent();
+  lone.advance(4100, lone.answering(1, 2, 3, 4));
+  assert.ok(lone.core.health().score >= 5);
+});
+
 it("counts a relay's nack once, which may come on both lanes", () => {
   const lone = new LoneCore({ members: 4 });
   lone.advance(2000, (to, frame) => {
