@@ -4,6 +4,7 @@ import { nodeVersion } from "../../inventory/node-version.ts";
 import { type HistoryRecord, type LedgerRecord, type NodeRecord } from "../../inventory/records.ts";
 import { type InventoryView } from "../../inventory/view.ts";
 import { type HistoryEntry, type LedgerEntry, type Node } from "../contract/nodes.ts";
+import { conditionsOf } from "./conditions.ts";
 import { maskVars, secretNames } from "./secrets.ts";
 
 /** So many of the newest history entries come with a node; the others are at …/history. */
@@ -34,7 +35,7 @@ function nodeView(view: InventoryView, node: NodeRecord, secrets: ReadonlySet<st
     facts,
     address,
     revision,
-    conditions: node.conditions.map((condition) => ({
+    conditions: conditionsOf(node).map((condition) => ({
       ...condition,
       since: rfc3339(condition.since),
     })),

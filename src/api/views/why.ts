@@ -6,6 +6,7 @@ import { blockedBy } from "../../inventory/job-nodes.ts";
 import { legalActions } from "../../inventory/transitions.ts";
 import { type InventoryView } from "../../inventory/view.ts";
 import { type Reason, type WhyJob, type WhyNode } from "../contract/events.ts";
+import { conditionsOf } from "./conditions.ts";
 import { membershipDoubt } from "./doubt.ts";
 
 type Given = Partial<Omit<Reason, "code" | "message">>;
@@ -21,7 +22,7 @@ export function whyNode(view: InventoryView, node: NodeRecord): WhyNode {
     ...doubtReasons(view, node),
     ...holderReasons(view, node),
     ...queueReasons(view, node),
-    ...node.conditions.filter(isTrouble).map(conditionReason),
+    ...conditionsOf(node).filter(isTrouble).map(conditionReason),
     ...failureReasons(view, node),
   ];
   return {
