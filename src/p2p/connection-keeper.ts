@@ -25,7 +25,7 @@ export interface KeeperDependencies {
 }
 
 /** The peer with the larger id lets the other dial first, so that most pairs have one connection. */
-const courtesyMs = 150;
+const courtesyMs = 1000;
 const testMs = 5_000;
 
 export class ConnectionKeeper {

@@ -1,6 +1,8 @@
 /**
  * Dials with the peer's identity checked: one attempt at a time per peer however many ask, and a jittered
- * back-off between attempts that fail, which a new address or a sign of life of the peer cuts short.
+ * back-off between attempts that fail, which a new address or a sign of life of the peer cuts short. Where two dial
+ * each other at once, the one with the larger id gives way as soon as the other's connection is there: a cluster that
+ * comes back as one would else make every connection twice.
  */
 import { type Connection } from "@libp2p/interface";
 import { type Multiaddr } from "@multiformats/multiaddr";
@@ -13,6 +15,7 @@ import { withDeadline } from "./deadline.ts";
 import { P2pCode } from "./errors.ts";
 
 export interface DialerOptions {
+  readonly self: PeerId;
   readonly timeoutMs: number;
   readonly minBackoffMs: number;
   readonly maxBackoffMs: number;
@@ -21,6 +24,8 @@ export interface DialerOptions {
 export interface DialerDependencies {
   readonly clock: Clock;
   readonly random: Random;
+  /** An open connection to the peer, whoever made it. */
+  readonly connected: (peer: PeerId) => Connection | null;
   readonly dial: (addresses: Multiaddr[], signal: AbortSignal) => Promise<Connection>;
   /** `refused`: every address answered that nobody listens there. */
   readonly failed: (peer: PeerId, how: "refused" | "timeout") => void;
@@ -35,6 +40,8 @@ interface Target {
   attempt: Promise<Connection> | null;
   /** Ends the wait before the next attempt. */
   hurry: (() => void) | null;
+  /** Ends the attempt with a connection that the peer made. */
+  giveWay: ((connection: Connection) => void) | null;
 }
 
 const maxAddresses = 8;
@@ -79,6 +86,12 @@ export class Dialer {
     target.hurry?.();
   }
 
+  /** The peer itself made this connection. */
+  met(peer: PeerId, connection: Connection): void {
+    this.forgive(peer);
+    if (peer < this.#options.self) this.#targets.get(peer)?.giveWay?.(connection);
+  }
+
   /** Joins the running attempt or makes one. @throws AgentError PEER_UNREACHABLE, or the signal's reason */
   dial(peer: PeerId, signal: AbortSignal): Promise<Connection> {
     const target = this.#target(peer);
@@ -96,6 +109,8 @@ export class Dialer {
   async #attempt(peer: PeerId, target: Target): Promise<Connection> {
     await this.#backOff(target);
     this.#stopped.signal.throwIfAborted();
+    const met = this.#deps.connected(peer);
+    if (met !== null) return met;
     const addresses = target.addresses.flatMap((text) => {
       const parsed = parseHostPort(text);
       return parsed === null ? [] : [toMultiaddr(parsed, peer)];
@@ -104,12 +119,7 @@ export class Dialer {
       if (addresses.length === 0) {
         throw new AgentError(P2pCode.peerUnreachable, "no address is known");
       }
-      const limit = {
-        clock: this.#deps.clock,
-        ms: this.#options.timeoutMs,
-        signal: this.#stopped.signal,
-      };
-      const connection = await withDeadline(limit, (signal) => this.#deps.dial(addresses, signal));
+      const connection = await this.#connect(target, addresses);
       target.failures = 0;
       target.nextAttemptMs = 0;
       return connection;
@@ -123,6 +133,23 @@ export class Dialer {
       const where = target.addresses.length === 0 ? "" : ` at ${target.addresses.join(", ")}`;
       const text = `Could not reach peer "${peer}"${where}: ${reasonOf(error)}.`;
       throw new AgentError(P2pCode.peerUnreachable, text, { peer }, { cause: error });
+    }
+  }
+
+  async #connect(target: Target, addresses: Multiaddr[]): Promise<Connection> {
+    const { promise: met, resolve } = Promise.withResolvers<Connection>();
+    const needless = new AbortController();
+    target.giveWay = (connection) => {
+      resolve(connection);
+      needless.abort();
+    };
+    const signal = AbortSignal.any([this.#stopped.signal, needless.signal]);
+    const limit = { clock: this.#deps.clock, ms: this.#options.timeoutMs, signal };
+    const dialed = withDeadline(limit, (ends) => this.#deps.dial(addresses, ends));
+    try {
+      return await Promise.race([met, dialed]);
+    } finally {
+      target.giveWay = null;
     }
   }
 
@@ -161,7 +188,14 @@ export class Dialer {
   #target(peer: PeerId): Target {
     let target = this.#targets.get(peer);
     if (target === undefined) {
-      target = { addresses: [], failures: 0, nextAttemptMs: 0, attempt: null, hurry: null };
+      target = {
+        addresses: [],
+        failures: 0,
+        nextAttemptMs: 0,
+        attempt: null,
+        hurry: null,
+        giveWay: null,
+      };
       this.#targets.set(peer, target);
     }
     return target;

@@ -88,13 +88,17 @@ export class MeshHost implements Service {
       doubled: (older) => this.#keeper.test(older),
       ended: (peer, ending) => this.#ended(peer, ending),
     });
-    this.#dialer = new Dialer(dialer, {
-      clock: deps.clock,
-      random: deps.random,
-      dial: (addresses, signal) => this.#started().dial(addresses, { signal }),
-      failed: (peer, how) => this.#notify(peer, how),
-      isGone,
-    });
+    this.#dialer = new Dialer(
+      { ...dialer, self: this.id },
+      {
+        clock: deps.clock,
+        random: deps.random,
+        connected: (peer) => this.#table.newest(peer),
+        dial: (addresses, signal) => this.#started().dial(addresses, { signal }),
+        failed: (peer, how) => this.#notify(peer, how),
+        isGone,
+      },
+    );
     this.#keeper = new ConnectionKeeper({
       ...deps,
       self: this.id,
@@ -287,7 +291,8 @@ export class MeshHost implements Service {
   }
 
   #opened(peer: PeerId, connection: Connection): void {
-    this.#dialer.forgive(peer);
+    if (connection.direction === "inbound") this.#dialer.met(peer, connection);
+    else this.#dialer.forgive(peer);
     this.#strangers.watch(connection);
     this.#notify(peer, "open");
   }

@@ -1,5 +1,6 @@
 /** T1, T2, T14: a cluster comes about, and then nothing happens. */
 import { type Experiment, converged, pause } from "../experiment.ts";
+import { type Fleet } from "../fleet.ts";
 import { usage, type Usage } from "../usage.ts";
 
 /** T1, and T14 where nobody is told a seed: all start at once beside a first one that is up. */
@@ -12,14 +13,21 @@ export const bootstrap: Experiment = async (fleet, settings) => {
   const spawned = performance.now();
   await converged(fleet, settings);
   const ended = performance.now();
+  const cpu = cpuOf(fleet, rest);
   const listening = fleet.events.since(0).filter(({ kind }) => kind === "up");
   const last = Math.max(...listening.map(({ at }) => at));
   return [
     { name: "first start to all views full", unit: "ms", values: [ended - begun] },
     { name: "last start to all views full", unit: "ms", values: [ended - spawned] },
     { name: "last agent listening to all views full", unit: "ms", values: [ended - last] },
+    { name: "CPU of each until then", unit: "ms", values: cpu },
   ];
 };
+
+/** What agents used since they were started. */
+export function cpuOf(fleet: Fleet, hosts: readonly string[]): readonly number[] {
+  return hosts.map((host) => usage(fleet.pid(host)).ticks * 10);
+}
 
 /** T2: traffic is what passes each host's link, headers and Raft included. */
 export const idle: Experiment = async (fleet, settings) => {

@@ -11,6 +11,7 @@ import {
 } from "../experiment.ts";
 import { type Fleet } from "../fleet.ts";
 import { openFiles, usage } from "../usage.ts";
+import { cpuOf } from "./calm.ts";
 import { quantiles } from "./disturbances.ts";
 
 const bulkMegabytes = 60;
@@ -82,15 +83,25 @@ export const seedsGone: Experiment = async (fleet, settings) => {
   await pause(settings, 1000);
   const [seed = "", ...back] = fleet.hosts;
   for (const host of fleet.hosts) fleet.events.forget(host);
+  const mark = fleet.events.mark;
   const begun = performance.now();
   await Promise.all(back.map((host) => fleet.start(host)));
   await converged(fleet, settings, back);
-  const values = [performance.now() - begun];
+  const ended = performance.now();
+  const cpu = cpuOf(fleet, back);
+  const listening = fleet.events.since(mark).filter(({ kind }) => kind === "up");
+  const last = Math.max(...listening.map(({ at }) => at));
   const again = (await changed()).filter(({ unit }) => unit === "nodes");
   await fleet.start(seed);
   await converged(fleet, settings);
   return [
-    { name: "first start to all views full, without the seed", unit: "ms", values },
+    {
+      name: "first start to all views full, without the seed",
+      unit: "ms",
+      values: [ended - begun],
+    },
+    { name: "last agent listening to all views full", unit: "ms", values: [ended - last] },
+    { name: "CPU of each until then", unit: "ms", values: cpu },
     ...again,
   ];
 };

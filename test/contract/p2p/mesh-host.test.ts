@@ -188,6 +188,22 @@ it("dials once however many ask", () =>
     await until({ what: "b knows it", everyMs }, () => b.host.connections().length === 1);
   }));
 
+it("ends with a connection that both hold when two dial each other at once", () =>
+  withMesh(async (mesh) => {
+    for (let round = 0; round < 8; round += 1) {
+      const [a, b] = await mesh.pair();
+      await Promise.all([a.host.connect(b.id, silence), b.host.connect(a.id, silence)]);
+      const called = await Promise.allSettled([
+        a.rpc.call(b.id, "x", null, { timeoutMs }),
+        b.rpc.call(a.id, "x", null, { timeoutMs }),
+      ]);
+      for (const answer of called) {
+        const code = answer.status === "rejected" ? errorCode(answer.reason) : "answered";
+        assert.is(code, "UNKNOWN_METHOD", "it was reached");
+      }
+    }
+  }));
+
 it("says which address is taken when the port is in use", () =>
   withMesh(async (mesh) => {
     const [a] = await mesh.nodes(1);

@@ -10,18 +10,22 @@ import { VirtualClock } from "../../support/virtual-clock.ts";
 
 const it = suite("dialer");
 const peer = asPeerId("12D3KooWRxBP92VqQBcSzxfmKF9v1Q4m6Ym6vBmzcAhjeTYs7vDv");
+const smaller = asPeerId(`${peer.slice(0, -1)}a`);
+const larger = asPeerId(`${peer.slice(0, -1)}z`);
 const never = new AbortController().signal;
 
 /** A dialer whose dials are listed with their time, and do what `answer` does. */
 function scene(
   answer: (addresses: readonly string[]) => Promise<Connection>,
   supervised: readonly string[] = [],
+  self = smaller,
 ) {
   const clock = new VirtualClock();
   const dials: { readonly at: number; readonly addresses: readonly string[] }[] = [];
   const failures: string[] = [];
+  const open: { connection: Connection | null } = { connection: null };
   const dialer = new Dialer(
-    { timeoutMs: 6_000, minBackoffMs: 100, maxBackoffMs: 5_000 },
+    { self, timeoutMs: 6_000, minBackoffMs: 100, maxBackoffMs: 5_000 },
     {
       clock,
       random: seededRandom(1),
@@ -32,11 +36,12 @@ function scene(
         signal.addEventListener("abort", () => reject(signal.reason as Error));
         return Promise.race([answer(addresses), promise]);
       },
+      connected: () => open.connection,
       failed: (_peer, how) => failures.push(how),
       isGone: (address) => Promise.resolve(supervised.includes(address)),
     },
   );
-  return { clock, dials, failures, dialer };
+  return { clock, dials, failures, open, dialer };
 }
 
 const connection = {} as Connection;
@@ -122,6 +127,38 @@ it("goes ahead at once when the peer has a new address or gave a sign of life", 
       dials.map(({ at }) => at),
       [0, 0],
     );
+  }
+});
+
+it("does not dial a peer that connected by itself while it waited", async () => {
+  const { clock, dialer, dials, open } = scene(refused);
+  dialer.setAddresses(peer, ["10.0.0.1:1"]);
+  await dialer.dial(peer, never).catch(() => {});
+  const waiting = dialer.dial(peer, never);
+  await clock.advance(0);
+  open.connection = connection;
+  dialer.met(peer, connection);
+  assert.is(await waiting, connection);
+  assert.is(dials.length, 1);
+});
+
+it("gives way to a connection of the peer when its own id is the larger one, and only then", async () => {
+  for (const [self, gives] of [
+    [larger, true],
+    [smaller, false],
+  ] as const) {
+    const { promise, resolve } = Promise.withResolvers<Connection>();
+    const { dialer, failures } = scene(() => promise, [], self);
+    dialer.setAddresses(peer, ["10.0.0.1:1"]);
+    const dialed = dialer.dial(peer, never);
+    await Promise.resolve();
+    const theirs = { theirs: true } as unknown as Connection;
+    dialer.met(peer, theirs);
+    resolve(connection);
+    assert.is(await dialed, gives ? theirs : connection);
+    assert.equal(failures, []);
+    dialer.met(peer, theirs);
+    assert.is(await dialer.dial(peer, never), connection, "a later attempt is another one");
   }
 });
 
