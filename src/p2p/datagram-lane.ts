@@ -53,6 +53,7 @@ export class DatagramLane implements Service {
   readonly #guard = new SourceGuard();
   readonly #logs = new Map<string, RateLimit>();
   readonly #cutLog = new RateLimit({ periodMs: logMs });
+  readonly #crowdLog = new RateLimit({ periodMs: logMs });
   readonly #destinations = new Map<PeerId, Destination>();
   readonly #lookedUpAt = new Map<PeerId, number>();
   #socket: Socket | null = null;
@@ -157,12 +158,15 @@ export class DatagramLane implements Service {
   #arrived(bytes: Uint8Array, source: RemoteInfo): void {
     const now = this.#deps.clock.monotonicMs();
     const from = `${source.address}:${source.port}`;
-    if (this.#guard.isCut(from, now)) {
-      this.#meter.dropped("sourceCut");
+    const hearing = this.#guard.hear(from, now);
+    if (hearing !== "heard") {
+      this.#meter.dropped(hearing === "cut" ? "sourceCut" : "sourcesMany");
+      if (hearing === "crowded") this.#tellCrowd(now);
       return;
     }
     const opened = this.#envelopes.open(bytes);
     if (opened.from !== null) {
+      this.#guard.good(from);
       this.#meter.received(bytes.byteLength);
       this.#receive(opened.from, opened.frame);
       return;
@@ -177,6 +181,13 @@ export class DatagramLane implements Service {
     if (count === 0) return;
     const text = "too many datagrams that do not open, ignoring their source";
     this.#deps.logger.warn({ from, count }, text);
+  }
+
+  #tellCrowd(now: number): void {
+    const count = this.#crowdLog.take(now);
+    if (count === 0) return;
+    const text = "too many datagrams that do not open, from many sources: hears only known ones";
+    this.#deps.logger.warn({ count }, text);
   }
 
   /** A firewall of this host may refuse datagrams on purpose: without need for them that is no trouble. */

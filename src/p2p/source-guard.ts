@@ -1,45 +1,72 @@
 /**
  * Cuts off sources that keep sending what is not genuine, before it costs a decryption. A source is an address with
  * its port, as many agents may be behind one address. It can be forged: at worst a member's own datagrams are dropped
- * for a minute, and its probes pass over streams.
+ * for a minute, and its probes pass over streams. Whoever forges another source with each datagram is cut nowhere, so
+ * there is a budget for all of them together: while it is used up, only sources are heard from which something genuine
+ * came before.
  */
-interface Source {
+interface Bucket {
   tokens: number;
   at: number;
-  cutUntil: number;
 }
 
-const burst = 200;
-const perSecond = 20;
+/** What one source, and all together, may send in bad datagrams. */
+const perSource = { burst: 200, perSecond: 20 };
+const ofAll = { burst: 2000, perSecond: 200 };
 const cutMs = 60_000;
 const sourcesMax = 1024;
 
-export class SourceGuard {
-  readonly #sources = new Map<string, Source>();
+export type Hearing = "heard" | "cut" | "crowded";
 
-  isCut(address: string, now: number): boolean {
-    const source = this.#sources.get(address);
-    return source !== undefined && now < source.cutUntil;
+export class SourceGuard {
+  readonly #buckets = new Map<string, Bucket>();
+  /** Apart from the others, so that new sources do not make room by having old ones forgiven. */
+  readonly #cutUntil = new Map<string, number>();
+  /** Something genuine came from there; the latest last. */
+  readonly #genuine = new Set<string>();
+  readonly #all: Bucket = { tokens: ofAll.burst, at: 0 };
+
+  /** Whether to look at a datagram at all. */
+  hear(address: string, now: number): Hearing {
+    if (now < (this.#cutUntil.get(address) ?? -Infinity)) return "cut";
+    if (refilled(this.#all, ofAll, now).tokens >= 1 || this.#genuine.has(address)) return "heard";
+    return "crowded";
+  }
+
+  good(address: string): void {
+    this.#genuine.delete(address);
+    this.#genuine.add(address);
+    dropOldest(this.#genuine);
   }
 
   /** Something that was not genuine came from there. True when that was once too often. */
   bad(address: string, now: number): boolean {
-    const source = this.#source(address, now);
-    source.tokens = Math.min(burst, source.tokens + ((now - source.at) / 1000) * perSecond) - 1;
-    source.at = now;
-    if (source.tokens > 0 || now < source.cutUntil) return false;
-    source.cutUntil = now + cutMs;
-    source.tokens = burst;
+    if (now < (this.#cutUntil.get(address) ?? -Infinity)) return false;
+    refilled(this.#all, ofAll, now).tokens -= 1;
+    const bucket = this.#buckets.get(address) ?? { tokens: perSource.burst, at: now };
+    this.#buckets.delete(address);
+    refilled(bucket, perSource, now).tokens -= 1;
+    if (bucket.tokens > 0) {
+      this.#buckets.set(address, bucket);
+      dropOldest(this.#buckets);
+      return false;
+    }
+    this.#cutUntil.delete(address);
+    this.#cutUntil.set(address, now + cutMs);
+    dropOldest(this.#cutUntil);
     return true;
   }
+}
 
-  #source(address: string, now: number): Source {
-    const known = this.#sources.get(address);
-    if (known !== undefined) return known;
-    const [oldest] = this.#sources.keys();
-    if (this.#sources.size >= sourcesMax && oldest !== undefined) this.#sources.delete(oldest);
-    const source = { tokens: burst, at: now, cutUntil: -Infinity };
-    this.#sources.set(address, source);
-    return source;
-  }
+function refilled(bucket: Bucket, rate: typeof perSource, now: number): Bucket {
+  const gained = ((now - bucket.at) / 1000) * rate.perSecond;
+  bucket.tokens = Math.min(rate.burst, Math.max(0, bucket.tokens) + gained);
+  bucket.at = now;
+  return bucket;
+}
+
+function dropOldest(all: Set<string> | Map<string, unknown>): void {
+  if (all.size <= sourcesMax) return;
+  const [oldest] = all.keys();
+  if (oldest !== undefined) all.delete(oldest);
 }

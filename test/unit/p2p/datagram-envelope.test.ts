@@ -10,7 +10,6 @@ import {
 } from "../../../src/p2p/datagram-envelope.ts";
 import { type KeyRing } from "../../../src/p2p/key-ring.ts";
 import { ReplayWindow, replayWindow } from "../../../src/p2p/replay-window.ts";
-import { SourceGuard } from "../../../src/p2p/source-guard.ts";
 
 const it = suite("p2p/datagrams");
 
@@ -149,17 +148,6 @@ it("remembers which counters it took, within its window", () => {
   }
   assert.not(window.isFresh(0));
   assert.ok(window.isFresh(2 ** 48 - 1));
-});
-
-it("cuts a source off that goes on sending what does not open, for a minute, and no other", () => {
-  const guard = new SourceGuard();
-  let cuts = 0;
-  for (let sent = 0; sent < 1000; sent += 1) if (guard.bad("10.0.0.1", 0)) cuts += 1;
-  assert.is(cuts, 1);
-  assert.ok(guard.isCut("10.0.0.1", 59_999));
-  assert.not(guard.isCut("10.0.0.2", 0));
-  assert.not(guard.isCut("10.0.0.1", 60_001));
-  for (let at = 0; at < 600; at += 1) assert.not(guard.bad("10.0.0.3", at * 100));
 });
 
 it.run();
