@@ -110,6 +110,14 @@ export function addGossip(metrics: Metrics, { cluster, stateMachine }: SourcesDe
     help: "1 while the leader holds losses back because it doubts its own view",
     read: () => (membershipDoubt(stateMachine.view) === null ? 0 : 1),
   });
+  metrics.gauge({
+    name: "muster_gossip_datagrams_unanswered_members",
+    help: "Members that answer over streams, and did not answer spare datagrams when last asked",
+    read: () => {
+      const members = cluster()?.gossip.members() ?? [];
+      return members.filter((one) => one.status === "alive" && one.datagramsPass === false).length;
+    },
+  });
   addGauges(metrics, stats, () => cluster()?.gossip.neighbours().length ?? 0);
   addCounters(metrics, stats);
   addLanes(metrics, stats);

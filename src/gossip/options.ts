@@ -29,6 +29,8 @@ export interface GossipOptions {
   readonly syncMinMs: number;
   readonly syncMaxMs: number;
   readonly syncTimeoutMs: number;
+  /** Where datagrams are spare, one neighbour is asked so often whether they pass. */
+  readonly laneCheckMs: number;
   /** Failed and left members are forgotten after this time. The inventory keeps its own record. */
   readonly reapFailedMs: number;
   readonly reapLeftMs: number;
@@ -74,6 +76,7 @@ export const lanOptions: GossipOptions = {
   syncMinMs: 1000,
   syncMaxMs: 30_000,
   syncTimeoutMs: 10_000,
+  laneCheckMs: 30_000,
   reapFailedMs: day,
   reapLeftMs: day,
   reconnectIntervalMs: 10_000,
@@ -99,6 +102,7 @@ export const wanOptions: GossipOptions = {
   syncMinMs: 2000,
   syncMaxMs: 60_000,
   syncTimeoutMs: 30_000,
+  laneCheckMs: 60_000,
   reconnectIntervalMs: 30_000,
 };
 
@@ -114,6 +118,7 @@ export const localOptions: GossipOptions = {
   syncMinMs: 200,
   syncMaxMs: 3000,
   syncTimeoutMs: 2000,
+  laneCheckMs: 2000,
   reconnectIntervalMs: 1000,
   refusedFailMs: 250,
 };
@@ -137,6 +142,7 @@ const numeric: readonly Numeric[] = [
   "syncMinMs",
   "syncMaxMs",
   "syncTimeoutMs",
+  "laneCheckMs",
   "reapFailedMs",
   "reapLeftMs",
   "reconnectIntervalMs",

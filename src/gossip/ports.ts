@@ -69,6 +69,8 @@ export interface MemberView {
   readonly degraded: boolean;
   /** It takes datagrams. */
   readonly datagrams: boolean;
+  /** Where they are spare: it answered the last ones, or did not; null where that was not tried. */
+  readonly datagramsPass: boolean | null;
   /** Versions of the gossip protocol that it speaks. */
   readonly protocol: { readonly min: number; readonly max: number };
   readonly tags: Readonly<Record<string, string>>;

@@ -124,6 +124,6 @@ function memberView(id: NodeId): MemberView {
   const peer: PeerId = asPeerId(id);
   return {
     ...{ id: peer, name: id, address: id, status: "alive", incarnation: 1, bootId: "", rttMs: 1 },
-    ...{ lane: null, degraded: false, datagrams: false },
+    ...{ lane: null, degraded: false, datagrams: false, datagramsPass: null },
   } as unknown as MemberView;
 }

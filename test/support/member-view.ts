@@ -13,6 +13,7 @@ export function memberView(changes: Partial<MemberView> & { readonly name: strin
     lane: null,
     degraded: false,
     datagrams: false,
+    datagramsPass: null,
     protocol: { min: 1, max: 1 },
     tags: {},
     since: 0,

@@ -98,6 +98,11 @@ export const memberSchema = Type.Object({
     description: "how its last answer to a probe came",
   }),
   datagrams: Type.Boolean({ description: "it takes datagrams" }),
+  datagramsPass: Type.Optional(
+    Type.Union([Type.Boolean(), Type.Null()], {
+      description: "where datagrams are spare: it answered the last ones; null: not tried yet",
+    }),
+  ),
   degraded: Type.Boolean({ description: "it judges itself slow" }),
   healthScore: Type.Union([Type.Integer(), Type.Null()], {
     description: "of the asked agent itself: 0 is well, 7 the worst; null of others",

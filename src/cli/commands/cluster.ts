@@ -120,10 +120,18 @@ const memberColumns: readonly Column<Member>[] = [
   { head: "SINCE", cell: (member) => age(member.since, systemClock.wallMs()), wide: true },
   { head: "INCARNATION", cell: (member) => String(member.incarnation), wide: true },
   { head: "LANE", cell: (member) => member.lane ?? "-", wide: true },
+  { head: "UDP", cell: datagramText, wide: true },
   { head: "HEALTH", cell: healthText, wide: true },
   { head: "TAGS", cell: (member) => pairs(member.tags), wide: true },
   { head: "ID", cell: (member) => member.id, wide: true },
 ];
+
+/** Whether spare datagrams pass between the asked agent and this one. */
+function datagramText({ datagrams, datagramsPass }: Member): string {
+  if (!datagrams) return "off";
+  if (datagramsPass === null || datagramsPass === undefined) return "-";
+  return datagramsPass ? "passes" : "blocked?";
+}
 
 /** The score of the agent that was asked; of others only whether they call themselves slow. */
 function healthText({ healthScore, degraded }: Member): string {

@@ -13,6 +13,7 @@ import { Counters } from "./counters.ts";
 import { type Directory } from "./directory.ts";
 import { FrameBuilder } from "./frame-builder.ts";
 import { Gossiper } from "./gossiper.ts";
+import { LaneCheck } from "./lane-check.ts";
 import { Membership } from "./membership.ts";
 import { MemberTable } from "./member-table.ts";
 import { Overlay } from "./overlay.ts";
@@ -71,6 +72,7 @@ export class GossipCore {
   readonly #voice: SelfVoice;
   readonly #membership: Membership;
   readonly #prober: Prober;
+  readonly #laneCheck: LaneCheck;
   readonly #relay: Relay;
   readonly #gossiper: Gossiper;
   readonly #sync: AntiEntropy;
@@ -114,6 +116,7 @@ export class GossipCore {
     this.#membership = new Membership(options, { ...shared, voice: this.#voice, onStatus });
     const membership = this.#membership;
     this.#prober = new Prober(options, { ...shared, membership }, now);
+    this.#laneCheck = new LaneCheck(options, shared, now);
     this.#relay = new Relay(options, shared);
     this.#gossiper = new Gossiper(options, { ...shared, membership, voice: this.#voice }, now);
     this.#events = new UserEvents({ clock: start.eventClock ?? 0 }, { ...shared, membership });
@@ -163,6 +166,7 @@ export class GossipCore {
   nextDeadline(): number {
     return Math.min(
       this.#prober.nextDeadline,
+      this.#laneCheck.nextDeadline,
       this.#relay.nextDeadline,
       this.#gossiper.nextDeadline,
       this.#sync.nextDeadline,
@@ -261,7 +265,8 @@ export class GossipCore {
         else this.counters.add("misdirected");
         return;
       case "ack":
-        if (!this.#prober.ack(turn, message.seq, by)) this.#relay.ack(turn, message.seq);
+        if (this.#prober.ack(turn, message.seq, by)) return;
+        if (!this.#laneCheck.ack(turn, message.seq, by)) this.#relay.ack(turn, message.seq);
         return;
       case "event":
         this.#events.hear(turn, message.event, from);
@@ -308,6 +313,7 @@ export class GossipCore {
   #tick(turn: Turn): void {
     this.#membership.expire(turn);
     this.#prober.tick(turn);
+    this.#laneCheck.tick(turn);
     this.#relay.tick(turn);
     for (const ix of this.#contacts.take(turn.now)) {
       if (!this.#sync.start(turn, ix)) this.#contacts.failed(ix, turn.now);

@@ -179,6 +179,8 @@ export interface Outbox {
   rtt(member: Ix, milliseconds: number, lane: LaneName): void;
   /** Several probes in a row were answered on `lane` only, which is not the usual one of this member. */
   asymmetry(member: Ix, lane: LaneName): void;
+  /** A member was asked by spare datagrams whether they pass; `answered`: they do, both ways. */
+  datagrams(member: Ix, answered: boolean): void;
   userEvent(event: EventBody): void;
   /**
    * Another process speaks with this agent's key, `count` times so far. `isLater`: this process started after it,

@@ -102,6 +102,11 @@ export class HostOutbox implements Outbox {
     this.#deps.views.rtt(ix, milliseconds, lane);
   }
 
+  datagrams(ix: Ix, answered: boolean): void {
+    this.#deps.views.datagramsPass(ix, answered);
+    if (!answered) this.asymmetry(ix, "stream");
+  }
+
   asymmetry(ix: Ix, lane: LaneName): void {
     const { directory, logger, clock } = this.#deps;
     const count = this.#asymmetryLog.take(clock.monotonicMs());

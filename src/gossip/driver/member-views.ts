@@ -12,6 +12,7 @@ export class MemberViews {
   readonly #table: MemberTable;
   readonly #rttMs = new Map<Ix, number>();
   readonly #lanes = new Map<Ix, LaneName>();
+  readonly #datagramsPass = new Map<Ix, boolean>();
 
   constructor(directory: Directory, table: MemberTable) {
     this.#directory = directory;
@@ -27,7 +28,13 @@ export class MemberViews {
     this.#rttMs.set(ix, after);
   }
 
+  /** Whether spare datagrams to this member are answered. */
+  datagramsPass(ix: Ix, answered: boolean): void {
+    this.#datagramsPass.set(ix, answered);
+  }
+
   forget(ix: Ix): void {
+    this.#datagramsPass.delete(ix);
     this.#rttMs.delete(ix);
     this.#lanes.delete(ix);
   }
@@ -43,11 +50,12 @@ export class MemberViews {
     if (record === null || status === null) return null;
     const { id, name, address, incarnation, bootId, tags, degraded } = record.body;
     const datagrams = this.datagrams(ix) !== "none";
+    const datagramsPass = datagrams ? (this.#datagramsPass.get(ix) ?? null) : null;
     const protocol = { min: record.body.protocolMin, max: record.body.protocolMax };
     const rttMs = this.#rttMs.get(ix) ?? null;
     const lane = this.#lanes.get(ix) ?? null;
     const since = this.#table.since(ix);
-    const measured = { rttMs, lane, degraded, datagrams, protocol };
+    const measured = { rttMs, lane, degraded, datagrams, datagramsPass, protocol };
     return { id, name, address, status, incarnation, bootId, tags, since, ...measured };
   }
 

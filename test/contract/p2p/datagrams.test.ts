@@ -24,6 +24,8 @@ const deadlineMs = 20_000;
 
 /** So that a machine that is busy elsewhere makes nobody fail here. */
 const patient = { probeIntervalMs: 400, probeTimeoutMs: 150, suspicionMult: 8 };
+/** Longer than any test: those that count datagrams count none that only ask whether they pass. */
+const never = 3_600_000;
 
 interface Agent {
   readonly node: TestNode;
@@ -37,6 +39,7 @@ interface Manner {
   readonly use: "usual" | "fallback";
   /** What becomes of frames on streams. */
   readonly streams: (transport: GossipTransport) => GossipTransport;
+  readonly laneCheckMs?: number;
 }
 
 const usual: Manner = { use: "usual", streams: (transport) => transport };
@@ -48,7 +51,10 @@ function gossipOf(node: TestNode, lane: DatagramLane | null, manner: Manner): Ag
     {
       ...{ id: node.id, name: node.id.slice(-6), address: node.host.listenAddress(), tags: {} },
       bootId: testBootId(node.id),
-      protocol: { ...localOptions, ...patient, frameBytes: datagramFrameMax },
+      protocol: {
+        ...{ ...localOptions, ...patient, frameBytes: datagramFrameMax },
+        laneCheckMs: manner.laneCheckMs ?? never,
+      },
     },
     {
       transport:
@@ -232,6 +238,28 @@ it("keeps members whose streams stand still by datagrams, which carry nothing be
       assert.is(gossip.members().filter(({ status }) => status !== "alive").length, 0);
       assert.is(gossip.members().filter(({ lane }) => lane === "udp").length, 2);
     }
+  });
+});
+
+it("sees that spare datagrams to a member do not pass, and that they pass again", async () => {
+  const manner: Manner = { ...usual, use: "fallback", laneCheckMs: 200 };
+  await withAgents({ size: 3, manner }, async (agents) => {
+    const passes = (viewer: number, seen: number): boolean | null | undefined =>
+      agents[viewer]?.gossip.member(agents[seen]?.node.id ?? asPeerId(""))?.datagramsPass;
+    const all = (wanted: (viewer: number, seen: number) => boolean): boolean =>
+      [0, 1, 2].every((viewer) =>
+        [0, 1, 2].every((seen) => viewer === seen || passes(viewer, seen) === wanted(viewer, seen)),
+      );
+    await until({ what: "all pass", everyMs, deadlineMs }, () => all(() => true));
+    // As when a firewall lets none through to it: what it gets, or sends, is not to be opened.
+    agents[2]?.lane?.setRing(ring(9, 9));
+    await until({ what: "it is silent", everyMs, deadlineMs: 60_000 }, () =>
+      all((viewer, seen) => viewer !== 2 && seen !== 2),
+    );
+    assert.is(passes(0, 0), null, "nobody asks itself");
+    agents[2]?.lane?.setRing(testRing);
+    await until({ what: "all pass again", everyMs, deadlineMs: 60_000 }, () => all(() => true));
+    for (const { bad } of agents) assert.equal(bad, []);
   });
 });
 

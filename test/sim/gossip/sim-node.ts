@@ -166,6 +166,10 @@ export class SimNode implements Outbox {
     // There is one lane here.
   }
 
+  datagrams(): void {
+    // There are none to spare.
+  }
+
   userEvent(event: EventBody): void {
     this.heard.push(event);
   }

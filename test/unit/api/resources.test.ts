@@ -76,6 +76,7 @@ it("shows the cluster at a glance", async () => {
       since: "",
       lane: null,
       datagrams: false,
+      datagramsPass: null,
       degraded: false,
       healthScore: 2,
       bootId: "b",

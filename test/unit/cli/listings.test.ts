@@ -159,7 +159,20 @@ it(
     cli.on("GET /v1/members", { body: [member] });
     assert.match((await cli.run(["members"])).stdout, /^n1 +alive +10\.0\.0\.1:7700 +1\.3 ms$/m);
     assert.match((await cli.run(["members", "-o", "wide"])).stdout, /version=1/);
-    assert.match((await cli.run(["members", "-o", "wide"])).stdout, /3 +stream +degraded \(3\)/);
+    assert.match(
+      (await cli.run(["members", "-o", "wide"])).stdout,
+      /3 +stream +off +degraded \(3\)/,
+    );
+    for (const [datagramsPass, text] of [
+      [true, "passes"],
+      [false, "blocked\\?"],
+      [null, "-"],
+      [undefined, "-"], // of an earlier agent
+    ] as const) {
+      cli.on("GET /v1/members", { body: [{ ...member, datagrams: true, datagramsPass }] });
+      const wide = (await cli.run(["members", "-o", "wide"])).stdout;
+      assert.match(wide, new RegExp(`stream +${text} +degraded`));
+    }
     assert.is((await cli.run(["members", "-o", "name"])).stdout, "n1\n");
     await cli.run(["members", "--of", "n2"]);
     assert.equal(cli.asked.at(-1)?.query, { of: "n2" });

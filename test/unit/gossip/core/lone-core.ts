@@ -51,6 +51,7 @@ export class LoneCore implements Outbox {
   isLater = false;
   readonly told: EventBody[] = [];
   readonly asymmetries: string[] = [];
+  readonly laneChecks: string[] = [];
   farewells = 0;
   /** What `frame` returns: whether the transport takes frames. */
   takesFrames = true;
@@ -181,6 +182,10 @@ export class LoneCore implements Outbox {
 
   rtt(): void {
     // The driver's tests look at round-trip times.
+  }
+
+  datagrams(member: number, answered: boolean): void {
+    this.laneChecks.push(`m${member} ${answered ? "passes" : "silent"}`);
   }
 
   asymmetry(member: number, lane: LaneName): void {
