@@ -12,6 +12,8 @@ import { type MemberEvent } from "./member-event-log.ts";
 export interface Settings {
   readonly rounds: number;
   readonly seconds: number;
+  /** So many agents are started at once, each time when all before see each other. */
+  readonly batch: number;
   readonly random: Random;
   /** Aborts when the bench is interrupted. */
   readonly signal: AbortSignal;

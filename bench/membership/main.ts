@@ -3,7 +3,7 @@
  * one fleet after the other in the same minutes, or with `--together` at the same moments, each on a network of its own.
  *
  *   npm run bench:membership -- [EXPERIMENT,…|all] [--hosts N] [--rounds N] [--seconds N] [--lane fallback|streams|udp|all]
- *                               [--only muster|serf] [--together] [--seed N] [--json FILE]
+ *                               [--only muster|serf] [--together] [--batch N] [--seed N] [--json FILE]
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
@@ -31,6 +31,7 @@ const { values, positionals } = parseArgs({
     hosts: { type: "string", default: "20" },
     rounds: { type: "string", default: "5" },
     seconds: { type: "string", default: "60" },
+    batch: { type: "string", default: "250" },
     lane: { type: "string", default: "fallback" },
     only: { type: "string" },
     together: { type: "boolean", default: false },
@@ -69,6 +70,7 @@ async function measure(label: Label, group: Group, rows: Row[]): Promise<void> {
   const settings: Settings = {
     rounds: Number(values.rounds),
     seconds: Number(values.seconds),
+    batch: Number(values.batch),
     random: seededRandom(Number(values.seed)),
     signal: interrupted.signal,
   };

@@ -3,15 +3,19 @@ import { type Experiment, converged, pause } from "../experiment.ts";
 import { type Fleet } from "../fleet.ts";
 import { usage, type Usage } from "../usage.ts";
 
-/** T1, and T14 where nobody is told a seed: all start at once beside a first one that is up. */
+/** T1, and T14 where nobody is told a seed: all start at once, or in batches, beside a first one that is up. */
 export const bootstrap: Experiment = async (fleet, settings) => {
   const [seed = "", ...rest] = fleet.hosts;
   await fleet.start(seed);
   await fleet.seedReady();
   const begun = performance.now();
-  await Promise.all(rest.map((host) => fleet.start(host)));
-  const spawned = performance.now();
-  await converged(fleet, settings);
+  let spawned = begun;
+  for (let from = 0; from < rest.length; from += settings.batch) {
+    const to = from + settings.batch;
+    await Promise.all(rest.slice(from, to).map((host) => fleet.start(host)));
+    spawned = performance.now();
+    await converged(fleet, settings, [seed, ...rest.slice(0, to)]);
+  }
   const ended = performance.now();
   const cpu = cpuOf(fleet, rest);
   const listening = fleet.events.since(0).filter(({ kind }) => kind === "up");

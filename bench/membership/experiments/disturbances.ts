@@ -118,13 +118,19 @@ export const flapping: Experiment = (fleet, settings) =>
 export const partition: Experiment = async (fleet, settings) => {
   const half = Math.ceil(fleet.hosts.length / 2);
   const changed = await inventoryWatch(fleet);
+  const mark = fleet.events.mark;
   await fleet.network.cut(between(fleet.hosts.slice(0, half), fleet.hosts.slice(half)));
   await pause(settings, settings.seconds * 1000);
+  const failed = fleet.events.since(mark).filter(({ kind }) => kind === "failed").length;
   await fleet.network.cut([]);
   const begun = performance.now();
   await converged(fleet, settings);
   const healed = [performance.now() - begun];
-  return [{ name: "heal to all views full", unit: "ms", values: healed }, ...(await changed())];
+  return [
+    { name: "failed events before the heal", unit: "events", values: [failed] },
+    { name: "heal to all views full", unit: "ms", values: healed },
+    ...(await changed()),
+  ];
 };
 
 async function disturbed(
