@@ -25,6 +25,12 @@ export function usage(pid: number): Usage {
   };
 }
 
+/** TCP connections of a process's host that are established. */
+export function connections(pid: number): number {
+  const rows = readFileSync(`/proc/${pid}/net/tcp`, "utf8").split("\n").slice(1);
+  return rows.filter((row) => row.trim().split(/\s+/)[3] === "01").length;
+}
+
 export function openFiles(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }

@@ -1,7 +1,7 @@
 /** T1, T2, T14: a cluster comes about, and then nothing happens. */
 import { type Experiment, converged, pause } from "../experiment.ts";
 import { type Fleet } from "../fleet.ts";
-import { usage, type Usage } from "../usage.ts";
+import { connections, usage, type Usage } from "../usage.ts";
 
 /** T1, and T14 where nobody is told a seed: all start at once, or in batches, beside a first one that is up. */
 export const bootstrap: Experiment = async (fleet, settings) => {
@@ -62,5 +62,10 @@ export const idle: Experiment = async (fleet, settings) => {
       values: each((n, t) => (n.ticks - t.ticks) / seconds),
     },
     { name: "memory per agent", unit: "MB", values: after.map(({ megabytes }) => megabytes) },
+    {
+      name: "TCP connections per agent",
+      unit: "connections",
+      values: fleet.hosts.map((host) => connections(fleet.pid(host))),
+    },
   ];
 };
