@@ -31,7 +31,7 @@ export class Works {
     const { production, life } = parts;
     const { machine, consensus } = process;
     const { view } = machine;
-    const onApplied = machine.onApplied.bind(machine);
+    const onApplied = machine.onChanged.bind(machine);
     const leadership = production.leadershipOf(consensus);
     this.#process = process;
     this.#parts = parts;
