@@ -180,9 +180,9 @@ export class Clients {
     const value = String(command.value);
     const moved = write.elsewhere || path !== write.history;
     if (result.ok) {
-      this.#isInHistory(write, result.index, path);
+      const there = this.#isInHistory(write, result.index, path);
       this.#cluster.ledger.acknowledged({ key, value });
-      if (moved) {
+      if (moved || !there) {
         // Written here or there: each must have it or be told of it, but neither says when.
         this.#giveUp(write);
         return;
@@ -199,8 +199,8 @@ export class Clients {
     }
   }
 
-  /** I14: what was acknowledged is in the history. */
-  #isInHistory({ command }: Write, index: number, path: History): void {
+  /** I14: what was acknowledged is in the history. False when its answer came with a merge. */
+  #isInHistory({ command }: Write, index: number, path: History): boolean {
     const applied = this.#cluster.history.commandAt(path, index);
     const there =
       applied?.type === "var.put" && applied.key === command.key && applied.value === command.value;
@@ -209,6 +209,7 @@ export class Clients {
     const merged = this.#cluster.ledger.isKept(receipt, path);
     require(there || (this.#cluster.profile.survivor !== null && merged), () =>
       `the write of "${String(command.value)}" was acknowledged, but entry ${index} is not it`);
+    return there;
   }
 
   #failed(write: Write, error: unknown): void {
