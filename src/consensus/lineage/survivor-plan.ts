@@ -102,7 +102,11 @@ function chooseGroup(surveys: readonly Survey[], own: Survey): readonly Survey[]
   const cliques = members
     .filter((one) => compareLogs(one, first) === 0)
     .map(({ from }) => largestClique(from, ids, linked));
-  cliques.sort((a, b) => b.length - a.length || (a.join() < b.join() ? -1 : 1));
+  // Of two as large the one with more voters: those who are left out are waited for while they answer.
+  const voters = voterIds(first.configuration);
+  const say = (clique: readonly NodeId[]): number =>
+    clique.filter((id) => voters.includes(id)).length;
+  cliques.sort((a, b) => b.length - a.length || say(b) - say(a) || (a.join() < b.join() ? -1 : 1));
   const chosen = must(cliques[0], "the best log is in some group");
   return members.filter(({ from }) => chosen.includes(from));
 }

@@ -500,6 +500,18 @@ it("agrees with nobody on a child that a survivor was in before and left", () =>
   assert.equal([equal.survivors, equal.finish?.id, equal.act], [["b"], left[0], true]);
 });
 
+it("prefers voters to a member that has not heard of them yet", () => {
+  const now = simpleConfiguration(["b", "d"]);
+  const behind = { lastTerm: 1, lastIndex: 26 };
+  const promise = acceptedWithoutA("2".repeat(32), "d");
+  const made = plan([
+    survey("b", ["a", "d"], now, 0, { promise }),
+    survey("d", ["b"], now, 0, { promise }),
+    survey("a", ["b"], three, 0, behind),
+  ]);
+  assert.equal([made.survivors, made.finish?.id, made.act], [["b", "d"], "2".repeat(32), true]);
+});
+
 it("gives no vote to a survivor that started over and has not caught up, nor makes it a reason to wait", () => {
   const behind = { lastTerm: 1, lastIndex: 82, mayVote: false, chains: [] };
   const made = plan([survey("a", ["b"], two, 0), survey("b", ["a"], two, 0, behind)]);
