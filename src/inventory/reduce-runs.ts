@@ -92,8 +92,14 @@ function beginRefusal(
 function finish(draft: Draft, command: Finish): Outcome {
   const { result } = command;
   const recorded = draft.view.ledgerEntry(command.node, result.id);
-  if (recorded !== null) return answer(recorded, false);
   const held = heldWork(draft, command);
+  if (recorded !== null) {
+    // Its end came with a merge, and the job still waits for it.
+    const current = isRefusal(held) ? null : held.work.current;
+    if (!isRefusal(held) && current?.id === result.id)
+      end(draft, held, finishedRun(current, recorded));
+    return answer(recorded, false);
+  }
   if (isRefusal(held)) return earlierResult(draft, command) ?? held;
   const { job, node, work } = held;
   const current = work.current;
@@ -101,18 +107,22 @@ function finish(draft: Draft, command: Finish): Outcome {
   const problem = finishProblem(current, command);
   if (problem !== null) return invalid(`end run "${result.id}"`, problem);
   const run = finishedRun(current, result);
+  end(draft, held, run);
+  const { vars, varsDigest, transcripts } = command;
+  recordRun(draft, run, { node: node.name, job: job.id, vars, varsDigest, transcripts });
+  return answer(run, true);
+}
+
+/** The job does not wait for it any more. */
+function end(draft: Draft, { job, node, work }: HeldWork, run: FinishedRun): void {
   putWork(draft, job, {
     node: node.name,
     work: { ...work, current: null, runs: [...work.runs, run] },
   });
-  if (run.action === "cleanup" && run.outcome === "succeeded") {
-    const appliedRoles = node.appliedRoles.filter((role) => role !== run.role);
-    if (appliedRoles.length < node.appliedRoles.length)
-      updateNode(draft, node.name, { appliedRoles });
-  }
-  const { vars, varsDigest, transcripts } = command;
-  recordRun(draft, run, { node: node.name, job: job.id, vars, varsDigest, transcripts });
-  return answer(run, true);
+  if (run.action !== "cleanup" || run.outcome !== "succeeded") return;
+  const appliedRoles = node.appliedRoles.filter((role) => role !== run.role);
+  if (appliedRoles.length < node.appliedRoles.length)
+    updateNode(draft, node.name, { appliedRoles });
 }
 
 /** A run of this job that ended so long ago that the ledger dropped it. */

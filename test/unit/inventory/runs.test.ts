@@ -15,6 +15,7 @@ import {
   start,
 } from "../../support/inventory.ts";
 import { type CurrentRun } from "../../../src/inventory/records.ts";
+import { mergeInto, split } from "../../support/merge.ts";
 
 const it = suite("inventory runs");
 
@@ -138,6 +139,23 @@ it("keeps the result that came first, and tells it to whoever comes later", () =
   inventory.ok(nodeFinish("j1", "n1", { status: "lost", phase: "failed" }));
   inventory.ok({ type: "job.finish", job: "j1", status: "failed" });
   assert.equal(outcomeOf(late()), ["lost", false], "also after the job has ended");
+});
+
+it("lets the job go on when the result came with a merge", async () => {
+  const inventory = atWork();
+  const current = begin(inventory);
+  const both = await split(inventory);
+  both.loser.ok(runFinish("j1", "n1", finished(current)));
+  both.winner.ok({ type: "job.pause", job: "j1" });
+  mergeInto(both);
+  const { winner } = both;
+  const work = () => winner.view.job("j1")?.nodes["n1"];
+  assert.is(winner.view.ledgerEntry("n1", current.id)?.outcome, "succeeded");
+  assert.is(work()?.current?.id, current.id, "this side's work in the job is kept");
+  const lost = finished(current, { outcome: "lost", exitCode: null });
+  assert.equal(outcomeOf(winner.ok(runFinish("j1", "n1", lost))), ["succeeded", false]);
+  assert.is(work()?.current, null);
+  assert.equal(work()?.runs, [finished(current)]);
 });
 
 it("tells the result that came first also when its job has been dropped", () => {
