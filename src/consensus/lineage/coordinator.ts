@@ -18,7 +18,7 @@ import {
 } from "./coordinator-types.ts";
 import { childGeneration, currentGeneration, withGeneration } from "./generation.ts";
 import { type ExitVerdict, exitVerdict } from "./exit-verdict.ts";
-import { LeaderDoubt } from "./leader-doubt.ts";
+import { QuorumDoubt } from "./quorum-doubt.ts";
 import { Meetings } from "./meetings.ts";
 import { PeerViews } from "./peer-views.ts";
 import { type PromiseAnswer, type SettledExit } from "./ports.ts";
@@ -50,7 +50,7 @@ export class Coordinator {
   readonly meetings: Meetings;
   readonly #options: CoordinatorOptions;
   readonly #peers: PeerViews;
-  readonly #doubt = new LeaderDoubt();
+  readonly #doubt = new QuorumDoubt();
   #state: CoordinatorState = "wait-peers";
   /** Since when no quorum is in sight; null while one is. */
   #lostSince: number | null = null;

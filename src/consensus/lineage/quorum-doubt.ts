@@ -6,7 +6,7 @@ import { type NodeId, type Term } from "../core/types.ts";
 import { type LocalFacts } from "./coordinator-types.ts";
 import { type LineageHello } from "./types.ts";
 
-export class LeaderDoubt {
+export class QuorumDoubt {
   #doubted: { readonly leader: NodeId; readonly term: Term; readonly askedAt: number } | null =
     null;
 
