@@ -34,6 +34,8 @@ interface Entry {
   ours: boolean;
 }
 
+/** What is closed in order gets so long before it is closed at once. */
+const releaseMs = 2_000;
 const silenceCodes = ["ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN"];
 
 export class ConnectionTable {
@@ -81,11 +83,15 @@ export class ConnectionTable {
 
   /** Closes one connection from this side, at once. */
   abort(connection: Connection, reason: Error): void {
-    const peer = asPeerId(connection.remotePeer.toString());
-    for (const entry of this.#byPeer.get(peer) ?? []) {
-      if (entry.connection === connection) entry.ours = true;
-    }
+    this.#markOurs(connection);
     connection.abort(reason);
+  }
+
+  /** Closes one connection from this side, in order. */
+  release(connection: Connection): void {
+    this.#markOurs(connection);
+    const limit = { clock: this.#clock, ms: releaseMs };
+    void withDeadline(limit, (signal) => this.#close(connection, signal));
   }
 
   abortPeer(peer: PeerId, reason: Error): void {
@@ -98,6 +104,13 @@ export class ConnectionTable {
       const closing = this.list().map(({ entry }) => this.#close(entry.connection, signal));
       await Promise.all(closing);
     });
+  }
+
+  #markOurs(connection: Connection): void {
+    const peer = asPeerId(connection.remotePeer.toString());
+    for (const entry of this.#byPeer.get(peer) ?? []) {
+      if (entry.connection === connection) entry.ours = true;
+    }
   }
 
   async #close(connection: Connection, signal: AbortSignal): Promise<void> {

@@ -32,7 +32,7 @@ export class MeshGossipTransport implements GossipTransport, Service {
   readonly #background: Background;
   readonly #server: StreamServer;
   readonly #streams = new Map<PeerId, PeerStream>();
-  readonly #unsubscribe: () => void;
+  readonly #unsubscribe: readonly (() => void)[];
   #wanted: ReadonlySet<PeerId> = new Set();
   readonly #meter = new LaneMeter();
   #receive: (from: PeerId, frame: Uint8Array, lane: LaneName) => void = () => {};
@@ -51,7 +51,10 @@ export class MeshGossipTransport implements GossipTransport, Service {
         if (isMalformed(error)) this.#meter.dropped("malformed");
       },
     }));
-    this.#unsubscribe = context.host.onConnection((peer, state) => this.#contact(peer, state));
+    this.#unsubscribe = [
+      context.host.onConnection((peer, state) => this.#contact(peer, state)),
+      context.host.onRest((unusedMs) => this.#rest(unusedMs)),
+    ];
   }
 
   start(signal: AbortSignal): Promise<void> {
@@ -59,7 +62,7 @@ export class MeshGossipTransport implements GossipTransport, Service {
   }
 
   async stop(): Promise<void> {
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#context.host.keep(this.name, []);
     this.#server.closeAll();
     const streams = [...this.#streams.values()];
@@ -128,7 +131,16 @@ export class MeshGossipTransport implements GossipTransport, Service {
   #contact(peer: PeerId, state: ContactState): void {
     if (state === "open") this.#streams.get(peer)?.hurry();
     else if (!this.#wanted.has(peer)) this.#drop(peer);
+    // That a connection is closed which nobody here keeps tells nothing: the peer does not need it any more.
+    if (state === "closed" && !this.#context.host.keeps(peer)) return;
     this.#notify(peer, state);
+  }
+
+  /** Streams to members that are no neighbours close when they are not used any more. */
+  #rest(unusedMs: number): void {
+    for (const [peer, stream] of this.#streams) {
+      if (stream.unusedMs >= unusedMs && !this.#context.host.keeps(peer)) this.#drop(peer);
+    }
   }
 
   #stream(peer: PeerId): PeerStream {

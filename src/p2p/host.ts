@@ -22,7 +22,6 @@ import {
   defaultAdvertise,
   formatHostPort,
   fromMultiaddr,
-  type HostPort,
   requireHostPort,
   toMultiaddr,
 } from "./address.ts";
@@ -31,8 +30,9 @@ import { ConnectionTable, type ConnectionInfo } from "./connections.ts";
 import { Dialer } from "./dialer.ts";
 import { isGone } from "./exit-client.ts";
 import { P2pCode } from "./errors.ts";
+import { IdleConnections } from "./idle-connections.ts";
 import { type Identity } from "./identity.ts";
-import { createNode } from "./libp2p-node.ts";
+import { createNode, whereListens } from "./libp2p-node.ts";
 import { listenError } from "./listen-error.ts";
 import { type Admission } from "./ports.ts";
 import { Protocol } from "./protocols.ts";
@@ -48,6 +48,8 @@ export interface MeshHostOptions {
   readonly maxStrangers?: number;
   readonly strangerMs?: number;
   readonly keepAliveMs?: number;
+  /** A connection that nobody keeps and no stream is on is closed after so long, at the latest after twice as long. */
+  readonly idleMs?: number;
 }
 
 export interface MeshHostDependencies {
@@ -75,6 +77,8 @@ export class MeshHost implements Service {
   readonly #listeners = new Set<(peer: PeerId, state: ContactState) => void>();
   readonly #keeper: ConnectionKeeper;
   readonly #strangers: Strangers;
+  readonly #idle: IdleConnections;
+  readonly #restListeners = new Set<(unusedMs: number) => void>();
   #node: Libp2p | null = null;
   /** Asked for every two seconds, which libp2p finds out by parsing addresses. */
   #listensAt = "";
@@ -109,6 +113,12 @@ export class MeshHost implements Service {
       { maxCount: options.maxStrangers ?? 64, graceMs: options.strangerMs ?? 10_000 },
       { ...deps, close: (connection) => this.#table.abort(connection, notAdmitted()) },
     );
+    this.#idle = new IdleConnections({
+      table: this.#table,
+      isSpared: (peer, connection) => this.keeps(peer) || this.#strangers.isWatched(connection),
+      rest: (unusedMs) => [...this.#restListeners].forEach((rest) => rest(unusedMs)),
+      clock: deps.clock,
+    });
   }
 
   get id(): PeerId {
@@ -136,10 +146,12 @@ export class MeshHost implements Service {
     this.#node = node;
     this.#listensAt = whereListens(node, listen);
     this.#keeper.start(this.#options.keepAliveMs ?? 60_000);
+    this.#idle.start(this.#options.idleMs ?? 10_000);
     this.#deps.logger.info({ peer: this.id, listen: this.listenAddress() }, "listening for peers");
   }
 
   async stop(): Promise<void> {
+    this.#idle.stop();
     this.#strangers.stop();
     this.#dialer.stop();
     await this.#keeper.stop();
@@ -203,6 +215,17 @@ export class MeshHost implements Service {
   /** `owner` needs connections to these peers (instead of those it named before): they are kept up. */
   keep(owner: string, peers: readonly PeerId[]): void {
     this.#keeper.keep(owner, peers);
+  }
+
+  /** Some part of this agent wants `peer` connected. */
+  keeps(peer: PeerId): boolean {
+    return this.#keeper.keeps(peer);
+  }
+
+  /** Every few seconds: the listener closes streams to peers that nobody keeps, if unused for so long. */
+  onRest(listener: (unusedMs: number) => void): () => void {
+    this.#restListeners.add(listener);
+    return () => this.#restListeners.delete(listener);
   }
 
   onConnection(listener: (peer: PeerId, state: ContactState) => void): () => void {
@@ -313,13 +336,6 @@ export class MeshHost implements Service {
     if (this.#node !== null) return this.#node;
     throw new AgentError(P2pCode.hostStopped, "The mesh is not running.");
   }
-}
-
-/** With the port that the system chose, when it was to choose one. */
-function whereListens(node: Libp2p, listen: HostPort): string {
-  const [first] = node.getMultiaddrs();
-  if (first === undefined) return formatHostPort(listen);
-  return formatHostPort({ host: listen.host, port: requireHostPort(fromMultiaddr(first)).port });
 }
 
 function notAdmitted(): AgentError {

@@ -9,6 +9,7 @@ import { tcp } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { type ConnectionGater, type Ed25519PrivateKey } from "@libp2p/interface";
 import { type Multiaddr } from "@multiformats/multiaddr";
+import { formatHostPort, fromMultiaddr, type HostPort, requireHostPort } from "./address.ts";
 import { inWholeWrites } from "./whole-writes.ts";
 
 /** A silent peer's socket is closed after this; keep-alives come at most every minute. */
@@ -65,4 +66,11 @@ export function createNode(settings: NodeSettings): Promise<Libp2p> {
     // No address announced by libp2p is ever used: addresses come from the inventory and from gossip.
     peerStore: { addressFilter: () => false },
   });
+}
+
+/** With the port that the system chose, when it was to choose one. */
+export function whereListens(node: Libp2p, listen: HostPort): string {
+  const [first] = node.getMultiaddrs();
+  if (first === undefined) return formatHostPort(listen);
+  return formatHostPort({ host: listen.host, port: requireHostPort(fromMultiaddr(first)).port });
 }

@@ -6,7 +6,7 @@
  */
 import { unlessAborted } from "../base/clock.ts";
 import { Background } from "../base/background.ts";
-import { AgentError, errorMessage } from "../base/errors.ts";
+import { AgentError, errorCode, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { withDeadline } from "./deadline.ts";
 import { P2pCode } from "./errors.ts";
@@ -55,8 +55,12 @@ export class PeerStream {
   #held = false;
   #failures = 0;
   #openedAtMs = 0;
+  /** When a frame was last sent or came. */
+  #usedAtMs = 0;
   /** The last stream broke, and no attempt was made since. */
   #broken = false;
+  /** The last attempt may have met a dying connection; there is one more at most. */
+  #repeats = false;
   #retryAtMs = 0;
   #hurry: () => void = () => {};
 
@@ -77,10 +81,16 @@ export class PeerStream {
     return this.#queue.sentSeq;
   }
 
+  /** For how long no frame was sent or came, ms; 0 while one waits. */
+  get unusedMs(): number {
+    return this.#queue.bytes > 0 ? 0 : this.#context.clock.monotonicMs() - this.#usedAtMs;
+  }
+
   /** Queues a frame and gives its sequence number; 0 when it was dropped. */
   send(frame: Uint8Array): number {
     if (this.#background.signal.aborted) return 0;
     const seq = this.#queue.push(frame);
+    this.#usedAtMs = this.#context.clock.monotonicMs();
     if (this.#stream === null) this.#open();
     else if (this.#options.collects === true) this.#stream.flush();
     else this.#stream.wake();
@@ -112,13 +122,18 @@ export class PeerStream {
     if (this.#opening || this.#background.signal.aborted) return;
     this.#opening = true;
     this.#background.run(`open ${this.#options.protocol}`, async (signal) => {
+      const { host } = this.#context;
+      let met = false;
       try {
         await this.#backOff(signal);
+        met = host.isConnected(this.#options.peer);
         const limit = { clock: this.#context.clock, ms: openMs, signal };
         this.#take(await withDeadline(limit, (expired) => this.#handshake(expired)));
       } catch (error) {
         const text = `${this.#options.protocol} to peer "${this.#options.peer}": ${errorMessage(error)}`;
         const { peer } = this.#options;
+        // The peer may have closed the connection just then, as an idle one: the next attempt makes a new one.
+        this.#repeats = met && !this.#repeats && isRepeatable(error);
         this.#failed(new AgentError(P2pCode.peerUnreachable, text, { peer }, { cause: error }));
       }
     });
@@ -168,9 +183,13 @@ export class PeerStream {
     this.#opening = false;
     this.#stream = stream;
     this.#broken = false;
+    this.#repeats = false;
     this.#openedAtMs = this.#context.clock.monotonicMs();
     stream.adopt(this.#queue, {
-      frame: (frame) => this.#events.frame(frame),
+      frame: (frame) => {
+        this.#usedAtMs = this.#context.clock.monotonicMs();
+        this.#events.frame(frame);
+      },
       closed: (error) => {
         this.#broke(error ?? new AgentError(P2pCode.peerLost, "The peer closed the stream."));
       },
@@ -193,7 +212,7 @@ export class PeerStream {
     this.#opening = false;
     this.#failures += 1;
     this.#pause();
-    if (!this.#broken || this.#background.signal.aborted) {
+    if (!(this.#broken || this.#repeats) || this.#background.signal.aborted) {
       this.#queue = this.#newQueue(this.#queue.lastSeq);
       this.#events.failed?.(error);
     }
@@ -224,6 +243,13 @@ export class PeerStream {
     const { maxQueueBytes: maxBytes, prefix } = this.#options;
     return new SendQueue({ maxBytes, prefix, lastSeq });
   }
+}
+
+/** Not when the peer said no, or nothing for so long. */
+function isRepeatable(error: unknown): boolean {
+  if (error instanceof Error && error.name === "TimeoutError") return false;
+  const code = errorCode(error);
+  return code !== P2pCode.foreignCluster && code !== P2pCode.incompatible;
 }
 
 function isAccepted(frame: Uint8Array): boolean {

@@ -47,6 +47,11 @@ export class RpcClient {
     return this.#pending.size === 0 && !this.#stream.isOpen;
   }
 
+  /** For how long nothing was asked or answered, ms; 0 while an answer is awaited. */
+  get unusedMs(): number {
+    return this.#pending.size > 0 ? 0 : this.#stream.unusedMs;
+  }
+
   call(call: RpcCall): Promise<unknown> {
     if (call.signal?.aborted === true) return Promise.reject(abortReason(call.signal));
     const id = (this.#lastId += 1);

@@ -24,7 +24,7 @@ export class MeshRpc implements Rpc, Service {
   readonly #clients: Readonly<Record<RpcLane, Map<PeerId, RpcClient>>>;
   readonly #servers: readonly StreamServer[];
   readonly #background: Background;
-  readonly #unsubscribe: () => void;
+  readonly #unsubscribe: readonly (() => void)[];
   #stopped = false;
 
   constructor(context: MeshContext) {
@@ -38,9 +38,12 @@ export class MeshRpc implements Rpc, Service {
         return new RpcServerStream({ peer, limits, handlerOf, clock, logger }, stream);
       });
     });
-    this.#unsubscribe = context.host.onConnection((peer, state) => {
-      if (state === "closed" || state === "timeout") this.#forget(peer);
-    });
+    this.#unsubscribe = [
+      context.host.onConnection((peer, state) => {
+        if (state === "closed" || state === "timeout") this.#forget(peer);
+      }),
+      context.host.onRest((unusedMs) => this.#rest(unusedMs)),
+    ];
   }
 
   start(signal: AbortSignal): Promise<void> {
@@ -49,7 +52,7 @@ export class MeshRpc implements Rpc, Service {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
     for (const server of this.#servers) server.closeAll();
     const clients = Object.values(this.#clients).flatMap((map) => [...map.values()]);
     await Promise.all(clients.map((client) => client.close()));
@@ -97,9 +100,22 @@ export class MeshRpc implements Rpc, Service {
   #forget(peer: PeerId): void {
     for (const clients of Object.values(this.#clients)) {
       const client = clients.get(peer);
-      if (client?.idle !== true) continue;
-      clients.delete(peer);
-      this.#background.run("close idle rpc client", () => client.close());
+      if (client?.idle === true) this.#close(clients, peer, client);
     }
+  }
+
+  /** Streams to peers that nobody keeps connected close when they were not used for a while. */
+  #rest(unusedMs: number): void {
+    for (const clients of Object.values(this.#clients)) {
+      for (const [peer, client] of clients) {
+        const rests = client.unusedMs >= unusedMs && !this.#context.host.keeps(peer);
+        if (rests) this.#close(clients, peer, client);
+      }
+    }
+  }
+
+  #close(clients: Map<PeerId, RpcClient>, peer: PeerId, client: RpcClient): void {
+    clients.delete(peer);
+    this.#background.run("close idle rpc client", () => client.close());
   }
 }

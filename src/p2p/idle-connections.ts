@@ -1,0 +1,61 @@
+/**
+ * Closes connections that nobody uses: this agent does not keep them up, and for a while no stream was open on them.
+ * Else every question that was ever asked would leave a connection behind, and a large cluster end as a full mesh.
+ * Whether the other side keeps it need not be asked: then it has streams on it.
+ */
+import { type Connection } from "@libp2p/interface";
+import { type Clock, untilBeat } from "../base/clock.ts";
+import { type PeerId } from "../base/ids.ts";
+import { type ConnectionTable } from "./connections.ts";
+
+export interface IdleDependencies {
+  readonly table: Pick<ConnectionTable, "list" | "release">;
+  /** Others of this agent want the peer connected, or it has its own time here (a stranger). */
+  readonly isSpared: (peer: PeerId, connection: Connection) => boolean;
+  /** Owners of streams close those that were not used for so long. */
+  readonly rest: (unusedMs: number) => void;
+  readonly clock: Clock;
+}
+
+/** Longer than most who ask again and again wait in between. */
+const restPeriods = 1.5;
+
+export class IdleConnections {
+  readonly #deps: IdleDependencies;
+  /** Those that had no stream at the last look, and since when. */
+  #idleSince = new Map<Connection, number>();
+  #cancel: () => void = () => {};
+
+  constructor(deps: IdleDependencies) {
+    this.#deps = deps;
+  }
+
+  /** @param periodMs between two looks; a connection goes at the first one that finds it idle for as long. */
+  start(periodMs: number): void {
+    const { clock } = this.#deps;
+    this.#cancel = clock.setTimer(untilBeat(clock, periodMs), () => {
+      this.#look(periodMs);
+      this.start(periodMs);
+    });
+  }
+
+  stop(): void {
+    this.#cancel();
+  }
+
+  #look(leastMs: number): void {
+    const { table, isSpared, rest, clock } = this.#deps;
+    rest(leastMs * restPeriods);
+    const now = clock.monotonicMs();
+    const idle = new Map<Connection, number>();
+    for (const { peer, entry } of table.list()) {
+      const { connection } = entry;
+      if (connection.streams.length > 0 || isSpared(peer, connection)) continue;
+      const since = this.#idleSince.get(connection) ?? now;
+      // A timer may be a little early.
+      if (now - since >= leastMs * 0.75) table.release(connection);
+      else idle.set(connection, since);
+    }
+    this.#idleSince = idle;
+  }
+}
