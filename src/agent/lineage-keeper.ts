@@ -25,6 +25,8 @@ export interface LineageKeeperDeps {
   readonly evidence: ReadonlyMap<string, SurvivorPlan["lost"]>;
   /** It said itself that it is in this generation. */
   readonly isWithUs: (peer: string) => boolean;
+  /** Asks members that did not say so yet; few at a time. */
+  readonly await: (peers: readonly string[]) => void;
   readonly submit: (command: Command, by: string) => Promise<CommandResult>;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -145,11 +147,12 @@ export class LineageKeeper implements Service {
     const { view, node } = this.#deps;
     const { effective, peers } = node.status();
     const places = replicationTargets(effective);
-    const waiting = leftBehind(generation, view, effective.lost).filter((id) => {
-      // In a large cluster there is no place for everybody: who has none is back when it says so.
-      return places.includes(id) ? peers.get(id)?.caughtUp !== true : !this.#deps.isWithUs(id);
-    });
-    if (waiting.length > 0) return null;
+    const behind = leftBehind(generation, view, effective.lost);
+    // In a large cluster there is no place for everybody: who has none is back when it says so.
+    const silent = behind.filter((id) => !places.includes(id) && !this.#deps.isWithUs(id));
+    this.#deps.await(silent);
+    const late = behind.filter((id) => places.includes(id) && peers.get(id)?.caughtUp !== true);
+    if (silent.length + late.length > 0) return null;
     return generation.lost.length === 0
       ? "nobody was left behind"
       : "everybody is back or was forgotten";

@@ -51,7 +51,7 @@ export interface LineageDeps {
   };
   readonly clusterId: string;
   readonly node: MeasuredConsensusNode<CommandResult>;
-  readonly gossip: () => Pick<GossipNode, "members">;
+  readonly gossip: () => Pick<GossipNode, "members" | "neighbours">;
   /** A member says that this agent was evicted: until that is settled it goes nowhere by itself. */
   readonly isDoubted: () => boolean;
   readonly stateMachine: InventoryStateMachine;
@@ -95,6 +95,7 @@ export class AgentLineage implements LineagePort {
     });
     const surroundings = new SurroundingsWatch({
       ...{ ...deps, logger, self, view },
+      hasLeader: () => node.hasQuorum,
       holdIsOver: () => this.#hold.isOver(),
       address: () => mesh.host.addresses()[0] ?? "",
     });
@@ -111,7 +112,10 @@ export class AgentLineage implements LineagePort {
       },
     );
     const { evidence, isWithUs } = this.#driver;
-    const keeper = new LineageKeeper({ ...deps, logger, view, evidence, isWithUs });
+    const keeper = new LineageKeeper({
+      ...{ ...deps, logger, view, evidence, isWithUs },
+      await: (peers) => this.#await(peers),
+    });
     serveLineage(mesh.rpc, {
       driver: this.#driver,
       merge: (page) => policy.merge(page),
@@ -167,6 +171,12 @@ export class AgentLineage implements LineagePort {
     const about = { view: stateMachine.view, givenUp };
     const all = leftBehindAt(this.generations(), this.#unsettled(), about);
     return new Map([...all].filter(([id]) => !this.#driver.isWithUs(id)));
+  }
+
+  #await(peers: readonly string[]): void {
+    const { coordinator, facts } = this.#driver;
+    const now = this.#deps.clock.monotonicMs();
+    this.#driver.carryOut(coordinator.greetings.awaited(peers, now, facts.now()));
   }
 
   /** A generation that left nobody behind goes on with what the one before it did. */

@@ -1,7 +1,7 @@
 /**
  * What this agent sees around it, for survivor mode: who was heard when, whether its network has a carrier, and the
- * settings. Somebody counts as heard only when this process itself had an answer of it: hearsay about a member that
- * died before this process began must not make it a witness.
+ * settings. Somebody counts as heard only when this process itself had an answer of it, once at least: hearsay about a
+ * member that died before this process began must not make it a witness.
  */
 import os from "node:os";
 import { readFile } from "node:fs/promises";
@@ -19,7 +19,9 @@ import { type InventoryView } from "../inventory/view.ts";
 export interface SurroundingsDeps {
   readonly self: PeerId;
   readonly view: InventoryView;
-  readonly gossip: () => Pick<GossipNode, "members">;
+  readonly gossip: () => Pick<GossipNode, "members" | "neighbours">;
+  /** A leader with a quorum is in sight. */
+  readonly hasLeader: () => boolean;
   /** Where this agent tells others to reach it, `host:port`. */
   readonly address: () => string;
   readonly holdIsOver: () => boolean;
@@ -72,13 +74,18 @@ export class SurroundingsWatch implements Service {
   readonly now = (): Surroundings => {
     const { self, view, gossip, clock } = this.#deps;
     const now = clock.monotonicMs();
+    // In a large cluster who is no neighbour is heard through others. Without a leader everybody is asked directly.
+    const takesHearsay = this.#deps.hasLeader();
     for (const { id, status, rttMs } of gossip().members()) {
-      if (id !== self && status === "alive" && rttMs !== null) this.#heardAt.set(id, now);
+      if (id === self || status !== "alive") continue;
+      const wasHeard = rttMs !== null || (takesHearsay && this.#heardAt.has(id));
+      if (wasHeard) this.#heardAt.set(id, now);
     }
     const { survivor = defaultSurvivorSettings } = view.settings().settings;
     const admitted = view.members().filter(({ status }) => status === "admitted");
     return {
       admitted: admitted.map(({ id }) => id),
+      neighbours: gossip().neighbours(),
       heardMs: new Map([...this.#heardAt].map(([id, at]) => [id, now - at])),
       storageOk: true,
       holdIsOver: this.#deps.holdIsOver(),

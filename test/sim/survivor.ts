@@ -39,7 +39,14 @@ export class Survivor {
       clusterId: simulatedCluster,
       node: process.consensus,
       isDoubted: () => false,
-      gossip: () => ({ members: () => parts.reachable().map(memberView) }),
+      gossip: () => {
+        const reachable = parts.reachable();
+        const near = neighboursOf(process.id, reachable);
+        return {
+          members: () => reachable.map((id) => memberView(id, near.includes(asPeerId(id)))),
+          neighbours: () => near,
+        };
+      },
       stateMachine: process.machine,
       submit: (command, by) => process.writer.submit(command, { by }),
       witness: { ask: (node) => this.#askExit(node) },
@@ -120,10 +127,22 @@ export class Survivor {
   }
 }
 
-function memberView(id: NodeId): MemberView {
+/** As on a large ring, where most members are nobody's neighbours: the next two and the last two. */
+function neighboursOf(self: NodeId, reachable: readonly NodeId[]): readonly PeerId[] {
+  const ring = [...new Set([self, ...reachable])].sort();
+  const at = ring.indexOf(self);
+  const near = ring.filter((_, place) => {
+    const apart = Math.abs(place - at);
+    return Math.min(apart, ring.length - apart) <= 2 && place !== at;
+  });
+  return near.map((id) => asPeerId(id));
+}
+
+function memberView(id: NodeId, isNear: boolean): MemberView {
   const peer: PeerId = asPeerId(id);
   return {
-    ...{ id: peer, name: id, address: id, status: "alive", incarnation: 1, bootId: "", rttMs: 1 },
+    ...{ id: peer, name: id, address: id, status: "alive", incarnation: 1, bootId: "" },
+    rttMs: isNear ? 1 : null,
     ...{ lane: null, degraded: false, datagrams: false, datagramsPass: null },
   } as unknown as MemberView;
 }

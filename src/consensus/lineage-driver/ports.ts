@@ -23,7 +23,7 @@ export type LineageEngine = Pick<
 export interface Surroundings
   extends Pick<
     LocalFacts,
-    "admitted" | "heardMs" | "storageOk" | "hasCarrier" | "upMs" | "settings"
+    "admitted" | "neighbours" | "heardMs" | "storageOk" | "hasCarrier" | "upMs" | "settings"
   > {
   /** A held agent may leave its generation for one of its own; it never acts in the old one. */
   readonly holdIsOver: boolean;

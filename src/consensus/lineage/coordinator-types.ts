@@ -56,6 +56,8 @@ export interface LocalFacts {
   readonly chainAt: (index: Index) => string | null;
   /** Members of the cluster, this one included, whether or not the configuration names them. */
   readonly admitted: readonly NodeId[];
+  /** Members that this one is in touch with anyway, whatever the size of the cluster: gossip's neighbours. */
+  readonly neighbours: readonly NodeId[];
   /** Per member: for how long nothing at all was heard of it, ms. Absent: not in this process's life. */
   readonly heardMs: ReadonlyMap<NodeId, number>;
   readonly storageOk: boolean;

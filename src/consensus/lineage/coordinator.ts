@@ -18,6 +18,7 @@ import {
 } from "./coordinator-types.ts";
 import { childGeneration, currentGeneration, withGeneration } from "./generation.ts";
 import { type ExitVerdict, exitVerdict } from "./exit-verdict.ts";
+import { Greetings } from "./greetings.ts";
 import { QuorumDoubt } from "./quorum-doubt.ts";
 import { Meetings } from "./meetings.ts";
 import { PeerViews } from "./peer-views.ts";
@@ -48,6 +49,7 @@ type Effects = readonly CoordinatorEffect[];
 const none: Effects = [];
 export class Coordinator {
   readonly meetings: Meetings;
+  readonly greetings: Greetings;
   readonly #options: CoordinatorOptions;
   readonly #peers: PeerViews;
   readonly #doubt = new QuorumDoubt();
@@ -67,6 +69,7 @@ export class Coordinator {
   constructor(options: CoordinatorOptions) {
     this.#options = options;
     this.#peers = new PeerViews(options.self);
+    this.greetings = new Greetings(options, this.#peers);
     this.meetings = new Meetings(options.self);
   }
 
@@ -92,7 +95,10 @@ export class Coordinator {
     if (facts.leader !== null && !promised) return this.#enter("normal", this.#normal(now, facts));
     const lostMs = now - (this.#lostSince ?? now);
     if (!promised && lostMs < quorumLossMs) {
-      return this.#enter(this.#hadLeader ? "no-quorum" : "wait-peers", this.#hellos(now, facts));
+      return this.#enter(
+        this.#hadLeader ? "no-quorum" : "wait-peers",
+        this.greetings.calm(now, facts),
+      );
     }
     const found = this.#search(now, facts);
     const waiting = this.#hadLeader || this.#plan === null ? "survey" : "wait-peers";
@@ -234,23 +240,13 @@ export class Coordinator {
   #normal(now: number, facts: LocalFacts): Effects {
     this.#round = null;
     this.#plan = null;
-    return this.#hellos(now, facts);
-  }
-
-  #hellos(now: number, facts: LocalFacts): Effects {
-    const { helloMs, anxiousHelloMs } = scaledTimings(this.#options.timings, facts);
-    const everyMs = facts.leader === null ? anxiousHelloMs : helloMs;
-    const due = participants(this.#options.self, facts).filter((to) =>
-      this.#peers.helloDue(to, now, everyMs),
-    );
-    for (const to of due) this.#peers.helloSent(to, now);
-    return due.map((to) => ({ kind: "hello", to }));
+    return this.greetings.calm(now, facts);
   }
 
   /** No quorum: survey, plan, and begin when the plan says so and this agent has the best log. */
   #search(now: number, facts: LocalFacts): Effects {
     const { surveyMs, fenceAfterMs } = scaledTimings(this.#options.timings, facts);
-    const effects: CoordinatorEffect[] = [...this.#hellos(now, facts)];
+    const effects: CoordinatorEffect[] = [...this.greetings.anxious(now, facts)];
     if (this.#round !== null && now >= this.#round.deadlineMs) {
       this.#giveUp("no answer in time", now);
     }

@@ -34,13 +34,42 @@ export function registerState({
   return { generation: { n, id }, promise: currentPromise(lineage), commit, left };
 }
 
-/** Whom it talks to: everybody that its configuration names or that is admitted. */
+/** Whom it talks to without a quorum: everybody that its configuration names or that is admitted. */
 export function participants(
   self: NodeId,
   { configuration, admitted }: Pick<LocalFacts, "configuration" | "admitted">,
 ): readonly NodeId[] {
-  const { sets, standbys, observers, lost } = configuration;
-  const all = new Set([...sets.flat(), ...standbys, ...observers, ...lost, ...admitted]);
+  return without(self, [...placesOf(configuration), ...configuration.lost, ...admitted]);
+}
+
+/**
+ * Whom it stays in touch with while all is well, so that another history is noticed. In a large cluster these are few:
+ * what a neighbour hears of, it acts on, and tells its own neighbours. Members with a place know each other, and greet
+ * also those that were given up: these may have gone on by themselves.
+ */
+export function acquaintances(
+  self: NodeId,
+  { configuration, neighbours }: Pick<LocalFacts, "configuration" | "neighbours">,
+): readonly NodeId[] {
+  const places = placesOf(configuration);
+  const all = [...places, ...configuration.lost];
+  return without(self, all.includes(self) ? [...all, ...neighbours] : neighbours);
+}
+
+/** Members with a place that this process never had an answer of: it cannot tell later that it outlived them. */
+export function strangers(
+  self: NodeId,
+  { configuration, heardMs }: Pick<LocalFacts, "configuration" | "heardMs">,
+): readonly NodeId[] {
+  return without(self, placesOf(configuration)).filter((id) => !heardMs.has(id));
+}
+
+function placesOf({ sets, standbys, observers }: LocalFacts["configuration"]): readonly NodeId[] {
+  return [...sets.flat(), ...standbys, ...observers];
+}
+
+function without(self: NodeId, members: readonly NodeId[]): readonly NodeId[] {
+  const all = new Set(members);
   all.delete(self);
   return [...all];
 }

@@ -91,6 +91,7 @@ export class SimAgent {
       configuration: disk.configuration,
       chainAt: (index) => disk.chainAt(index),
       admitted: world.ids,
+      neighbours: world.ids.filter((id) => id !== this.id),
       heardMs,
       storageOk: true,
       hasCarrier: true,

@@ -28,6 +28,7 @@ class Bench {
   admitted = ["a", "b", "o"];
   /** Given up before the fork. */
   lost: readonly string[] = [];
+  awaited: readonly string[] = [];
   isRefused = false;
   refusals = 0;
   warnings = 0;
@@ -62,6 +63,7 @@ class Bench {
       } as unknown as InventoryView,
       evidence: new Map(),
       isWithUs: (peer) => this.here.has(peer),
+      await: (peers) => void (this.awaited = peers),
       submit: (command) => {
         if (this.isRefused) {
           this.refusals += 1;
@@ -117,6 +119,7 @@ it(
     caughtUp.caughtUp = true;
     await bench.looksAgain();
     assert.equal(submitted, [], "nobody knows where o is");
+    assert.equal(bench.awaited, ["o"], "it is asked; the other's log tells");
     here.add("o");
     await bench.isSettled(child.id);
   }),

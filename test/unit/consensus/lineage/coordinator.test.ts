@@ -41,6 +41,7 @@ function factsAt(now: number, change: Partial<LocalFacts> = {}): LocalFacts {
     configuration: { ...simpleConfiguration(["a", "b"]), standbys: ["s"] },
     chainAt: () => "x",
     admitted: ["a", "b", "s"],
+    neighbours: [],
     heardMs: new Map([
       ["a", now],
       ["s", now],
