@@ -115,7 +115,8 @@ export class MeshHost implements Service {
     );
     this.#idle = new IdleConnections({
       table: this.#table,
-      isSpared: (peer, connection) => this.keeps(peer) || this.#strangers.isWatched(connection),
+      keeps: (peer) => this.keeps(peer),
+      isStranger: (connection) => this.#strangers.isWatched(connection),
       rest: (unusedMs) => [...this.#restListeners].forEach((rest) => rest(unusedMs)),
       clock: deps.clock,
     });

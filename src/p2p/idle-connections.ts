@@ -9,9 +9,11 @@ import { type PeerId } from "../base/ids.ts";
 import { type ConnectionTable } from "./connections.ts";
 
 export interface IdleDependencies {
-  readonly table: Pick<ConnectionTable, "list" | "release">;
-  /** Others of this agent want the peer connected, or it has its own time here (a stranger). */
-  readonly isSpared: (peer: PeerId, connection: Connection) => boolean;
+  readonly table: Pick<ConnectionTable, "list" | "newest" | "release">;
+  /** Some part of this agent wants the peer connected. */
+  readonly keeps: (peer: PeerId) => boolean;
+  /** It has a time of its own here. */
+  readonly isStranger: (connection: Connection) => boolean;
   /** Owners of streams close those that were not used for so long. */
   readonly rest: (unusedMs: number) => void;
   readonly clock: Clock;
@@ -44,18 +46,24 @@ export class IdleConnections {
   }
 
   #look(leastMs: number): void {
-    const { table, isSpared, rest, clock } = this.#deps;
+    const { table, rest, clock } = this.#deps;
     rest(leastMs * restPeriods);
     const now = clock.monotonicMs();
     const idle = new Map<Connection, number>();
     for (const { peer, entry } of table.list()) {
       const { connection } = entry;
-      if (connection.streams.length > 0 || isSpared(peer, connection)) continue;
+      if (connection.streams.length > 0 || this.#isSpared(peer, connection)) continue;
       const since = this.#idleSince.get(connection) ?? now;
       // A timer may be a little early.
       if (now - since >= leastMs * 0.75) table.release(connection);
       else idle.set(connection, since);
     }
     this.#idleSince = idle;
+  }
+
+  /** Of two that were dialed at once, one is enough. */
+  #isSpared(peer: PeerId, connection: Connection): boolean {
+    const { table, keeps, isStranger } = this.#deps;
+    return isStranger(connection) || (keeps(peer) && table.newest(peer) === connection);
   }
 }
