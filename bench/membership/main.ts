@@ -1,9 +1,6 @@
 /**
  * Membership beside Debian's serf: real agents on hosts of their own (network namespaces) and the same faults for both,
  * one fleet after the other in the same minutes, or with `--together` at the same moments, each on a network of its own.
- *
- *   npm run bench:membership -- [EXPERIMENT,…|all] [--hosts N] [--rounds N] [--seconds N] [--lane fallback|streams|udp|all]
- *                               [--only muster|serf] [--together] [--batch N] [--seed N] [--json FILE]
  */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { loadavg, tmpdir } from "node:os";
@@ -16,28 +13,45 @@ import { run } from "../../test/support/lab/command.ts";
 import { LabNetwork } from "../../test/support/lab/network.ts";
 import { removeOrphans } from "../../test/support/lab/owner.ts";
 import { whyNoLab } from "../../test/support/lab/requirements.ts";
+import { help, understood, whole } from "../../test/support/tool-options.ts";
 import { bundle } from "../../tools/bundle.ts";
 import { converged, type Settings } from "./experiment.ts";
 import { bootstrap } from "./experiments/calm.ts";
-import { groups, type Group } from "./experiments/table.ts";
+import { groups, known, type Group } from "./experiments/table.ts";
 import { type Fleet } from "./fleet.ts";
 import { MusterFleet } from "./muster-fleet.ts";
 import { type Row, tableText } from "./report.ts";
 import { SerfFleet } from "./serf-fleet.ts";
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    hosts: { type: "string", default: "20" },
-    rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "60" },
-    batch: { type: "string", default: "250" },
-    lane: { type: "string", default: "fallback" },
-    only: { type: "string" },
-    together: { type: "boolean", default: false },
-    seed: { type: "string", default: "1" },
-    json: { type: "string" },
-  },
+const usage = `usage: npm run bench:membership -- [EXPERIMENT,…|all] [--hosts N] [--rounds N] [--seconds N]
+         [--lane fallback|streams|udp|all] [--only muster|serf] [--together] [--batch N] [--seed N] [--json FILE]
+experiments: all, ${known.join(", ")}
+`;
+const { values, chosen, numbers } = understood(usage, () => {
+  const parsed = parseArgs({
+    allowPositionals: true,
+    options: {
+      hosts: { type: "string", default: "20" },
+      rounds: { type: "string", default: "5" },
+      seconds: { type: "string", default: "60" },
+      batch: { type: "string", default: "250" },
+      lane: { type: "string", default: "fallback" },
+      only: { type: "string" },
+      together: { type: "boolean", default: false },
+      seed: { type: "string", default: "1" },
+      json: { type: "string" },
+      help,
+    },
+  });
+  const { hosts, rounds, seconds, batch, seed } = parsed.values;
+  const numbers = {
+    hosts: whole("hosts", hosts, 1),
+    rounds: whole("rounds", rounds, 1),
+    seconds: whole("seconds", seconds, 1),
+    batch: whole("batch", batch, 1),
+    seed: whole("seed", seed),
+  };
+  return { ...parsed, chosen: groups(parsed.positionals), numbers };
 });
 
 /** Columns of our own figures, and what `--gossip-udp` is there. */
@@ -46,13 +60,13 @@ type Label = keyof typeof lanes | "serf";
 const interrupted = new AbortController();
 
 function labels(): readonly Label[] {
-  const chosen: Readonly<Record<string, readonly (keyof typeof lanes)[]>> = {
+  const byName: Readonly<Record<string, readonly (keyof typeof lanes)[]>> = {
     fallback: ["muster"],
     streams: ["muster-streams"],
     udp: ["muster-udp"],
     all: ["muster", "muster-streams", "muster-udp"],
   };
-  const ours = chosen[values.lane];
+  const ours = byName[values.lane];
   if (ours === undefined) throw new Error("--lane is fallback, streams, udp or all");
   if (values.only === "muster") return ours;
   return values.only === "serf" ? ["serf"] : [...ours, "serf"];
@@ -65,13 +79,11 @@ async function createFleet(label: Label, network: LabNetwork, group: Group): Pro
 
 /** Rows are there as soon as they are measured, whatever comes after. */
 async function measure(label: Label, group: Group, rows: Row[]): Promise<void> {
-  const count = Math.min(Number(values.hosts), group.hostsMax);
+  const count = Math.min(numbers.hosts, group.hostsMax);
   const hosts = Array.from({ length: count }, (_, i) => `h${i + 1}`);
   const settings: Settings = {
-    rounds: Number(values.rounds),
-    seconds: Number(values.seconds),
-    batch: Number(values.batch),
-    random: seededRandom(Number(values.seed)),
+    ...numbers,
+    random: seededRandom(numbers.seed),
     signal: interrupted.signal,
   };
   await using network = await LabNetwork.create(hosts);
@@ -98,7 +110,7 @@ async function measure(label: Label, group: Group, rows: Row[]): Promise<void> {
 }
 
 async function measureAll(rows: Row[]): Promise<void> {
-  for (const group of groups(positionals)) {
+  for (const group of chosen) {
     const all = labels().map((label) => () => measure(label, group, rows));
     if (values.together) {
       const ended = await Promise.allSettled(all.map((begin) => begin()));
@@ -110,8 +122,8 @@ async function measureAll(rows: Row[]): Promise<void> {
 async function report(rows: readonly Row[]): Promise<void> {
   const commit = await run("git", ["rev-parse", "--short", "HEAD"]).catch(() => "unknown");
   const about = {
-    ...{ commit: commit.trim(), at: new Date().toISOString(), seed: Number(values.seed) },
-    ...{ together: values.together, seconds: Number(values.seconds) },
+    ...{ commit: commit.trim(), at: new Date().toISOString(), seed: numbers.seed },
+    ...{ together: values.together, seconds: numbers.seconds },
   };
   process.stdout.write(`${tableText(about, rows)}\n`);
   if (values.json !== undefined) {

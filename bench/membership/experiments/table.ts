@@ -41,8 +41,10 @@ const special: Readonly<Record<string, Group>> = {
 };
 
 /** `bootstrap` alone starts a fleet and does no more. */
+export const known = ["bootstrap", ...Object.keys(ordinary), ...Object.keys(special)];
+
+/** @throws Error when there is no such experiment. */
 export function groups(positionals: readonly string[]): readonly Group[] {
-  const known = ["bootstrap", ...Object.keys(ordinary), ...Object.keys(special)];
   const asked = positionals.flatMap((text) => text.split(","));
   const names = asked.length === 0 || asked.includes("all") ? known : asked;
   const unknown = names.filter((name) => !known.includes(name));
