@@ -52,7 +52,7 @@ export class SimCluster implements Switchboard {
   readonly #slots = new Map<NodeId, number>();
   #violation: Error | null = null;
   #hasSurvivorMode: boolean;
-  readonly #switch: PowerSwitch;
+  readonly power: PowerSwitch;
   /** Told when a node wins an election. */
   onLeader: (node: SimNode) => void = () => {};
   /** Told when a node changes its generation, or is given a page of a merge. */
@@ -86,7 +86,7 @@ export class SimCluster implements Switchboard {
     this.generations = new GenerationInvariants({ chronicles, ledger, winners, nowMs }, { direct });
     const { generations } = this;
     this.invariants = new Invariants({ views: this.#views, chronicles, generations }, { direct });
-    this.#switch = new PowerSwitch(this, stream(seed, concerns.switch));
+    this.power = new PowerSwitch(this, stream(seed, concerns.switch));
     const ids = Array.from({ length: profile.nodes }, (_, i) => `n${i + 1}`);
     this.nodes = ids.map(
       (_, slot) =>
@@ -100,7 +100,7 @@ export class SimCluster implements Switchboard {
             hasSurvivorMode: () => this.#hasSurvivorMode,
             reachable: () => this.#reachable(slot),
             askExit: (question, life) => this.#askExit(slot, question, life),
-            fence: (node, life) => this.#switch.fence(node, life),
+            fence: (node, life) => this.power.fence(node, life),
             onChange: () => this.onChange(this.nodes[slot] as SimNode),
             onLeader: () => this.onLeader(this.nodes[slot] as SimNode),
             onProposed: (data, first) => this.onProposed(data, first),

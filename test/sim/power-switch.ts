@@ -14,23 +14,34 @@ export class PowerSwitch {
   readonly #cluster: SimCluster;
   readonly #random: Random;
 
+  /** Orders under way, and hosts that are still off. */
+  #busy = 0;
+
   constructor(cluster: SimCluster, random: Random) {
     this.#cluster = cluster;
     this.#random = random;
+  }
+
+  get isIdle(): boolean {
+    return this.#busy === 0;
   }
 
   /** Resolves true when the host of an agent was off at that moment. It has a network of its own. */
   fence(id: NodeId, caller: Life): Promise<boolean> {
     const { clock, nodes, trace } = this.#cluster;
     const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#busy += 1;
     clock.after(fastestMs + this.#random.float() * spreadMs, () => {
       const node = nodes.find((one) => one.id === id);
       const isOff = node !== undefined && this.#random.below(outOf) < worksTimes;
       if (isOff) {
         trace.add(() => `${id} is turned off`);
         node.holdDown();
-        clock.after(offMs * (0.5 + this.#random.float()), () => node.start());
-      }
+        clock.after(offMs * (0.5 + this.#random.float()), () => {
+          node.start();
+          this.#busy -= 1;
+        });
+      } else this.#busy -= 1;
       caller.run(() => resolve(isOff));
     });
     return promise;

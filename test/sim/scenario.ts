@@ -155,7 +155,9 @@ function recover({ cluster, operator }: Stage): void {
   // Histories meet every few seconds, and each loser gives what it has and starts over.
   const withinMs = isPlain ? 60_000 : 180_000;
   const whole = (): boolean => isPlain || isOneHistory(cluster);
-  const settled = cluster.runUntil(() => operator.idle && hasSettled(cluster) && whole(), withinMs);
+  // A host may have been ordered off just before.
+  const idle = (): boolean => operator.idle && cluster.power.isIdle;
+  const settled = cluster.runUntil(() => idle() && hasSettled(cluster) && whole(), withinMs);
   require(settled, () => "liveness: the nodes do not reach the same state");
 }
 

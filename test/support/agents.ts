@@ -298,7 +298,8 @@ export class TestCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const agent of this.agents) await agent.kill("SIGKILL");
     await killLeftovers(this.folder);
-    await rm(this.folder, { recursive: true, force: true });
+    // Who was killed a moment ago may still have left a file.
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
 

@@ -40,6 +40,7 @@ export class BareHosts implements AsyncDisposable {
     }
     await this.network[Symbol.asyncDispose]();
     await killLeftovers(this.folder);
-    await rm(this.folder, { recursive: true, force: true });
+    // Who was killed a moment ago may still have left a file.
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
   }
 }
