@@ -1,6 +1,7 @@
 /**
  * `agent.json`: which cluster this data directory belongs to, and what the agent must know before its replica
- * can tell it. Written once when the agent joins, and at every start for the start counter.
+ * can tell it. Written once when the agent joins, at every start for the start counter,
+ * and when it first has a log.
  */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -25,6 +26,8 @@ export interface AgentState {
   readonly peers: readonly KnownPeer[];
   /** How often this agent was started; newer starts outrank older ones in the exactly-once window. */
   readonly starts: number;
+  /** True once this agent ran with a log, kept outside of it: to find none then is a loss and no beginning. */
+  readonly hadLog: boolean;
 }
 
 const fileName = "agent.json";
@@ -52,7 +55,7 @@ export async function writeAgentState(dataDir: string, state: AgentState): Promi
 
 function parseState(file: string, parsed: unknown): AgentState {
   if (!isJsonObject(parsed)) throw torn(file, "not an object");
-  const { clusterId, clusterName, nodeName, founder, peers, starts } = parsed;
+  const { clusterId, clusterName, nodeName, founder, peers, starts, hadLog } = parsed;
   if (
     typeof clusterId !== "string" ||
     typeof clusterName !== "string" ||
@@ -71,7 +74,15 @@ function parseState(file: string, parsed: unknown): AgentState {
       known.push({ id: asPeerId(id), address });
     }
   }
-  return { clusterId, clusterName, nodeName, founder, peers: known, starts };
+  return {
+    clusterId,
+    clusterName,
+    nodeName,
+    founder,
+    peers: known,
+    starts,
+    hadLog: hadLog === true,
+  };
 }
 
 function torn(file: string, reason: string): AgentError<AgentCode> {

@@ -19,7 +19,13 @@ import { type AgentState } from "./agent-state.ts";
 import { createApiContext } from "./api-context.ts";
 import { ClusterServices } from "./cluster-services.ts";
 import { prepareDataDir } from "./data-dir.ts";
-import { countStart, enterCluster, type EntranceInput, recallCluster } from "./enter-cluster.ts";
+import {
+  countStart,
+  enterCluster,
+  type EntranceInput,
+  noteLog,
+  recallCluster,
+} from "./enter-cluster.ts";
 import { foundCluster, printWelcome } from "./found-cluster.ts";
 import { createJoinAuthority } from "./join-authority.ts";
 import { serveMemberViews } from "./member-views-rpc.ts";
@@ -60,7 +66,7 @@ export class Agent {
     await prepareDataDir(options.dataDir);
     this.#lock = await takeDataDir(options.dataDir, { clock: systemClock, signal });
     this.#state = await recallCluster(this.#input);
-    const identity = await loadIdentity(options.dataDir);
+    const identity = await loadIdentity(options.dataDir, { isMember: this.#state !== null });
     const stateMachine = new InventoryStateMachine({
       logger: logger.child({ module: "inventory" }),
     });
@@ -107,6 +113,7 @@ export class Agent {
     this.#cluster = services;
     this.#userEvents = new EventRing({ self: identity.peer, gossip: services.gossip, clock });
     await services.start(signal);
+    this.#state = await noteLog(options, this.#state);
     announceMember(mesh, this.#state.clusterId);
     if (mode === "bootstrap") {
       if (this.#state.founder)

@@ -69,6 +69,14 @@ export async function countStart(options: AgentOptions, state: AgentState): Prom
   return counted;
 }
 
+/** From now on a start that finds no log has lost one. */
+export async function noteLog(options: AgentOptions, state: AgentState): Promise<AgentState> {
+  if (state.hadLog) return state;
+  const noted = { ...state, hadLog: true };
+  await writeAgentState(options.dataDir, noted);
+  return noted;
+}
+
 async function formCluster(
   options: AgentOptions,
   mesh: Mesh,
@@ -82,6 +90,7 @@ async function formCluster(
     founder: true,
     peers: [],
     starts: 0,
+    hadLog: false,
   };
 }
 
@@ -156,5 +165,6 @@ async function join(
     founder: false,
     peers: answer.members.map(({ id, address }) => ({ id, address })),
     starts: 0,
+    hadLog: false,
   };
 }

@@ -7,6 +7,7 @@
  * - `ALREADY_JOINED`: the data directory belongs to a cluster already; another cannot be formed in it.
  * - `CLUSTER_EXISTS`: bootstrap found an agent at a seed: a second cluster is not formed.
  * - `DATA_DIR_IN_USE`: another agent runs on this data directory.
+ * - `DATA_DIR_FULL`: no room on the disk of the data directory to start on (exit code 75).
  * - `DATA_DIR_INVALID`: the data directory cannot be used (permission, not a directory, torn file).
  * - `IDENTITY_DOUBLED`: another agent, started earlier, runs with a copy of this data directory's key.
  * - `STORAGE_CORRUPT`: the Raft log lost or changed something acknowledged; the agent does not start on it.
@@ -18,6 +19,7 @@ export type AgentCode =
   | "ALREADY_JOINED"
   | "CLUSTER_EXISTS"
   | "DATA_DIR_IN_USE"
+  | "DATA_DIR_FULL"
   | "DATA_DIR_INVALID"
   | "STORAGE_CORRUPT"
   | "IDENTITY_DOUBLED";

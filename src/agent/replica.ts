@@ -128,6 +128,7 @@ function createNode(
       lineage: bootstrapLineage(state.clusterId),
       held: hold.statements.length > 0,
       starts: state.starts,
+      hadLog: state.hadLog,
       snapshotEntries: own(options.snapshotEntries),
       snapshotLogBytes: own(defaultDriverOptions.snapshotLogBytes),
       transferOnStopMs: 0, // the agent gives leadership away first, while it still takes writes

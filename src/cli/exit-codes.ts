@@ -1,6 +1,7 @@
 /**
  * Exit codes of the CLI (interfaces.md): 0 done and true; 1 failed; 2 usage; 3 differences; 4 not found; 5
- * refused; 6 no agent or no writable cluster; 7 not allowed; 124 gave up waiting.
+ * refused; 6 no agent or no writable cluster; 7 not allowed; 75 an agent without room on
+ * its disk (sysexits EX_TEMPFAIL); 124 gave up waiting.
  */
 import { errorCode } from "../base/errors.ts";
 import { type ApiCode, asApiCode } from "../api/contract/codes.ts";
@@ -14,6 +15,7 @@ export const exitCodes = {
   refused: 5,
   unavailable: 6,
   denied: 7,
+  storageFailed: 75,
   gaveUp: 124,
 } as const;
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
@@ -86,6 +88,7 @@ const byOtherCode: Readonly<Record<string, ExitCode>> = {
   TOKEN_NAME: 7,
   TOKEN_MALFORMED: 7,
   FOREIGN_CLUSTER: 7,
+  DATA_DIR_FULL: 75,
 };
 
 /** @param running true while an agent of this process starts or runs: its refusals are not an API's. */

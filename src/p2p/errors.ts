@@ -3,6 +3,7 @@
  * handler travel unchanged. Final for a join (`finalRefusals`): trying again with the same token is useless.
  */
 export const P2pCode = {
+  identityMissing: "IDENTITY_MISSING",
   identityCorrupt: "IDENTITY_CORRUPT",
   identityPermissions: "IDENTITY_PERMISSIONS",
   identityUnreadable: "IDENTITY_UNREADABLE",

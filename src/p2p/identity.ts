@@ -20,14 +20,23 @@ export interface Identity {
 }
 
 const fileName = "identity.key";
+const orJoinAnew = "or forget its node and let it join with an empty data directory.";
 
-/** Loads the key of a data directory, or makes one. @throws AgentError IDENTITY_* */
-export async function loadIdentity(dataDir: string): Promise<Identity> {
+/**
+ * Loads the key of a data directory, or makes one: not where an agent `isMember` already, as the cluster knows it by
+ * the key that is gone, and another would be a stranger with a member's log.
+ * @throws AgentError IDENTITY_*
+ */
+export async function loadIdentity(
+  dataDir: string,
+  { isMember = false }: { readonly isMember?: boolean } = {},
+): Promise<Identity> {
   const path = join(dataDir, fileName);
   try {
     return identityOf(await readKey(path));
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw error;
+    if (isMember) throw missing(path);
   }
   const key = await generateKeyPair("Ed25519");
   const made = await writeOnce(dataDir, path, key).catch((error: unknown) => {
@@ -65,6 +74,11 @@ async function readKey(path: string): Promise<Ed25519PrivateKey> {
   return parseKey(path, bytes);
 }
 
+function missing(path: string): AgentError {
+  const text = `The agent's identity "${path}" is gone, by which its cluster knows it. Restore it from a backup; ${orJoinAnew}`;
+  return new AgentError(P2pCode.identityMissing, text, { path });
+}
+
 function unusable(what: string, cause: unknown): AgentError {
   const text = `${what}: ${errorMessage(cause)}. Check the data directory and its owner.`;
   return new AgentError(P2pCode.identityUnreadable, text, {}, { cause });
@@ -89,8 +103,7 @@ function parseKey(path: string, bytes: Uint8Array): Ed25519PrivateKey {
   }
   throw new AgentError(
     P2pCode.identityCorrupt,
-    `The agent's identity "${path}" (${bytes.byteLength} bytes) is not an Ed25519 key. Restore it from a ` +
-      `backup; or remove it to join the cluster as a new member.`,
+    `The agent's identity "${path}" (${bytes.byteLength} bytes) is not an Ed25519 key. Restore it from a backup; ${orJoinAnew}`,
     { path, bytes: bytes.byteLength },
   );
 }

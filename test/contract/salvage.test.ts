@@ -182,6 +182,25 @@ it("refuses where nothing certain is known of what was acknowledged", async ({ r
   assert.is(await look(root).then(opened, codeOf), "LOG_CORRUPT", "and goes on refusing");
 });
 
+it("refuses to begin again where a log was, and all of it is gone", async ({ root }) => {
+  await filled(root);
+  await rm(path.join(root, "raft"), { recursive: true });
+  const store = storeOf(root);
+  const opened = store.open({ ...genesis(bootstrap), hadLog: true });
+  assert.is(await opened.then(() => "opened", codeOf), "LOG_CORRUPT");
+  assert.not((await readdir(path.join(root, "raft"))).includes("salvage"));
+});
+
+it("takes a file that LevelDB misses for damage", async ({ root }) => {
+  await filled(root);
+  const folder = path.join(root, "raft", "log");
+  const lost = (await readdir(folder)).filter((name) => name.startsWith("MANIFEST"));
+  for (const name of lost) await rm(path.join(folder, name));
+  const { health, lineage } = await look(root);
+  assert.is(health, "salvaged");
+  assert.equal(lineage.voteFrom, { term: 3, index: 200 });
+});
+
 it("completes an exchange wherever a crash cut it", async ({ root }) => {
   await filled(root);
   await damage(root, 0.5);

@@ -47,6 +47,8 @@ const diskFull: Nemesis = {
     siege.say(`${leader.name}'s disk is full`);
     await endsByItself(siege, leader);
     await siege.progress("without the agent whose disk is full");
+    siege.lab.cluster.restart(leader);
+    await endsByItself(siege, leader);
     await leader.freeDisk();
     await back(siege, leader);
   },

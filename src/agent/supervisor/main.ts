@@ -23,7 +23,7 @@ const lookMs = 1000;
 
 async function main([dataDir = "", listen = "", clusterId = ""]: readonly string[]): Promise<void> {
   await lockDirectory(dataDir); // held until this process ends, however it ends
-  const identity = await loadIdentity(dataDir);
+  const identity = await loadIdentity(dataDir, { isMember: true });
   const server = new ExitServer({
     clock: systemClock,
     self: identity.peer,

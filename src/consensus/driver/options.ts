@@ -13,6 +13,8 @@ export interface DriverOptions {
   readonly bootstrap: Configuration | null;
   /** Of a store that has none: the bootstrap generation of its cluster. */
   readonly lineage: Lineage;
+  /** This agent had a log before: one that is gone is damage, and not the beginning. */
+  readonly hadLog: boolean;
   /** Start without taking part, until `release`. */
   readonly held: boolean;
   /** How often this agent was started, this time included. */
@@ -41,6 +43,7 @@ export interface DriverOptions {
 
 export const defaultDriverOptions: Omit<DriverOptions, "self" | "bootstrap" | "lineage"> = {
   core: defaultCoreOptions,
+  hadLog: false,
   held: false,
   starts: 1,
   tickMs: 50,

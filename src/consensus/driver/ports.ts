@@ -71,6 +71,8 @@ export interface LogGenesis {
   /** Null for a joining agent (empty configuration). */
   readonly bootstrap: Configuration | null;
   readonly lineage: Lineage;
+  /** A store that has nothing lost everything. */
+  readonly hadLog?: boolean;
 }
 
 /** Durable log, hard state, configurations and lineage of one agent. Any rejected write is final: fail-stop. */

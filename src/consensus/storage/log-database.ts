@@ -42,7 +42,7 @@ export const openLevel: OpenDatabase = async (directory, writeBufferBytes) => {
   } catch (error) {
     const cause = causeOf(error);
     const detail = errorMessage(cause);
-    if (errorCode(cause) === "LEVEL_CORRUPTION") return { fault: detail };
+    if (errorCode(cause) === "LEVEL_CORRUPTION" || isFileMissing(detail)) return { fault: detail };
     if (errorCode(cause) === "LEVEL_LOCKED") {
       const message = `Cannot open the log in "${directory}": another process uses it. Stop that agent first.`;
       throw new ConsensusError("LOG_LOCKED", message, { directory }, { cause });
@@ -60,6 +60,11 @@ function overLevel(db: Level<Buffer, Buffer>): LogDatabase {
     entries: (range) => db.iterator(range),
     close: () => db.close(),
   };
+}
+
+/** A file that others of its files name: LevelDB calls that an I/O error. It makes its folder and lock itself. */
+function isFileMissing(detail: string): boolean {
+  return detail.endsWith(": No such file or directory") && !detail.includes("/LOCK:");
 }
 
 /** The library wraps what LevelDB said. */

@@ -81,7 +81,7 @@ export async function openLog(
       return assemble({ db: null, meta, watermark: newest, ...nothing, verdict });
     }
     return await closeOnFailure(opened.db, (db) =>
-      inspect({ ...options, db, meta, watermark: newest, origin }),
+      inspect({ ...options, db, meta, watermark: newest, origin, hadLog: genesis.hadLog === true }),
     );
   } catch (error) {
     await meta.close();
@@ -116,6 +116,7 @@ interface Inspection extends Paths {
   readonly meta: MetaFiles;
   readonly watermark: Watermark | null;
   readonly origin: Origin;
+  readonly hadLog: boolean;
 }
 
 /** The records of a log that has none. */
@@ -125,7 +126,7 @@ interface Origin {
 }
 
 async function inspect(given: Inspection): Promise<OpenedLog> {
-  const { db, meta, watermark, origin } = given;
+  const { db, meta, watermark, origin, hadLog } = given;
   const base = await readRecord(db, baseKey, decodeBase);
   const head = await readRecord(db, headKey, decodeHead);
   const lineage = await readRecord(db, lineageKey, decodeLineage);
@@ -133,7 +134,7 @@ async function inspect(given: Inspection): Promise<OpenedLog> {
   const fault = base.fault ?? head.fault ?? lineage.fault ?? scan.fault;
   const { last, chain } = scan.index;
   const records = { head: head.value, base: base.value, lineage: lineage.value };
-  const verdict = judge({ ...records, watermark, last, chain, fault });
+  const verdict = judge({ ...records, watermark, last, chain, fault, hadLog });
   if (verdict.health === "fresh") {
     const begin = [
       { type: "put", key: baseKey, value: encodeBase(origin.base) },

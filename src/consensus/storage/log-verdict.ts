@@ -19,6 +19,8 @@ export interface LogFindings {
   readonly last: Index;
   readonly chain: Chain;
   readonly fault: string | null;
+  /** This agent has had a log, which something beside the log knows. */
+  readonly hadLog: boolean;
 }
 
 export interface Verdict {
@@ -31,7 +33,11 @@ export function judge(found: LogFindings): Verdict {
   if (found.fault !== null) return corrupt(found.fault);
   if (head === null && found.last === 0) {
     const confirmed = watermark?.confirmed ?? 0;
-    if (confirmed === 0) return { health: "fresh", detail: "" };
+    if (confirmed === 0) {
+      return found.hadLog
+        ? corrupt("it is gone, with its watermark")
+        : { health: "fresh", detail: "" };
+    }
     return corrupt(`the log is empty, but ${confirmed} writes were acknowledged`);
   }
   if (head === null) return corrupt("the head record is missing or damaged");

@@ -58,7 +58,8 @@ export async function salvage(
   const fresh = new LevelLogStore({ ...options, directory: folder }, { clock });
   let last = 0;
   try {
-    await fresh.open({ ...genesis, bootstrap: opening.recovered.configs[0] ?? genesis.bootstrap });
+    const bootstrap = opening.recovered.configs[0] ?? genesis.bootstrap;
+    await fresh.open({ ...genesis, bootstrap, hadLog: false });
     last = await copy(damaged, fresh, opening, { voteFrom, snapshot });
   } finally {
     await fresh.close();

@@ -21,6 +21,7 @@ const state: AgentState = {
   founder: true,
   peers: [{ id: asPeerId("p2"), address: "10.0.0.2:7700" }],
   starts: 3,
+  hadLog: true,
 };
 
 function inFolder(act: (folder: string) => Promise<void>): () => Promise<void> {

@@ -42,6 +42,15 @@ it("refuses a key that others may read, and says the command that helps", () =>
     assert.match(String(error), "chmod 600");
   }));
 
+it("makes no key where an agent is a member by one that is gone", () =>
+  inFolder(async (dir) => {
+    const missing: unknown = await loadIdentity(dir, { isMember: true }).catch((e) => e);
+    assert.is(errorCode(missing), "IDENTITY_MISSING");
+    assert.equal(await readdir(dir), []);
+    const { peer } = await loadIdentity(dir);
+    assert.is((await loadIdentity(dir, { isMember: true })).peer, peer);
+  }));
+
 it("refuses garbage and never replaces it", () =>
   inFolder(async (dir) => {
     const file = join(dir, "identity.key");

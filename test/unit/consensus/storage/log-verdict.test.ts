@@ -21,7 +21,8 @@ const watermark = {
 };
 const anchor = { index: 0, term: 0, chain: "c0" };
 const base = { first: 1, anchor, config: emptyConfiguration, snapshot: null };
-const good: LogFindings = { head, base, lineage, watermark, last: 20, chain: "c20", fault: null };
+const end = { last: 20, chain: "c20", fault: null };
+const good: LogFindings = { head, base, lineage, watermark, ...end, hadLog: false };
 const nothing = { head: null, base: null, lineage: null, last: 0, chain: "c0" };
 
 const table: readonly (readonly [string, Partial<LogFindings>, string])[] = [
@@ -34,6 +35,8 @@ const table: readonly (readonly [string, Partial<LogFindings>, string])[] = [
     "fresh",
   ],
   ["everything is gone but the watermark", nothing, "corrupt"],
+  ["everything is gone that there was", { ...nothing, watermark: null, hadLog: true }, "corrupt"],
+  ["a log is there that there was", { hadLog: true }, "ok"],
   ["a frame is damaged", { fault: "the frame behind entry 7 is damaged" }, "corrupt"],
   [
     "a frame is damaged in a log that has no head",

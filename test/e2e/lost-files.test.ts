@@ -1,0 +1,55 @@
+/** Files of a data directory that are gone: the agent says which, and never goes on as if it had never had them. */
+import { cp, rename, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { TestCluster } from "../support/agents.ts";
+
+const it = suite("lost files");
+let cluster: TestCluster;
+
+it.before(async () => {
+  cluster = await TestCluster.start({ size: 1 });
+});
+
+it.after(async () => {
+  await cluster[Symbol.asyncDispose]();
+});
+
+/** Starts the agent without what `lose` takes away; resolves with its exit code and last words, all put back. */
+async function startsWithout(lose: (dataDir: string) => Promise<void>): Promise<string> {
+  const agent = cluster.first;
+  await agent.kill("SIGKILL");
+  const copy = `${agent.dataDir}.copy`;
+  await cp(agent.dataDir, copy, { recursive: true, filter: (file) => !file.endsWith(".sock") });
+  await lose(agent.dataDir);
+  const before = agent.log().length;
+  cluster.restart(agent);
+  const code = await agent.exited();
+  const words = agent.log().slice(before);
+  await rm(agent.dataDir, { recursive: true });
+  await rename(copy, agent.dataDir);
+  cluster.restart(agent);
+  await cluster.ready(agent, 1);
+  return `${String(code)} ${words}`;
+}
+
+it("does not form its cluster a second time when its log is gone", async () => {
+  const end = await startsWithout((dataDir) => rm(path.join(dataDir, "raft"), { recursive: true }));
+  assert.match(end, /^1 .*it is gone, with its watermark.*new data directory.*LOG_CORRUPT/s);
+});
+
+it("does not take another name among members when its key is gone", async () => {
+  const end = await startsWithout((dataDir) => rm(path.join(dataDir, "identity.key")));
+  assert.match(end, /^1 .*identity\.key" is gone.*Restore it from a backup.*IDENTITY_MISSING/s);
+});
+
+it("starts whatever is left of its lock", async () => {
+  const agent = cluster.first;
+  await agent.kill("SIGKILL");
+  await writeFile(path.join(agent.dataDir, "lock", "CURRENT"), "");
+  cluster.restart(agent);
+  await cluster.ready(agent, 1);
+});
+
+it.run();
