@@ -41,6 +41,16 @@ export class Metrics {
       help: "Memory of the agent's process",
       read: () => process.memoryUsage.rss(),
     });
+    this.gauge({
+      name: "muster_process_heap_used_bytes",
+      help: "Used part of the heap of the agent's process, garbage that was not collected yet included",
+      read: () => process.memoryUsage().heapUsed,
+    });
+    this.gauge({
+      name: "muster_process_external_bytes",
+      help: "Memory outside the heap that objects on it hold, such as buffers",
+      read: () => process.memoryUsage().external,
+    });
     this.counter({
       name: "muster_process_cpu_seconds_total",
       help: "CPU time of the agent's process, user and system",
