@@ -62,7 +62,7 @@ export async function bundle(folder: string): Promise<void> {
   await symlink(path.join(root, "node_modules"), path.join(folder, "node_modules"));
   await writeFile(
     path.join(folder, "package.json"),
-    `${JSON.stringify({ name: "muster", version })}\n`,
+    `${JSON.stringify({ name: "muster", version }, null, 2)}\n`,
   );
   const program = path.join(folder, "muster");
   await copyFile(path.join(root, "bin", cacheModule), path.join(folder, cacheModule));
