@@ -4,7 +4,7 @@
  */
 import process from "node:process";
 import { lastResort } from "../base/clock.ts";
-import { AgentError, errorCode, errorMessage, isAgentError } from "../base/errors.ts";
+import { AgentError, errorCode, errorMessage } from "../base/errors.ts";
 import { Agent } from "./agent.ts";
 import { createLogger } from "./logger.ts";
 import { type Environment, type Flags, resolveOptions, type Sourced } from "./options.ts";
@@ -23,8 +23,14 @@ export interface RunInput {
 const exitStorageFailed = 75;
 /** Not allowed any more (interfaces.md): a restart would change nothing. */
 const exitEvicted = 7;
+/** Refused: another process has the key, which waiting does not change. */
+const exitDoubled = 5;
 /** sysexits EX_SOFTWARE. */
 const exitHung = 70;
+const exitCodes = new Map([
+  ["MEMBER_EVICTED", exitEvicted],
+  ["IDENTITY_DOUBLED", exitDoubled],
+]);
 /** An agent that hangs while stopping is ended by force after this long. */
 const stopLimitMs = 4500;
 /** What is left in the event loop after a clean stop is waited for so long. */
@@ -51,7 +57,7 @@ export async function runAgent(input: RunInput): Promise<number> {
     const end = await agent.ended(stop.signal);
     if (end !== null) {
       logger.error({ code: errorCode(end), error: errorMessage(end) }, "the agent stops");
-      exitCode = isAgentError(end, "MEMBER_EVICTED") ? exitEvicted : exitStorageFailed;
+      exitCode = exitCodes.get(errorCode(end) ?? "") ?? exitStorageFailed;
     }
   } catch (error) {
     if (!stop.signal.aborted || error instanceof AgentError) throw error;

@@ -38,14 +38,14 @@ export class SalvagingLogStore extends WrappedLog {
     const opening = await this.inner.open(genesis);
     if (opening.health !== "corrupt") return opening;
     const { snapshots, clock, logger } = this.#deps;
-    logger.error(
-      { detail: opening.detail },
-      "the log is damaged; starting over from its sound part",
-    );
     await snapshots.retain((meta) => isOfHistory(meta, opening.lineage));
     const snapshot = await snapshots.latest();
     const input = { options: this.#options, clock, genesis, snapshot };
     const { last, voteFrom } = await salvage(this.inner, opening, input);
+    logger.error(
+      { detail: opening.detail },
+      "the log is damaged; starting over from its sound part",
+    );
     logger.error(
       { last, missing: Math.max(0, voteFrom.index - last), aside: this.#options.directory },
       "this agent votes again once the others have given it what is missing; the damaged files are beside the log as damaged-N",
