@@ -89,9 +89,11 @@ export class AgentLineage implements LineagePort {
     this.#deps = { ...deps, logger };
     this.#peers = lineagePeers(mesh.rpc, (from) => surroundings.heard(from));
     const { settleExit } = this.#peers;
+    const timers = () => view.settings().settings.survivor ?? defaultSurvivorSettings;
     this.#hold = new HoldKeeper({
       ...{ ...deps, logger, settleExit },
-      coldMs: () => (view.settings().settings.survivor ?? defaultSurvivorSettings).coldMs,
+      coldMs: () => timers().coldMs,
+      silenceMs: () => timers().silenceMs,
     });
     const surroundings = new SurroundingsWatch({
       ...{ ...deps, logger, self, view },

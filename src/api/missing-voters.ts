@@ -5,14 +5,14 @@
 import { formatDuration } from "../base/duration.ts";
 import { AgentError, isAgentError } from "../base/errors.ts";
 import { type ApiContext } from "./context.ts";
-import { toStatus } from "./views/cluster.ts";
+import { outlookOf, toStatus } from "./views/cluster.ts";
 
 /** Any other error comes back as it is, and so does one that names them already. */
 export function withMissingVoters(error: unknown, context: ApiContext): unknown {
   if (!isAgentError(error, "NO_LEADER") || "missing" in error.details) return error;
   const { voters } = toStatus(context);
   const missing = voters.filter(({ reachable }) => !reachable).map(({ id, name }) => name || id);
-  const outlook = context.lineage()?.outlook() ?? null;
+  const outlook = outlookOf(context);
   if (missing.length === 0 && outlook === null) return error;
   const needed = Math.floor(voters.length / 2) + 1;
   const out =
@@ -28,8 +28,11 @@ export function withMissingVoters(error: unknown, context: ApiContext): unknown 
     waitMs === null
       ? ""
       : `wait ${formatDuration(Math.max(1000, Math.ceil(waitMs / 1000) * 1000))} more, `;
-  const start = missing.length === 0 ? "" : `start ${missing.join(" or ")}, `;
-  const help = `${wait}${start}or go on without them: muster operator recover --plan`;
+  const recover = "go on without them: muster operator recover --plan";
+  const help =
+    missing.length === 0
+      ? `${wait}look at muster status (${why})`
+      : `${wait}start ${missing.join(" or ")}, or ${recover}`;
   const details = { ...error.details, missing, waitMs, why };
   return new AgentError("READ_ONLY", `${text}. Reads go on. To write: ${help}`, details, {
     cause: error,

@@ -122,6 +122,26 @@ it("stays provisional after a generation of certainty, while those left behind b
   await assertKept(lab, keys);
 });
 
+it("goes on with the newer history of two that were killed, once a survivor went on that lacks it", async () => {
+  await using lab = await start(3, ["survivor.silence=4s", "survivor.cold=5m"]);
+  const paused = await lab.leader();
+  const others = lab.agents.filter((agent) => agent !== paused);
+  const [first] = others;
+  assert.ok(first !== undefined);
+  const keys = [await written(first, "before")];
+  paused.signal("SIGSTOP");
+  for (let i = 0; i < 5; i += 1) keys.push(await written(first, `missed-${i}`));
+  await Promise.all(others.map((agent) => agent.kill("SIGKILL")));
+  paused.signal("SIGCONT");
+  // Their supervisors told it that its log lacks something, so it waits for the silence, and is provisional.
+  keys.push(await written(paused, "alone"));
+  assert.is((await statusOf(paused)).mode, "survivor");
+  for (const agent of others) lab.cluster.restart(agent);
+  // Held, as it went on without them; but it lost, so they must go on first, and long before survivor.cold.
+  await whole(lab, 3);
+  await assertKept(lab, keys);
+});
+
 it("serves reads at once after a cold start of one alone, and goes on after the cold wait", async () => {
   await using lab = await start(2);
   const keys = [await written(lab.agent("n1"), "before")];

@@ -1,8 +1,9 @@
 /**
  * An agent whose end was attested asks everybody who was told: did you go on without me? Only when all of them say no,
  * and so cannot any more, does it take part again in its old generation. When one did, it waits until the new
- * generation is adopted. When that does not come about, or nobody answers, for as long as an agent waits that comes
- * back alone, or the operator says so, it may go on in a generation of its own; in the old one never.
+ * generation is adopted. It may go on in a generation of its own, and in the old one never: when that is not adopted in
+ * the time of a silence (it holds what those lack, and wins over them); when nobody answers for as long as an agent
+ * waits that comes back alone; or when the operator says so.
  */
 import { Background } from "../../base/background.ts";
 import { type Clock, delay } from "../../base/clock.ts";
@@ -21,6 +22,8 @@ export interface HoldKeeperDeps {
   readonly settleExit: LineagePeers["settleExit"];
   /** How long an agent waits that comes back alone, ms. */
   readonly coldMs: () => number;
+  /** How long it waits for those who are silent, ms. */
+  readonly silenceMs: () => number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -32,6 +35,9 @@ export class HoldKeeper implements Service {
   readonly #deps: HoldKeeperDeps;
   readonly #background: Background;
   #heardMs: number;
+  /** Statements with which others went on without it, and since when those are all that are left. */
+  readonly #used = new Set<string>();
+  #usedSince: number | null = null;
   #givenUp = false;
 
   constructor(deps: HoldKeeperDeps) {
@@ -56,8 +62,10 @@ export class HoldKeeper implements Service {
 
   /** May this agent leave its generation for one of its own, though somebody may have gone on without it? */
   isOver(): boolean {
-    const { clock, coldMs } = this.#deps;
-    return this.#givenUp || clock.monotonicMs() - this.#heardMs >= coldMs();
+    const { clock, coldMs, silenceMs } = this.#deps;
+    const now = clock.monotonicMs();
+    if (this.#givenUp || now - this.#heardMs >= coldMs()) return true;
+    return this.#usedSince !== null && now - this.#usedSince >= silenceMs();
   }
 
   /** The operator decided. */
@@ -75,6 +83,8 @@ export class HoldKeeper implements Service {
         logger.error({ error: errorMessage(error) }, "the hold could not be lifted yet");
       }
       for (const { nonce, asker } of hold.statements) await this.#ask(asker, { nonce, generation });
+      const isKnown = hold.statements.every(({ nonce }) => this.#used.has(nonce));
+      this.#usedSince = isKnown ? (this.#usedSince ?? clock.monotonicMs()) : null;
       if (hold.statements.length > 0) await delay(clock, periodMs, signal);
     }
     await node.release();
@@ -86,7 +96,10 @@ export class HoldKeeper implements Service {
     try {
       const verdict = await settleExit(asker, exit);
       // Who went on without it need not be waited for; but this agent may hold what that side lacks, and win over it.
-      if (verdict === "used") return;
+      if (verdict === "used") {
+        this.#used.add(exit.nonce);
+        return;
+      }
       this.#heardMs = clock.monotonicMs();
       await hold.settle(exit.nonce);
     } catch (error) {

@@ -42,6 +42,11 @@ export const statusSchema = Type.Object({
   voters: Type.Array(votingPeer),
   standbys: Type.Array(votingPeer),
   nodes: Type.Object({ total: Type.Integer(), byPhase: counts, byReachability: counts }),
+  outlook: Type.Optional(
+    Type.Union([Type.String(), Type.Null()], {
+      description: "what this agent waits for, or what it takes, while no quorum is in sight",
+    }),
+  ),
   log: Type.Optional(
     Type.Object(
       {

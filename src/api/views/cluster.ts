@@ -4,7 +4,7 @@ import { asPeerId } from "../../base/ids.ts";
 import { type ConsensusStatus, votersOf } from "../../consensus/driver/api.ts";
 import { phases, reachabilities } from "../../inventory/records.ts";
 import { type InventoryView } from "../../inventory/view.ts";
-import { type ApiContext } from "../context.ts";
+import { type ApiContext, type LineageOutlook } from "../context.ts";
 import { type Member, type Raft, type Status } from "../contract/cluster.ts";
 import { toLineage } from "./lineage.ts";
 import { membershipDoubt } from "./doubt.ts";
@@ -33,8 +33,21 @@ export function toStatus(context: ApiContext): Status {
     standbys: consensus === null ? [] : consensus.effective.standbys.map(voting).toSorted(byName),
     nodes: countNodes(view),
     membership: { uncertain: uncertaintyOf(view), removal: removalOf(context) },
+    outlook: outlookOf(context)?.why ?? null,
     log: consensus?.log ?? { salvaged: null, trusted: true },
   };
+}
+
+/** Why it does not go on without a quorum, with the names of those it speaks of. */
+export function outlookOf(context: ApiContext): LineageOutlook | null {
+  const outlook = context.lineage()?.outlook() ?? null;
+  if (outlook === null) return null;
+  const ids = [...context.view.members(), ...context.members()].map(({ id }) => id);
+  const why = [...new Set<string>(ids)].reduce(
+    (text, id) => text.replaceAll(id, peerName(context, id) ?? id),
+    outlook.why,
+  );
+  return { ...outlook, why };
 }
 
 function byName(a: Peer, b: Peer): number {

@@ -45,6 +45,7 @@ function statusLines(status: Status): string {
     ["cluster", status.cluster === null ? "not joined yet" : clusterText(status.cluster)],
     ["node", `${status.node} (agent ${status.agentVersion})`],
     ["mode", modeText(status)],
+    ...outlookLine(status),
     ["leader", status.leader?.name ?? "none"],
     ["term", String(status.term)],
     ["index", `${status.appliedIndex} applied, ${status.commitIndex} committed`],
@@ -56,6 +57,10 @@ function statusLines(status: Status): string {
     ...uncertainLine(status),
     ...removalLine(status),
   ]);
+}
+
+function outlookLine({ mode, outlook = null }: Status): [string, string][] {
+  return mode === "read-only" && outlook !== null ? [["outlook", outlook]] : [];
 }
 
 function logLine({ log }: Status): [string, string][] {
@@ -87,7 +92,8 @@ function removalLine({ membership }: Status): [string, string][] {
 function modeText({ cluster, mode }: Status): string {
   if (cluster === null) return mode;
   if (mode === "survivor") {
-    if (cluster.missing.length === 0) return "survivor: all are back or forgotten; it settles";
+    if (cluster.missing.length === 0)
+      return "survivor: all are back or forgotten; it settles when they have followed";
     const names = cluster.missing.map(({ name }) => name);
     const which = names.length === 1 ? names.join() : "NODE";
     return `survivor: goes on without ${list(names)}; start them, or: muster nodes forget ${which} --force`;

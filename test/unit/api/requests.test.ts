@@ -4,6 +4,7 @@ import { endpoints } from "../../../src/api/contract/endpoints.ts";
 import { bootstrapGeneration } from "../../../src/consensus/lineage/generation.ts";
 import { AgentError } from "../../../src/base/errors.ts";
 import { ApiWorld } from "../../support/api-world.ts";
+import { peer } from "../../support/inventory.ts";
 
 const it = suite("api requests");
 const json = { "content-type": "application/json" };
@@ -199,7 +200,7 @@ it("says what would help when no quorum is left, and marks the history of every 
     writtenIn: () => current.id,
     leftBehind: () => [],
     isProvisional: () => true,
-    outlook: () => ({ why: "n2 is silent for 3 s; acts in 27 s", waitMs: 26_400 }),
+    outlook: () => ({ why: `${peer("n2")} is silent for 3 s; acts in 27 s`, waitMs: 26_400 }),
     plan: () => Promise.reject(new Error("not asked for")),
     recover: () => Promise.reject(new Error("not asked for")),
   };
@@ -214,6 +215,8 @@ it("says what would help when no quorum is left, and marks the history of every 
   );
   const { headers } = await world.get("/v1/nodes");
   assert.is(headers["muster-generation"], "2/1f0c55a1; provisional");
+  const { json: status } = await world.get("/v1/status");
+  assert.is(status["outlook"], "n2 is silent for 3 s; acts in 27 s");
 });
 
 it("names the voters that are out of reach when there is no leader", async () => {

@@ -235,6 +235,7 @@ it(
     const seen = {
       cluster,
       mode: "read-only",
+      outlook: "n2 is silent for 5 s; acts in 25 s",
       ...{
         node: "n1",
         agentVersion: "1",
@@ -262,6 +263,7 @@ it(
     const status = await cli.run(["status"]);
     assert.match(status.stdout, /cluster +prod \(c1\), generation 2/);
     assert.match(status.stdout, /mode +read-only: .*writes are refused/);
+    assert.match(status.stdout, /outlook +n2 is silent for 5 s; acts in 25 s\n/);
     assert.match(status.stdout, /n1,n2 \(unreachable\)/);
     assert.match(status.stdout, /2: discovered=2\n/);
     assert.match(status.stdout, /uncertain +losses are not reported since .*6 of 12 nodes \(n1\)/);

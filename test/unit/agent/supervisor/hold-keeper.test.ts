@@ -26,6 +26,7 @@ interface World {
   released: number;
   keeper: HoldKeeper;
   coldMs: number;
+  silenceMs: number;
 }
 
 const it = suite<World>("hold-keeper");
@@ -40,6 +41,7 @@ it.before.each(async (world) => {
   world.asked = [];
   world.released = 0;
   world.coldMs = 60_000;
+  world.silenceMs = 30_000;
   world.keeper = new HoldKeeper({
     hold: world.hold,
     node: {
@@ -56,6 +58,7 @@ it.before.each(async (world) => {
       return Promise.reject(new AgentError("PEER_UNREACHABLE", "silence"));
     },
     coldMs: () => world.coldMs,
+    silenceMs: () => world.silenceMs,
     clock: systemClock,
     logger: silentLogger,
   });
@@ -86,9 +89,11 @@ it("waits for the new generation when one went on without it", async (world) => 
   assert.equal((await ExitHold.read(world.folder)).statements, []);
 });
 
-it("may leave for a generation of its own when that of the others is not adopted for long", async (world) => {
-  world.coldMs = 1000;
+it("may leave for a generation of its own when that of the others is not adopted in time", async (world) => {
+  world.silenceMs = 1000;
   world.answers.set("b", "used");
+  await until({ what: "it asks again" }, () => world.asked.length > 4);
+  world.answers.set("b", "silent"); // what was used stays used
   world.answers.set("c", "used");
   await until({ what: "the wait is over" }, () => world.keeper.isOver());
   assert.ok(world.asked.length > 2, "they answered all the time");
