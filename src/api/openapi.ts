@@ -36,7 +36,10 @@ export function openapiDocument(version: string): Json {
 const standardHeaders = {
   "Muster-Index": header("integer", "Raft index this agent had applied"),
   "Muster-Mode": header("string", "normal, survivor or read-only"),
-  "Muster-Generation": header("integer", "how often the voter set was re-formed without a quorum"),
+  "Muster-Generation": header(
+    "string",
+    "depth and id of the history, as 2/1f0c55a1; depth 1 until the voter set was re-formed without a quorum; followed by `; provisional` when it may turn out to be one of several",
+  ),
   "Muster-Leader-Contact-Ms": header("integer", "milliseconds since the leader was heard"),
 };
 

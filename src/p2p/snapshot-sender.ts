@@ -10,6 +10,7 @@ import { withDeadline } from "./deadline.ts";
 import { FrameChannel } from "./frame-channel.ts";
 import { decodeAnswer, encodeHello, HelloAnswer } from "./hello.ts";
 import { type MeshContext } from "./mesh-context.ts";
+import { Pace } from "./pace.ts";
 import { Protocol } from "./protocols.ts";
 import {
   chunkBytes,
@@ -32,6 +33,8 @@ export interface SnapshotSending {
 /** The receiver answers every chunk; verifying at the end reads the whole snapshot once more. */
 const answerMs = 30_000;
 const verifyMs = 120_000;
+/** Of each transfer: the link is there for the log first, and so is the disk of who receives. */
+const bytesPerSecond = 16 * 1024 * 1024;
 const maxBarren = 4;
 const firstPauseMs = 50;
 
@@ -100,6 +103,8 @@ class Transfer {
 
   async #stream(channel: FrameChannel): Promise<boolean> {
     const { meta, read, signal } = this.#job;
+    const { clock } = this.#context;
+    const pace = new Pace(clock, bytesPerSecond);
     let sent = this.acknowledged;
     for await (const piece of read(sent)) {
       for (let at = 0; at < piece.byteLength; at += chunkBytes) {
@@ -110,6 +115,8 @@ class Transfer {
         while (sent - this.acknowledged > windowBytes) {
           if (!(await this.#progress(channel, answerMs))) return false;
         }
+        const waitMs = pace.take(chunk.byteLength);
+        if (waitMs > 0) await delay(clock, waitMs, signal);
       }
     }
     if (sent !== meta.sizeBytes) return false;
