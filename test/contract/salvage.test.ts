@@ -13,7 +13,7 @@ import { finishExchange } from "../../src/consensus/storage/salvage.ts";
 import { readWatermark } from "../../src/consensus/storage/meta-file.ts";
 import { SalvagingLogStore } from "../../src/consensus/storage/salvaging-log.ts";
 import { SnapshotFiles } from "../../src/consensus/storage/snapshot-files.ts";
-import { commands, genesis, shown, write } from "../support/entries.ts";
+import { commands, configEntry, genesis, shown, write } from "../support/entries.ts";
 import { codeOf } from "./log-store.ts";
 
 const it = suite<{ root: string }>("salvage");
@@ -134,6 +134,51 @@ it("goes on from a snapshot where the log before it was compacted", async ({ roo
   assert.equal(lineage.voteFrom, { term: 3, index: 200 });
 });
 
+/** As `filled`, with a change of the configuration before what is compacted. */
+async function changedAndFilled(root: string, compactTo: number): Promise<void> {
+  const options = { ...defaultLevelLogOptions, directory: path.join(root, "raft") };
+  const store = new LevelLogStore(options, { clock: systemClock });
+  await store.open(genesis(simpleConfiguration(["a"])));
+  const changed = { ...bootstrap, index: 1 };
+  await store.append(write({ entries: [configEntry(1, 3, changed)], hardState: vote }));
+  await store.append(write({ entries: commands(2, 200, 3) }));
+  await store.compact(compactTo + 1);
+  await store.close();
+}
+
+it("starts over with nothing when the snapshot is damaged behind which its log begins", async ({
+  root,
+}) => {
+  for (const damaged of [(file: string) => writeFile(file, "x"), (file: string) => rm(file)]) {
+    await filled(root, 100);
+    const folder = path.join(root, "snapshots");
+    for (const name of await readdir(folder)) await damaged(path.join(folder, name));
+    const { recovered, health, lineage, detail } = await look(root);
+    assert.is(health, "salvaged");
+    assert.match(detail, /it begins at entry 101, and no snapshot/);
+    assert.is(recovered.lastIndex, 0);
+    assert.equal(lineage.voteFrom, { term: 3, index: 200 });
+    assert.is((await look(root)).health, "ok", "it is an ordinary log from then on");
+    await rm(path.join(root, "raft"), { recursive: true });
+    await rm(folder, { recursive: true });
+  }
+});
+
+it("knows the members, as of no entry, when it starts over with nothing", async ({ root }) => {
+  await changedAndFilled(root, 100);
+  const { recovered, health } = await look(root);
+  assert.is(health, "salvaged");
+  assert.is(recovered.lastIndex, 0);
+  assert.equal(recovered.configs, [{ ...bootstrap, index: 0 }]);
+});
+
+it("does not take a folder that cannot be read for an empty one", async ({ root }) => {
+  await filled(root, 100);
+  await rm(path.join(root, "snapshots"), { recursive: true });
+  await writeFile(path.join(root, "snapshots"), "");
+  assert.match(await look(root).then(() => "opened", String), /ENOTDIR/);
+});
+
 it("does not lower its bar when it is damaged again before it caught up", async ({ root }) => {
   await filled(root);
   await damage(root, 0.5);
@@ -188,6 +233,7 @@ it("refuses to begin again where a log was, and all of it is gone", async ({ roo
   const store = storeOf(root);
   const opened = store.open({ ...genesis(bootstrap), hadLog: true });
   assert.is(await opened.then(() => "opened", codeOf), "LOG_CORRUPT");
+  await store.close();
   assert.not((await readdir(path.join(root, "raft"))).includes("salvage"));
 });
 

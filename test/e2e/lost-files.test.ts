@@ -4,9 +4,15 @@ import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { TestCluster } from "../support/agents.ts";
+import { WriteLedger } from "../support/ledger.ts";
+import { until } from "../support/until.ts";
 
 const it = suite("lost files");
 let cluster: TestCluster;
+
+interface Raft {
+  readonly firstIndex: number;
+}
 
 it.before(async () => {
   cluster = await TestCluster.start({ size: 1 });
@@ -42,6 +48,26 @@ it("does not form its cluster a second time when its log is gone", async () => {
 it("does not take another name among members when its key is gone", async () => {
   const end = await startsWithout((dataDir) => rm(path.join(dataDir, "identity.key")));
   assert.match(end, /^1 .*identity\.key" is gone.*Restore it from a backup.*IDENTITY_MISSING/s);
+});
+
+it("gets all of it from the others when its snapshot is gone, and votes again", async () => {
+  const args = ["--snapshot-entries", "100"];
+  await using three = await TestCluster.start({ size: 3, args });
+  const ledger = new WriteLedger();
+  const victim = await three.follower();
+  const snapshots = path.join(victim.dataDir, "raft", "snapshots");
+  await until({ what: "its log begins behind a snapshot" }, async () => {
+    for (let i = 0; i < 20; i += 1) await ledger.write(three.first);
+    return (await victim.get<Raft>("/v1/operator/raft")).firstIndex > 1;
+  });
+  await victim.kill("SIGKILL");
+  await rm(snapshots, { recursive: true });
+  three.restart(victim);
+  await three.ready(victim, 3);
+  await until({ what: "it is whole again" }, async () => {
+    return /log +was damaged .*it is whole again/.test((await victim.cli(["status"])).stdout);
+  });
+  assert.equal(await ledger.lostOn(victim), []);
 });
 
 it("starts whatever is left of its lock", async () => {

@@ -3,6 +3,7 @@
  * simulations. Nothing is durable before `sync` (content) and `syncDirectory` (names).
  */
 import { constants, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { errorCode } from "../../base/errors.ts";
 
 /** The part of Node's `FileHandle` that storage uses. */
 export interface OpenFile {
@@ -49,7 +50,11 @@ const durably = constants.O_RDWR | constants.O_DSYNC;
 export const nodeFiles: Files = {
   open: (file, flags) => open(file, flags === "ds+" ? durably : flags),
   makeDirectory: async (directory) => void (await mkdir(directory, { recursive: true })),
-  names: (directory) => readdir(directory).catch(() => []),
+  names: (directory) =>
+    readdir(directory).catch((error: unknown) => {
+      if (errorCode(error) === "ENOENT") return [];
+      throw error; // what cannot be looked at is not absent
+    }),
   rename: (from, to) => rename(from, to),
   remove: (file) => rm(file, { force: true }),
   syncDirectory: async (directory) => {

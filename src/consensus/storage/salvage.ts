@@ -58,7 +58,9 @@ export async function salvage(
   const fresh = new LevelLogStore({ ...options, directory: folder }, { clock });
   let last = 0;
   try {
-    const bootstrap = opening.recovered.configs[0] ?? genesis.bootstrap;
+    const known = opening.recovered.configs[0];
+    // Whose entry is not in the new log, which may begin with nothing: then it is what this agent knows from elsewhere.
+    const bootstrap = known === undefined ? genesis.bootstrap : { ...known, index: 0 };
     await fresh.open({ ...genesis, bootstrap, hadLog: false });
     last = await copy(damaged, fresh, opening, { voteFrom, snapshot });
   } finally {

@@ -17,6 +17,8 @@ export class SalvagingLogStore extends WrappedLog {
     readonly logger: Logger;
   };
   protected inner: LevelLogStore;
+  /** Opened before by this process: what it read then is in memory, and is not read again. */
+  #isRead = false;
 
   constructor(
     options: LevelLogOptions,
@@ -35,7 +37,9 @@ export class SalvagingLogStore extends WrappedLog {
   /** Never `corrupt` but where nothing certain is known: then it throws LOG_CORRUPT. */
   override async open(genesis: LogGenesis): Promise<LogOpening> {
     await finishExchange(this.#options.directory);
-    const opening = await this.inner.open(genesis);
+    const found = await this.inner.open(genesis);
+    const opening = this.#isRead ? found : await this.#withSnapshot(found);
+    this.#isRead = true;
     if (opening.health !== "corrupt") return opening;
     const { snapshots, clock, logger } = this.#deps;
     await snapshots.retain((meta) => isOfHistory(meta, opening.lineage));
@@ -52,5 +56,20 @@ export class SalvagingLogStore extends WrappedLog {
     );
     this.inner = new LevelLogStore(this.#options, this.#deps);
     return { ...(await this.inner.open(genesis)), health: "salvaged", detail: opening.detail };
+  }
+
+  /** A log whose beginning was compacted is worth as much as the snapshot that holds it. */
+  async #withSnapshot(opening: LogOpening): Promise<LogOpening> {
+    const { firstIndex } = opening.recovered;
+    let held: number;
+    try {
+      held = (await this.#deps.snapshots.latest())?.index ?? 0;
+    } catch (error) {
+      await this.inner.close();
+      throw error;
+    }
+    if (opening.health === "corrupt" || held >= firstIndex - 1) return opening;
+    const detail = `it begins at entry ${firstIndex}, and no snapshot holds what came before`;
+    return { ...opening, health: "corrupt", detail };
   }
 }
