@@ -4,6 +4,7 @@
 -- a client's requests it says that requests which were never sent would have waited as well. The generator for etcd says
 -- only what it saw, so this takes it away again, from the longest down: `asMeasured` of value n undoes what n had added.
 local function asMeasured(summary, latency)
+  if summary.requests == 0 then return {}, {} end
   local clients = tonumber(os.getenv("WRK_CLIENTS"))
   local interval = math.floor(summary.duration / math.floor(summary.requests / clients))
   local values, counts = {}, {}
@@ -41,6 +42,6 @@ function done(summary, latency, requests)
   local found = percentiles(values, counts, total, { 0.5, 0.99 })
   io.write(string.format(
     '{"requests":%d,"durationUs":%d,"counted":%d,"p50Us":%d,"p99Us":%d,"refused":%d,"broken":%d}\n',
-    summary.requests, summary.duration, total, found[1], found[2],
+    summary.requests, summary.duration, total, found[1] or 0, found[2] or 0,
     e.status, e.connect + e.read + e.write + e.timeout))
 end
