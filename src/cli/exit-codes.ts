@@ -1,7 +1,7 @@
 /**
  * Exit codes of the CLI (interfaces.md): 0 done and true; 1 failed; 2 usage; 3 differences; 4 not found; 5
- * refused; 6 no agent or no writable cluster; 7 not allowed; 75 an agent without room on
- * its disk (sysexits EX_TEMPFAIL); 124 gave up waiting.
+ * refused; 6 no agent or no writable cluster; 7 not allowed; 75 an agent whose disk is
+ * full or fails (sysexits EX_TEMPFAIL); 124 gave up waiting.
  */
 import { errorCode } from "../base/errors.ts";
 import { type ApiCode, asApiCode } from "../api/contract/codes.ts";
@@ -89,6 +89,9 @@ const byOtherCode: Readonly<Record<string, ExitCode>> = {
   TOKEN_MALFORMED: 7,
   FOREIGN_CLUSTER: 7,
   DATA_DIR_FULL: 75,
+  LOG_OPEN_FAILED: 75,
+  LOG_WRITE_FAILED: 75,
+  ENOSPC: 75,
 };
 
 /** @param running true while an agent of this process starts or runs: its refusals are not an API's. */

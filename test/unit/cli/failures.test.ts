@@ -47,6 +47,9 @@ it("knows an exit code between 0 and 7, or 124, for every code of the API", () =
   assert.is(exitCodeOf(new AgentError("TOKEN_USED", ""), true), 7, "an agent that may not join");
   assert.is(exitCodeOf(new AgentError("NO_CLUSTER", ""), true), 2);
   assert.is(exitCodeOf(new AgentError("NO_CLUSTER", ""), false), 6);
+  assert.is(exitCodeOf(new AgentError("DATA_DIR_FULL", ""), true), 75, "as one that runs ends");
+  const raw = Object.assign(new Error("write"), { code: "ENOSPC" });
+  assert.is(exitCodeOf(raw, true), 75);
   assert.is(exitCodeOf(new TypeError("bug"), false), 1);
 });
 
