@@ -1,5 +1,15 @@
 /** A damaged log starts over from its sound part, and votes for nothing before it has caught up. */
-import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import {
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pino } from "pino";
@@ -245,6 +255,19 @@ it("takes a file that LevelDB misses for damage", async ({ root }) => {
   const { health, lineage } = await look(root);
   assert.is(health, "salvaged");
   assert.equal(lineage.voteFrom, { term: 3, index: 200 });
+});
+
+it("gives up nothing because of a file that cannot be opened", async ({ root }) => {
+  await filled(root);
+  const folder = path.join(root, "raft", "log");
+  const [name = ""] = (await readdir(folder)).filter((file) => file.endsWith(".log"));
+  const file = path.join(folder, name);
+  await rename(file, `${file}.kept`);
+  await symlink(file, file); // as with rights, which root has always
+  assert.is(await look(root).then(() => "opened", codeOf), "LOG_OPEN_FAILED");
+  await rename(`${file}.kept`, file);
+  const { health, recovered } = await look(root);
+  assert.equal([health, recovered.lastIndex], ["ok", 200]);
 });
 
 it("completes an exchange wherever a crash cut it", async ({ root }) => {

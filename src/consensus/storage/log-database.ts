@@ -1,6 +1,8 @@
 /**
  * The database of the log, as a port, and LevelDB behind it: how it is opened, and what its failures mean.
  */
+import { access, constants, readdir } from "node:fs/promises";
+import path from "node:path";
 import { Level } from "level";
 import { errorCode, errorMessage } from "../../base/errors.ts";
 import { ConsensusError } from "../errors.ts";
@@ -28,6 +30,7 @@ export type OpenDatabase = (
 ) => Promise<{ readonly db: LogDatabase } | { readonly fault: string }>;
 
 export const openLevel: OpenDatabase = async (directory, writeBufferBytes) => {
+  await checkReadable(directory);
   const db = new Level<Buffer, Buffer>(directory, {
     keyEncoding: "buffer",
     valueEncoding: "buffer",
@@ -47,10 +50,14 @@ export const openLevel: OpenDatabase = async (directory, writeBufferBytes) => {
       const message = `Cannot open the log in "${directory}": another process uses it. Stop that agent first.`;
       throw new ConsensusError("LOG_LOCKED", message, { directory }, { cause });
     }
-    const message = `Cannot open the log in "${directory}": ${detail}. Check rights and free space.`;
-    throw new ConsensusError("LOG_OPEN_FAILED", message, { directory }, { cause });
+    throw cannotOpen(directory, cause);
   }
 };
+
+function cannotOpen(directory: string, cause: unknown): ConsensusError {
+  const message = `Cannot open the log in "${directory}": ${errorMessage(cause)}. Check rights and free space.`;
+  return new ConsensusError("LOG_OPEN_FAILED", message, { directory }, { cause });
+}
 
 function overLevel(db: Level<Buffer, Buffer>): LogDatabase {
   return {
@@ -60,6 +67,20 @@ function overLevel(db: Level<Buffer, Buffer>): LogDatabase {
     entries: (range) => db.iterator(range),
     close: () => db.close(),
   };
+}
+
+/**
+ * LevelDB goes on without a log that it cannot open, as if it were empty: rights that somebody took away would look like
+ * damage, and entries be given up that are all there.
+ */
+async function checkReadable(directory: string): Promise<void> {
+  try {
+    for (const name of await readdir(directory)) {
+      await access(path.join(directory, name), constants.R_OK);
+    }
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw cannotOpen(directory, error);
+  }
 }
 
 /** A file that others of its files name: LevelDB calls that an I/O error. It makes its folder and lock itself. */
