@@ -4,6 +4,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import { isVoter } from "./configuration.ts";
+import { quorumIsActive } from "./peers.ts";
 import { quorumValue } from "./quorum.ts";
 import { confirmReads } from "./read-index.ts";
 import { leaveJointWhenCommitted } from "./reconfigure.ts";
@@ -34,6 +35,8 @@ export function maybeCommit(state: CoreState, leader: LeaderRole): boolean {
 /** A new configuration has other quorums; entries from before may be committed by them. */
 export function recount(state: CoreState, leader: LeaderRole): void {
   leader.recount = false;
+  // Before what it commits is answered: a leader alone must not say of such a write that it has no quorum.
+  leader.quorumLost &&= !quorumIsActive(state, leader, effectiveConfig(state));
   maybeCommit(state, leader);
   confirmReads(state, leader);
   assert(!leader.recount, "counting anew changes no configuration");

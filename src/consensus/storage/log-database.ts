@@ -70,8 +70,8 @@ function overLevel(db: Level<Buffer, Buffer>): LogDatabase {
 }
 
 /**
- * LevelDB goes on without a log that it cannot open, as if it were empty: rights that somebody took away would look like
- * damage, and entries be given up that are all there.
+ * LevelDB goes on without a log that it cannot open, as if it were empty: rights that somebody took away would look
+ * like damage, and entries be given up that are all there.
  */
 async function checkReadable(directory: string): Promise<void> {
   try {

@@ -31,6 +31,19 @@ it("the leader stays, says that it lost its quorum, and evicts after the time", 
   assert.is(quorumLost, false);
 });
 
+it("the leader has its quorum again with what the eviction commits, not after it", () => {
+  const network = pair();
+  network.isolate("b");
+  const core = network.core("a");
+  assert.is(core.propose([Buffer.from("waits")]).ok, true);
+  network.tick(evictTicks - 1, "a");
+  assert.is(core.status().quorumLost, true);
+  core.tick();
+  const { committed, soft } = core.ready();
+  assert.equal(committed.map(textOf), ["waits"], "its disk has it, and that is a quorum now");
+  assert.is(soft?.quorumLost, false);
+});
+
 it("the leader waits, and stays, while the partner may not be evicted yet", () => {
   let off = false;
   const options = { mayEvict: (partner: string) => off && partner === "b" };
