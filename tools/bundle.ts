@@ -1,25 +1,26 @@
 /**
  * Bundles the program: three files instead of some thousands, so that an agent starts faster and needs less memory, and
- * can be copied to a machine with its four native packages instead of a checkout.
+ * can be copied to a machine with its four native packages instead of a checkout. A few agents run from it for some
+ * seconds, and leave it compiled (start.cjs).
  *
  *   node tools/bundle.ts [FOLDER]      default: dist
  */
-import { execFile } from "node:child_process";
 import { chmod, copyFile, mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import process from "node:process";
-import { promisify } from "node:util";
-import { build } from "esbuild";
+import { build, type BuildOptions } from "esbuild";
 import { programFiles } from "../src/base/program-files.ts";
 import { version } from "../src/base/version.ts";
+import { warmUp } from "./warm-up.ts";
 
 const root = path.join(import.meta.dirname, "..");
 /** Bundled code that was CommonJS asks for `require`. */
-const banner = `import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);`;
+const moduleBanner = `import { createRequire as requireFrom } from "node:module"; const require = requireFrom(import.meta.url);`;
 /** What comes with machine code stays a package. */
 const native = ["classic-level", "node-pty", "msgpackr-extract"];
-const cacheModule = "compile-cache.cjs";
 const lineLimit = 200;
+/** Where semi-spaces may grow further, agents need more memory, and hardly less CPU (docs/benchmarks.md). */
+export const nodeFlags = ["--max-semi-space-size=4"];
 
 const launcher = `#!/bin/sh
 self=$0
@@ -28,49 +29,66 @@ while [ -h "$self" ]; do
   case $target in /*) self=$target ;; *) self=$(dirname "$self")/$target ;; esac
 done
 here=$(CDPATH='' cd -- "$(dirname "$self")" && pwd -P)
-set -- --require "$here/${cacheModule}" "$here/${programFiles.cli}.mjs" "$@"
-exec "$here/node_modules/node/bin/node" --max-semi-space-size=4 "$@"
+exec "$here/node_modules/node/bin/node" ${nodeFlags.join(" ")} "$here/start.cjs" "$@"
 `;
+
+const common: BuildOptions = {
+  bundle: true,
+  platform: "node",
+  target: "node24",
+  external: native,
+  // V8 keeps the text as long as the program runs, two bytes a letter if a single one is beyond Latin-1: half of
+  // it is comments, and some have such letters. Names stay, for stack traces.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  legalComments: "none",
+  charset: "ascii",
+  // A crash prints the line where it happened, and a stack trace names it by number.
+  lineLimit,
+  logLevel: "warning",
+};
 
 /** Writes the bundle to `folder`, which is replaced. */
 export async function bundle(folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
+  const { cli, ...others } = programFiles;
   await build({
-    entryPoints: Object.values(programFiles).map((file) => ({
-      in: path.join(root, "src", `${file}.ts`),
-      out: file,
-    })),
+    ...common,
+    entryPoints: Object.values(others).map(entry),
     outdir: folder,
     outExtension: { ".js": ".mjs" },
-    bundle: true,
-    platform: "node",
     format: "esm",
-    target: "node24",
-    external: native,
-    // V8 keeps the text as long as the program runs, two bytes a letter if a single one is beyond Latin-1: half of
-    // it is comments, and some have such letters. Names stay, for stack traces.
-    minifyWhitespace: true,
-    minifySyntax: true,
-    legalComments: "none",
-    charset: "ascii",
-    // A crash prints the line where it happened, and a stack trace names it by number.
-    lineLimit,
-    banner: { js: banner },
-    logLevel: "warning",
+    banner: { js: moduleBanner },
+  });
+  await build({
+    ...common,
+    entryPoints: [entry(cli)],
+    outdir: folder,
+    outExtension: { ".js": ".cjs" },
+    format: "cjs",
+    define: {
+      "import.meta.filename": "__filename",
+      "import.meta.dirname": "__dirname",
+      "import.meta.main": "true",
+    },
+    banner: { js: "(function (module, require, __filename, __dirname) {" },
+    footer: { js: "})" },
   });
   await symlink(path.join(root, "node_modules"), path.join(folder, "node_modules"));
   await writeFile(
     path.join(folder, "package.json"),
     `${JSON.stringify({ name: "muster", version }, null, 2)}\n`,
   );
+  await copyFile(path.join(import.meta.dirname, "start.cjs"), path.join(folder, "start.cjs"));
   const program = path.join(folder, "muster");
-  await copyFile(path.join(root, "bin", cacheModule), path.join(folder, cacheModule));
   await writeFile(program, launcher);
   await chmod(program, 0o755);
-  // It loads what an agent loads, and leaves it compiled for whoever runs as this user.
-  const env = { PATH: process.env["PATH"] };
-  await promisify(execFile)(program, ["agent", "--print-config"], { env });
+  await warmUp(folder, nodeFlags);
+}
+
+function entry(file: string): { readonly in: string; readonly out: string } {
+  return { in: path.join(root, "src", `${file}.ts`), out: file };
 }
 
 if (import.meta.main) await bundle(path.resolve(process.argv[2] ?? path.join(root, "dist")));

@@ -1,6 +1,6 @@
 /**
  * Where the files lie that processes are started from: in the sources they run as they are, in a bundle they have
- * the same places and another ending.
+ * the same places and other endings.
  */
 import path from "node:path";
 
@@ -11,19 +11,21 @@ export const programFiles = {
   supervisor: "agent/supervisor/main",
 } as const;
 
+const ending = path.extname(import.meta.filename);
 /** True in a bundle: this code is then part of one of its entry files. */
-const bundled = !import.meta.filename.endsWith(".ts");
+const bundled = ending !== ".ts";
 
 /** Folder that holds the program files: `src` itself, or the bundle's. */
 function programFolder(): string {
   if (!bundled) return path.join(import.meta.dirname, "..");
   const entry = Object.values(programFiles).find((file) =>
-    import.meta.filename.endsWith(`${file}.mjs`),
+    import.meta.filename.endsWith(`${file}${ending}`),
   );
   return path.join(import.meta.dirname, "../".repeat((entry ?? "").split("/").length - 1));
 }
 
-export function programFile(which: keyof typeof programFiles): string {
+/** A file that Node.js runs as a process of its own; the command line has a launcher. */
+export function programFile(which: "shim" | "supervisor"): string {
   return path.join(programFolder(), `${programFiles[which]}${bundled ? ".mjs" : ".ts"}`);
 }
 

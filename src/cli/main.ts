@@ -93,6 +93,9 @@ function createContext(host: Host, program: Command, run: Run): CliContext {
   };
 }
 
-if (import.meta.main) {
+/** Not at the top level: a bundle's program is a script, which V8 keeps compiled as a whole (tools/start.cjs). */
+async function runProcess(): Promise<void> {
   process.exitCode = await main(process.argv.slice(2), process);
 }
+
+if (import.meta.main) void runProcess();
