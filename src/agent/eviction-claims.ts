@@ -64,6 +64,13 @@ export class EvictionClaims {
     for (const [by, { atMs }] of this.#words) if (atMs < thenMs) this.#words.delete(by);
   }
 
+  /** How many said since `thenMs` that this agent is a member. */
+  admittingSince(thenMs: number): number {
+    const words = [...this.#words.values()];
+    return words.filter(({ standing, atMs }) => atMs >= thenMs && standing.standing === "admitted")
+      .length;
+  }
+
   /** Null when nobody who counts says that this agent was evicted. */
   verdict(own: OwnView): EvictionVerdict | null {
     const claims: Claim[] = [];

@@ -3,6 +3,9 @@
  * was down is refused by all, and would take the cluster for dead: before it goes on alone in a generation of its own
  * it must have asked. What is believed is eviction-claims.ts. With a leader and company it needs nobody's word: none
  * that comes then decides anything, and those that there are lapse. So do those of a member that answers no more.
+ *
+ * A cluster that loses its leader because its machines are overloaded is forsaken as a whole: if all asked as fast as
+ * they can, that alone would keep it so. Few questions are under way, and who has been reassured asks seldom.
  */
 import { Background } from "../base/background.ts";
 import { type Clock, delay, untilBeat } from "../base/clock.ts";
@@ -39,6 +42,8 @@ const idleMs = 5_000;
 /** A member is asked at most so often. */
 const againMs = 10_000;
 const askedAtOnce = 3;
+/** Those who do not answer must not keep the others from being asked for long. */
+const underWayMax = 2 * askedAtOnce;
 /**
  * Words older than this are of the past: all of them in company and with a leader, where nobody is asked again, and
  * otherwise those of a member that was asked again in vain.
@@ -52,6 +57,8 @@ export class EvictionInquiry implements Service {
   readonly #claims = new EvictionClaims();
   readonly #askedAt = new Map<PeerId, number>();
   #forsakenSinceMs: number | null = null;
+  #lastRoundMs = -Infinity;
+  #underWay = 0;
   #isDecided = false;
 
   constructor(deps: EvictionInquiryDeps) {
@@ -90,8 +97,18 @@ export class EvictionInquiry implements Service {
   }
 
   #seek(): void {
-    this.#forsakenSinceMs ??= this.#deps.clock.monotonicMs();
+    const nowMs = this.#deps.clock.monotonicMs();
+    this.#forsakenSinceMs ??= nowMs;
+    if (this.#isReassured(nowMs) && nowMs - this.#lastRoundMs < againMs) return;
+    this.#lastRoundMs = nowMs;
     for (const peer of this.#next()) this.#ask(peer);
+  }
+
+  /** As many as are asked at once said lately that this agent is a member, and nobody says otherwise. */
+  #isReassured(nowMs: number): boolean {
+    const enough = Math.min(askedAtOnce, this.#others().length);
+    const admitting = this.#claims.admittingSince(nowMs - 2 * againMs);
+    return admitting >= enough && this.verdict() === null;
   }
 
   #settle(): void {
@@ -114,13 +131,15 @@ export class EvictionInquiry implements Service {
       (id) => now - (this.#askedAt.get(id) ?? -Infinity) >= againMs,
     );
     const drawn = due.map((id) => ({ id, lot: random.float() })).sort((a, b) => a.lot - b.lot);
-    const chosen = drawn.slice(0, askedAtOnce).map(({ id }) => id);
+    const count = Math.min(askedAtOnce, underWayMax - this.#underWay);
+    const chosen = drawn.slice(0, count).map(({ id }) => id);
     for (const id of chosen) this.#askedAt.set(id, now);
     return chosen;
   }
 
   #ask(peer: PeerId): void {
     const { ask, clock, logger } = this.#deps;
+    this.#underWay += 1;
     this.#background.run(`ask ${peer}`, async (signal) => {
       try {
         this.#hear(peer, await ask(peer, signal));
@@ -131,6 +150,8 @@ export class EvictionInquiry implements Service {
           { peer, error: errorMessage(error) },
           "a member did not say whether we are one",
         );
+      } finally {
+        this.#underWay -= 1;
       }
     });
   }

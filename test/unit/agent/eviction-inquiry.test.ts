@@ -90,6 +90,46 @@ it("asks three at once, and nobody twice within ten seconds", async () => {
   assert.is(new Set(bench.asked).size, 5);
 });
 
+const thirty = Array.from({ length: 30 }, (_, i) => `n${i + 1}`);
+
+it("asks three each ten seconds once three said that they admit it", async () => {
+  const bench = new Bench(...thirty);
+  for (const name of thirty) bench.says(name, "admitted");
+  await bench.inquiry.start();
+  await bench.clock.advance(1000);
+  assert.is(bench.asked.length, 3);
+  await bench.clock.advance(30_000);
+  assert.is(bench.asked.length, 12);
+  for (const name of thirty) bench.says(name, "evicted", 2000);
+  await bench.clock.advance(10_000);
+  assert.is(bench.ended.length, 1);
+  await bench.inquiry.stop();
+});
+
+it("goes on asking three a second where one of the first three says otherwise", async () => {
+  const first = new Bench(...thirty);
+  await first.run(1000);
+  const bench = new Bench(...thirty);
+  for (const name of thirty) bench.says(name, "admitted");
+  const [other = ""] = thirty.filter((name) => peer(name) === first.asked[0]);
+  bench.says(other, "evicted");
+  await bench.run(5000);
+  assert.is(bench.asked.length, 15);
+});
+
+it("has six questions under way at most", async () => {
+  const bench = new Bench(...thirty);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  bench.answering = promise;
+  await bench.inquiry.start();
+  await bench.clock.advance(20_000);
+  assert.is(bench.asked.length, 6);
+  resolve();
+  await bench.clock.advance(1000);
+  assert.is(bench.asked.length, 9);
+  await bench.inquiry.stop();
+});
+
 it("ends once when two members say so, and asks no more", async () => {
   const bench = new Bench("n1", "n2", "n3");
   bench.says("n2", "evicted");
