@@ -62,7 +62,7 @@ export interface MeshHostDependencies {
 export type ContactState = "open" | "closed" | "refused" | "timeout";
 export type StreamHandler = (stream: Stream, peer: PeerId) => void;
 
-const dialer = { timeoutMs: 6_000, minBackoffMs: 100, maxBackoffMs: 5_000 };
+const dialer = { timeoutMs: 20_000, minBackoffMs: 100, maxBackoffMs: 5_000 };
 const maxStreamsPerProtocol = 4;
 /** What is written already gets this long to leave when the agent stops. */
 const closeMs = 200;

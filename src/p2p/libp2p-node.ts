@@ -5,7 +5,7 @@
  */
 import { createLibp2p, type Libp2p } from "libp2p";
 import { noise } from "@libp2p/noise";
-import { tcp } from "@libp2p/tcp";
+import { tcp, type TCPSocketOptions } from "@libp2p/tcp";
 import { yamux } from "@libp2p/yamux";
 import { type ConnectionGater, type Ed25519PrivateKey } from "@libp2p/interface";
 import { type Multiaddr } from "@multiformats/multiaddr";
@@ -15,6 +15,14 @@ import { inWholeWrites } from "./whole-writes.ts";
 /** A silent peer's socket is closed after this; keep-alives come at most every minute. */
 const socketIdleMs = 150_000;
 const neverMs = 2 ** 31 - 1;
+/** Whose kernel does not answer in this time is not there: the next address is tried. */
+const connectMs = 5_000;
+/**
+ * Whose kernel did answer may have a machine that is busy, with many who connect at once. To give up then, and begin
+ * again, costs both sides a second handshake, and makes it busier.
+ */
+const handshakeMs = 15_000;
+const dialOpts: TCPSocketOptions & { readonly timeout: number } = { timeout: connectMs };
 
 export interface NodeSettings {
   readonly privateKey: Ed25519PrivateKey;
@@ -34,6 +42,7 @@ export function createNode(settings: NodeSettings): Promise<Libp2p> {
         inboundSocketInactivityTimeout: socketIdleMs,
         outboundSocketInactivityTimeout: socketIdleMs,
         backlog: 1024,
+        dialOpts,
       }),
     ],
     connectionEncrypters: [inWholeWrites(noise())],
@@ -60,7 +69,8 @@ export function createNode(settings: NodeSettings): Promise<Libp2p> {
       maxParallelDials: 64,
       maxDialQueueLength: 4096,
       dialTimeout: 10_000,
-      addressDialTimeout: 5_000,
+      addressDialTimeout: handshakeMs,
+      inboundUpgradeTimeout: handshakeMs,
       reconnectRetries: 0,
     },
     // No address announced by libp2p is ever used: addresses come from the inventory and from gossip.

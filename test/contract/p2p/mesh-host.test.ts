@@ -1,11 +1,14 @@
 /** Real hosts on loopback: who gets in, who is turned away, and what a failing peer leaves behind. */
 import { spawn } from "node:child_process";
-import { connect } from "node:net";
+import { once } from "node:events";
+import { type AddressInfo, connect, createServer } from "node:net";
 import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { systemClock } from "../../../src/base/clock.ts";
 import { errorCode } from "../../../src/base/errors.ts";
 import { newUuid } from "../../../src/base/ids.ts";
+import { requireHostPort } from "../../../src/p2p/address.ts";
 import { memberProtocols, Protocol } from "../../../src/p2p/protocols.ts";
 import { introduce, withMesh, type TestNode } from "../../support/mesh.ts";
 import { until } from "../../support/until.ts";
@@ -13,6 +16,8 @@ import { until } from "../../support/until.ts";
 const it = suite("mesh host");
 const timeoutMs = 5_000;
 const everyMs = 5;
+/** Longer than a peer is called without an answer of its kernel. */
+const slowMs = 6_500;
 const silence = new AbortController().signal;
 
 /** What `from` gets back, until the stream closes, when it says a proper hello on a stream to `to`. */
@@ -176,6 +181,33 @@ it("keeps wanted connections up across a restart without being asked", () =>
     await until({ what: "connected again", everyMs }, () => a.host.isConnected(b.id));
     assert.is(seen[0], "open");
     assert.is(seen[1], "closed");
+  }));
+
+it("waits for a peer that has taken the call and is slow to shake hands", () =>
+  withMesh(async (mesh) => {
+    const [a, b] = await mesh.nodes(2);
+    assert.ok(a && b);
+    const real = requireHostPort(b.host.listenAddress());
+    let calls = 0;
+    const slow = createServer((socket) => {
+      calls += 1;
+      socket.on("error", () => {});
+      systemClock.setTimer(slowMs, () => {
+        const through = connect(real.port, real.host);
+        through.on("error", () => {});
+        socket.pipe(through).pipe(socket);
+      });
+    });
+    slow.listen(0, "127.0.0.1");
+    await once(slow, "listening");
+    const { port } = slow.address() as AddressInfo;
+    a.host.setAddress(b.id, `127.0.0.1:${port}`);
+    try {
+      await a.host.connect(b.id, silence);
+      assert.is(calls, 1);
+    } finally {
+      slow.close();
+    }
   }));
 
 it("dials once however many ask", () =>
