@@ -54,7 +54,8 @@ export interface JoinOptions {
   readonly onAttempt?: (attempt: JoinAttempt) => void;
 }
 
-const attemptMs = 15_000;
+/** A handshake with a busy machine, and a dialogue after it, each as long as the other end allows. */
+const attemptMs = 30_000;
 const minRetryMs = 1_000;
 const maxRetryMs = 30_000;
 /** As many dialogues at once, the later ones begun only when the earlier take long ("happy eyeballs"). */
