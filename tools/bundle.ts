@@ -10,6 +10,7 @@ import path from "node:path";
 import process from "node:process";
 import { build, type BuildOptions } from "esbuild";
 import { programFiles } from "../src/base/program-files.ts";
+import { errorMessage } from "../src/base/errors.ts";
 import { version } from "../src/base/version.ts";
 import { warmUp } from "./warm-up.ts";
 
@@ -84,7 +85,14 @@ export async function bundle(folder: string): Promise<void> {
   const program = path.join(folder, "muster");
   await writeFile(program, launcher);
   await chmod(program, 0o755);
-  await warmUp(folder, nodeFlags);
+  try {
+    await warmUp(folder, nodeFlags);
+  } catch (error) {
+    // Then it only starts slower.
+    process.stderr.write(
+      `${errorMessage(error)}\nThe bundle is there, without its code compiled.\n`,
+    );
+  }
 }
 
 function entry(file: string): { readonly in: string; readonly out: string } {

@@ -26,8 +26,11 @@ export const defaultTimings: CoordinatorTimings = {
   fenceAfterMs: 5000,
 };
 
-/** Members that are surveyed or greeted per second at most, so that a large cluster does not drown in questions. */
-const perSecond = 50;
+/**
+ * Members that are surveyed per second at most, and greeted at half that rate, so that a large cluster does not drown
+ * in questions: those who lost their leader because their machines are overloaded must not keep them so.
+ */
+const perSecond = 25;
 
 export function scaledTimings(
   timings: CoordinatorTimings,
@@ -42,6 +45,6 @@ export function scaledTimings(
     surveyMs,
     freshMs: timings.freshMs + (surveyMs - timings.surveyMs) * 3,
     helloMs: Math.max(timings.helloMs, leastMs),
-    anxiousHelloMs: Math.max(timings.anxiousHelloMs, leastMs),
+    anxiousHelloMs: Math.max(timings.anxiousHelloMs, 2 * leastMs),
   };
 }

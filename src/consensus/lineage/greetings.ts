@@ -34,15 +34,20 @@ export class Greetings {
 
   /** While an ordinary election may still bring a leader, or there is one. */
   calm(now: number, facts: LocalFacts): Effects {
+    // These are few however large the cluster is.
+    const { helloMs, anxiousHelloMs } = this.#timings;
+    const everyMs = facts.leader === null ? anxiousHelloMs : helloMs;
     return [
-      ...this.#greet(acquaintances(this.#self, facts), now, this.#everyMs(facts)),
+      ...this.#greet(acquaintances(this.#self, facts), now, everyMs),
       ...this.#meet(now, facts),
     ];
   }
 
   /** Without a quorum. */
   anxious(now: number, facts: LocalFacts): Effects {
-    return this.#greet(participants(this.#self, facts), now, this.#everyMs(facts));
+    const { helloMs, anxiousHelloMs } = scaledTimings(this.#timings, facts);
+    const everyMs = facts.leader === null ? anxiousHelloMs : helloMs;
+    return this.#greet(participants(this.#self, facts), now, everyMs);
   }
 
   /** The leader needs to hear where these are. */
@@ -64,11 +69,6 @@ export class Greetings {
       return now >= at;
     });
     return this.#greet(due, now, helloMs);
-  }
-
-  #everyMs(facts: LocalFacts): number {
-    const { helloMs, anxiousHelloMs } = scaledTimings(this.#timings, facts);
-    return facts.leader === null ? anxiousHelloMs : helloMs;
   }
 
   #greet(members: readonly NodeId[], now: number, everyMs: number): Effects {

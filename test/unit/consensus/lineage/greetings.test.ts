@@ -83,6 +83,13 @@ it("a member that gets a place is not met by all others in the same moment", () 
   assert.ok(Math.max(...perSecond) <= greeters.length / 3, perSecond.join());
 });
 
+it("greets its neighbours as often in a large cluster", () => {
+  const admitted = Array.from({ length: 2000 }, (_, n) => `o${n}`);
+  const heardMs = new Map(["s", ...voters].map((id) => [id, 0]));
+  const greeted = new Greeter("o7").calm(0, 20_000, factsOf({ admitted, heardMs }));
+  assert.equal(greeted, ["o1", "o1", "o2", "o2", "v3", "v3"]);
+});
+
 it("without a quorum everybody is greeted", () => {
   const facts = factsOf({ leader: null });
   const { greetings } = new Greeter("o7");
