@@ -68,6 +68,8 @@ export async function bundle(folder: string): Promise<void> {
     outdir: folder,
     outExtension: { ".js": ".cjs" },
     format: "cjs",
+    // A script that is not loaded as a module may not import later without a warning: it requires.
+    supported: { "dynamic-import": false },
     define: {
       "import.meta.filename": "__filename",
       "import.meta.dirname": "__dirname",

@@ -4,7 +4,7 @@
 const { readFileSync } = require("node:fs");
 const { createRequire } = require("node:module");
 const path = require("node:path");
-const { constants, Script } = require("node:vm");
+const { Script } = require("node:vm");
 const { crc32 } = require("node:zlib");
 
 const filename = path.join(__dirname, "cli/main.cjs");
@@ -26,7 +26,6 @@ function compiled() {
 const script = new Script(text.toString("latin1"), {
   filename,
   cachedData: compiled(),
-  importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
 });
 script.runInThisContext()({ exports: {} }, createRequire(filename), filename, path.dirname(filename));
 module.exports = script;

@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
+import process from "node:process";
 import { promisify } from "node:util";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -30,6 +31,16 @@ it("has lines that a crash can print", async () => {
 
 it("starts with what was compiled when it was built", async () => {
   assert.equal(await start(), { isRejected: "false", version: await version() });
+});
+
+it("loads later what only some commands need", async () => {
+  const args = ["--api-url", "https://127.0.0.1:1", "status"];
+  const token = { MUSTER_API_TOKEN: "x" };
+  const program = promisify(execFile)(path.join(folder, "muster"), args, {
+    env: { PATH: process.env["PATH"], ...token },
+  });
+  const { stderr } = await program.catch((error: { readonly stderr: string }) => error);
+  assert.match(stderr, /^muster: No agent answers at https:/);
 });
 
 it("starts without it where it is missing, cut off, damaged, or of another text", async () => {
