@@ -74,6 +74,9 @@ export class SnapshotFiles implements SnapshotStore {
       for (const name of names.sort((a, b) => indexOf(b) - indexOf(a))) {
         const meta = await verifySnapshot(this.#files, this.#path(name));
         if (meta !== null) {
+          // The process before may have ended between rename and sync: a power cut would take the name, and by then
+          // the log may begin behind this snapshot.
+          await this.#files.syncDirectory(this.#options.directory);
           this.#publish(meta);
           break;
         }

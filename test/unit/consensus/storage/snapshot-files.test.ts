@@ -24,6 +24,8 @@ async function on(
     readonly files: Hooks;
     readonly names: () => Promise<readonly string[]>;
     readonly make: (index: number) => Promise<SnapshotMeta>;
+    /** As after a restart. */
+    readonly again: () => SnapshotFiles;
   }) => Promise<void>,
 ): Promise<void> {
   const directory = await mkdtemp(path.join(tmpdir(), "muster-snapshots-"));
@@ -32,13 +34,15 @@ async function on(
     get: (target, name) => files[name as keyof Files] ?? target[name as keyof Files],
   });
   const options = { directory, maxBytes: 1 << 20 };
-  const store = new SnapshotFiles(options, { logger: silentLogger, files: hooked });
+  const again = (): SnapshotFiles =>
+    new SnapshotFiles(options, { logger: silentLogger, files: hooked });
+  const store = again();
   const make = (index: number): Promise<SnapshotMeta> =>
     store.create({ index, term: 1, config, ...history }, chunks(pattern(100 + index)));
   try {
     await make(5);
     await store.latest(); // looks through the directory once
-    await test({ store, files, make, names: () => readdir(directory) });
+    await test({ store, files, make, again, names: () => readdir(directory) });
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -74,6 +78,26 @@ it("prunes nothing that has its name already and is not known as the newest yet"
     assert.ok((await names()).includes(`snap-${id}`));
     await store.prune();
     assert.equal(await names(), [`snap-${id}`]);
+  });
+});
+
+it("gives no snapshot that a power cut could take, as its name was not synced by the process before", async () => {
+  await on(async ({ files, again }) => {
+    let synced = 0;
+    files.syncDirectory = (directory) => {
+      synced += 1;
+      return nodeFiles.syncDirectory(directory);
+    };
+    const store = again();
+    assert.is((await store.latest())?.index, 5);
+    assert.is(synced, 1);
+    await store.latest();
+    assert.is(synced, 1, "once in a process");
+    files.syncDirectory = () => Promise.reject(new Error("EIO"));
+    const failed = await again()
+      .latest()
+      .catch((error: unknown) => error);
+    assert.instance(failed, Error);
   });
 });
 
