@@ -240,10 +240,16 @@ it("refuses where nothing certain is known of what was acknowledged", async ({ r
 it("refuses to begin again where a log was, and all of it is gone", async ({ root }) => {
   await filled(root);
   await rm(path.join(root, "raft"), { recursive: true });
+  async function* bytes() {
+    yield* [Buffer.from("state")];
+  }
+  const at = { index: 100, term: 3, config: bootstrap, chain: "", generation: "ab".repeat(16) };
+  const { id } = await snapshotsOf(root).create(at, bytes());
   const store = storeOf(root);
   const opened = store.open({ ...genesis(bootstrap), hadLog: true });
   assert.is(await opened.then(() => "opened", codeOf), "LOG_CORRUPT");
   await store.close();
+  assert.is((await snapshotsOf(root).latest())?.id, id, "its log may be restored");
   assert.not((await readdir(path.join(root, "raft"))).includes("salvage"));
 });
 

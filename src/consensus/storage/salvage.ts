@@ -50,8 +50,7 @@ export async function salvage(
   { options, clock, genesis, snapshot }: SalvageInput,
 ): Promise<Salvaged> {
   const { directory } = options;
-  const watermark = await readWatermark(directory);
-  const voteFrom = certain(opening, watermark);
+  const voteFrom = await knownEnd(opening, directory);
   const folder = path.join(directory, building);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { mode: 0o700 });
@@ -70,6 +69,14 @@ export async function salvage(
   await markReady(folder);
   await finishExchange(directory);
   return { last, voteFrom };
+}
+
+/**
+ * What a damaged log had at least.
+ * @throws ConsensusError LOG_CORRUPT when nothing certain is known of it.
+ */
+export async function knownEnd(opening: LogOpening, directory: string): Promise<LogPosition> {
+  return certain(opening, await readWatermark(directory));
 }
 
 /** Completes an exchange that a crash interrupted. To be called before the log is opened. */

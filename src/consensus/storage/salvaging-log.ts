@@ -6,7 +6,7 @@ import { type Logger } from "../../base/logger.ts";
 import { type LogGenesis, type LogOpening, type SnapshotStore } from "../driver/ports.ts";
 import { isOfHistory } from "../lineage/generation.ts";
 import { type LevelLogOptions, LevelLogStore } from "./level-log.ts";
-import { finishExchange, salvage } from "./salvage.ts";
+import { finishExchange, knownEnd, salvage } from "./salvage.ts";
 import { WrappedLog } from "./wrapped-log.ts";
 
 export class SalvagingLogStore extends WrappedLog {
@@ -42,6 +42,8 @@ export class SalvagingLogStore extends WrappedLog {
     this.#isRead = true;
     if (opening.health !== "corrupt") return opening;
     const { snapshots, clock, logger } = this.#deps;
+    // Throws before anything is removed: with its log restored, the agent may need the snapshots that there are.
+    await knownEnd(opening, this.#options.directory);
     await snapshots.retain((meta) => isOfHistory(meta, opening.lineage));
     const snapshot = await snapshots.latest();
     const input = { options: this.#options, clock, genesis, snapshot };
