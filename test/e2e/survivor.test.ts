@@ -111,6 +111,12 @@ it("stays provisional after a generation of certainty, while those left behind b
   });
   const [ends, stays] = island.toSorted((a) => (a.name === head.name ? -1 : 1));
   assert.ok(ends !== undefined && stays !== undefined);
+  // What only the one that ends holds, its exit would prove no less: both vote by then, and hold the same.
+  await until({ what: "both have all there is" }, async () => {
+    const texts = island.map(async (agent) => (await agent.api("GET", "/v1/operator/raft")).text);
+    const ends = (await Promise.all(texts)).map((text) => /"lastIndex":(\d+)/.exec(text)?.[1]);
+    return (await statusOf(stays)).voters.length === 2 && ends[0] === ends[1];
+  });
   await ends.kill("SIGKILL"); // its supervisor attests that
   keys.push(await written(stays, "alone"));
   const { mode, cluster } = await statusOf(stays);

@@ -254,8 +254,9 @@ export class Coordinator {
     const first = this.#surveyedAt === -Infinity;
     this.#surveyedAt = now;
     for (const to of participants(this.#options.self, facts)) effects.push({ kind: "survey", to });
-    if (first) return effects; // others are alone only when they had the chance to answer
     const plan = this.plan(now, facts, { operator: false });
+    // Others are alone only when they had the chance to answer; who is gone may be known to be by then.
+    if (first) return [...effects, ...seekProofs(this.#options.self, plan, facts, false)];
     this.#plan = plan;
     const mayFence = this.#hadLeader && now - (this.#lostSince ?? now) >= fenceAfterMs;
     effects.push(...seekProofs(this.#options.self, plan, facts, mayFence), ...this.#tell(plan));

@@ -8,7 +8,7 @@ import { sha256Hex } from "../../base/digest.ts";
 import { roleOf, voterIds } from "../core/configuration.ts";
 import { hasQuorum } from "../core/quorum.ts";
 import { type Configuration, type NodeId } from "../core/types.ts";
-import { largestClique } from "./clique.ts";
+import { largestCliques } from "./clique.ts";
 import { isBehindLog, refOf } from "./generation.ts";
 import { assess, type Missing } from "./missing.ts";
 import {
@@ -99,9 +99,8 @@ function chooseGroup(surveys: readonly Survey[], own: Survey): readonly Survey[]
   const linked = (a: NodeId, b: NodeId): boolean =>
     reach.get(a)?.has(b) === true && reach.get(b)?.has(a) === true && agree(survey, a, b);
   const ids = members.map(({ from }) => from);
-  const cliques = members
-    .filter((one) => compareLogs(one, first) === 0)
-    .map(({ from }) => largestClique(from, ids, linked));
+  const longest = members.filter((one) => compareLogs(one, first) === 0).map(({ from }) => from);
+  const cliques = [...largestCliques(longest, ids, linked)];
   // Of two as large the one with more voters: those who are left out are waited for while they answer.
   const voters = voterIds(first.configuration);
   const say = (clique: readonly NodeId[]): number =>

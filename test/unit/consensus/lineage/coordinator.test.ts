@@ -70,6 +70,17 @@ it("fences a silent voter, and no standby", () => {
   assert.equal(fencedBy({ policy: "proof" }), ["a"]);
 });
 
+it("asks for proof with its first survey: a silence that is over by then must not come before it", () => {
+  const coordinator = begin();
+  coordinator.tick(-60_000, factsAt(-60_000, { leader: "a" }));
+  const steps = Array.from({ length: 20 }, (_, n) => 250 * n).map((now) =>
+    coordinator.tick(now, factsAt(60_000 + now)).map(({ kind }) => kind),
+  );
+  const first = steps.find((kinds) => kinds.includes("survey"));
+  assert.ok(first?.includes("ask-exit"));
+  assert.not(first?.includes("prepare"));
+});
+
 it("fences nobody after a cold start: its partner may have had it fenced, and gone on alone since", () => {
   assert.equal(fencedBy({}, false), []);
 });
