@@ -95,6 +95,7 @@ function createContext(host: Host, program: Command, run: Run): CliContext {
 
 /** Not at the top level: a bundle's program is a script, which V8 keeps compiled as a whole (tools/start.cjs). */
 async function runProcess(): Promise<void> {
+  process.exitCode = exitCodes.failed; // should nothing be left to wait for before it ends
   process.exitCode = await main(process.argv.slice(2), process);
 }
 

@@ -35,8 +35,7 @@ export class HoldKeeper implements Service {
   readonly #deps: HoldKeeperDeps;
   readonly #background: Background;
   #heardMs: number;
-  /** Statements with which others went on without it, and since when those are all that are left. */
-  readonly #used = new Set<string>();
+  /** Since when all whose statements are left say, each time they are asked, that they went on without it. */
   #usedSince: number | null = null;
   #givenUp = false;
 
@@ -82,8 +81,11 @@ export class HoldKeeper implements Service {
       } catch (error) {
         logger.error({ error: errorMessage(error) }, "the hold could not be lifted yet");
       }
-      for (const { nonce, asker } of hold.statements) await this.#ask(asker, { nonce, generation });
-      const isKnown = hold.statements.every(({ nonce }) => this.#used.has(nonce));
+      let isKnown = true;
+      for (const { nonce, asker } of hold.statements) {
+        const wasUsed = await this.#wasUsed(asker, { nonce, generation });
+        isKnown &&= wasUsed;
+      }
       this.#usedSince = isKnown ? (this.#usedSince ?? clock.monotonicMs()) : null;
       if (hold.statements.length > 0) await delay(clock, periodMs, signal);
     }
@@ -91,21 +93,20 @@ export class HoldKeeper implements Service {
     logger.info({}, "no longer held");
   }
 
-  async #ask(asker: string, exit: SettledExit): Promise<void> {
+  /** False when it was settled, or the asker does not answer: then its side may be alone, and is waited for longer. */
+  async #wasUsed(asker: string, exit: SettledExit): Promise<boolean> {
     const { hold, settleExit, clock, logger } = this.#deps;
     try {
       const verdict = await settleExit(asker, exit);
       // Who went on without it need not be waited for; but this agent may hold what that side lacks, and win over it.
-      if (verdict === "used") {
-        this.#used.add(exit.nonce);
-        return;
-      }
+      if (verdict === "used") return true;
       this.#heardMs = clock.monotonicMs();
       await hold.settle(exit.nonce);
     } catch (error) {
       if (errorCode(error) === "BUSY") this.#heardMs = clock.monotonicMs();
       logger.debug({ asker, error: errorMessage(error) }, "who was told does not answer yet");
     }
+    return false;
   }
 }
 

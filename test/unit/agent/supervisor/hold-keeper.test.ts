@@ -92,8 +92,9 @@ it("waits for the new generation when one went on without it", async (world) => 
 it("may leave for a generation of its own when that of the others is not adopted in time", async (world) => {
   world.silenceMs = 1000;
   world.answers.set("b", "used");
-  await until({ what: "it asks again" }, () => world.asked.length > 4);
-  world.answers.set("b", "silent"); // what was used stays used
+  world.answers.set("c", "silent");
+  await until({ what: "it asks for longer than that" }, () => world.asked.length > 14);
+  assert.not.ok(world.keeper.isOver(), "who went on without it may be alone there, and down");
   world.answers.set("c", "used");
   await until({ what: "the wait is over" }, () => world.keeper.isOver());
   assert.ok(world.asked.length > 2, "they answered all the time");
