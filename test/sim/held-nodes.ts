@@ -20,6 +20,7 @@ export class HeldNodes {
   readonly #seen = new Map<NodeId, Place[]>();
   /** Where the history of a generation was merged. */
   readonly #merged = new Map<string, Place[]>();
+  readonly #parents = new Map<string, string>();
 
   constructor(wasIn: (node: NodeId, history: History) => boolean) {
     this.#wasIn = wasIn;
@@ -29,8 +30,11 @@ export class HeldNodes {
   onApplied(command: Command, path: History, index: Index): void {
     const place = { history: path.ownerOf(index), index };
     if (command.type === "generation.settled") add(this.#settled, command.id, place);
+    if (command.type === "generation.begin" && command.generation.parent !== null) {
+      this.#parents.set(command.generation.id, command.generation.parent);
+    }
     if (command.type === "merge.page") {
-      add(this.#merged, command.generation.id, place);
+      for (const id of this.#asideOf(path, command.generation.id)) add(this.#merged, id, place);
       // Who gives over what its side wrote is here.
       for (const id of command.members) add(this.#seen, id, place);
     }
@@ -64,6 +68,21 @@ export class HeldNodes {
       require(isSettled || isSeen, () =>
         `G11: ${command.type} at ${index} decides about ${node}, which generation ${generation.n} left behind`);
     }
+  }
+
+  /** The generation and those that led to it, as far as they are not of this path: what is merged is of all of them. */
+  #asideOf(path: History, merged: string): readonly string[] {
+    const own = new Set<string>();
+    for (let one: History | null = path; one !== null; one = one.parent) own.add(one.generation.id);
+    const aside: string[] = [];
+    for (
+      let id: string | undefined = merged;
+      id !== undefined && !own.has(id);
+      id = this.#parents.get(id)
+    ) {
+      aside.push(id);
+    }
+    return aside;
   }
 }
 
