@@ -150,7 +150,7 @@ export class LineageKeeper implements Service {
     const behind = leftBehind(generation, view, effective.lost);
     // In a large cluster there is no place for everybody: who has none is back when it says so.
     const silent = behind.filter((id) => !places.includes(id) && !this.#deps.isWithUs(id));
-    this.#deps.await(silent);
+    if (silent.length > 0) this.#deps.await(silent);
     const late = behind.filter((id) => places.includes(id) && peers.get(id)?.caughtUp !== true);
     if (silent.length + late.length > 0) return null;
     return generation.lost.length === 0

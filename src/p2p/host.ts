@@ -32,7 +32,7 @@ import { isGone } from "./exit-client.ts";
 import { P2pCode } from "./errors.ts";
 import { IdleConnections } from "./idle-connections.ts";
 import { type Identity } from "./identity.ts";
-import { createNode, whereListens } from "./libp2p-node.ts";
+import { createNode, dialMs, whereListens } from "./libp2p-node.ts";
 import { listenError } from "./listen-error.ts";
 import { type Admission } from "./ports.ts";
 import { Protocol } from "./protocols.ts";
@@ -62,7 +62,7 @@ export interface MeshHostDependencies {
 export type ContactState = "open" | "closed" | "refused" | "timeout";
 export type StreamHandler = (stream: Stream, peer: PeerId) => void;
 
-const dialer = { timeoutMs: 20_000, minBackoffMs: 100, maxBackoffMs: 5_000 };
+const dialer = { timeoutMs: dialMs, minBackoffMs: 100, maxBackoffMs: 5_000 };
 const maxStreamsPerProtocol = 4;
 /** What is written already gets this long to leave when the agent stops. */
 const closeMs = 200;

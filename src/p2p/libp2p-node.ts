@@ -22,6 +22,8 @@ const connectMs = 5_000;
  * again, costs both sides a second handshake, and makes it busier.
  */
 const handshakeMs = 15_000;
+/** What a dial may take in all. */
+export const dialMs = connectMs + handshakeMs;
 const dialOpts: TCPSocketOptions & { readonly timeout: number } = { timeout: connectMs };
 
 export interface NodeSettings {

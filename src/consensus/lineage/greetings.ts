@@ -35,8 +35,7 @@ export class Greetings {
   /** While an ordinary election may still bring a leader, or there is one. */
   calm(now: number, facts: LocalFacts): Effects {
     // These are few however large the cluster is.
-    const { helloMs, anxiousHelloMs } = this.#timings;
-    const everyMs = facts.leader === null ? anxiousHelloMs : helloMs;
+    const everyMs = periodOf(this.#timings, facts);
     return [
       ...this.#greet(acquaintances(this.#self, facts), now, everyMs),
       ...this.#meet(now, facts),
@@ -45,8 +44,7 @@ export class Greetings {
 
   /** Without a quorum. */
   anxious(now: number, facts: LocalFacts): Effects {
-    const { helloMs, anxiousHelloMs } = scaledTimings(this.#timings, facts);
-    const everyMs = facts.leader === null ? anxiousHelloMs : helloMs;
+    const everyMs = periodOf(scaledTimings(this.#timings, facts), facts);
     return this.#greet(participants(this.#self, facts), now, everyMs);
   }
 
@@ -76,4 +74,11 @@ export class Greetings {
     for (const to of due) this.#peers.helloSent(to, now);
     return due.map((to) => ({ kind: "hello", to }));
   }
+}
+
+function periodOf(
+  { helloMs, anxiousHelloMs }: CoordinatorTimings,
+  { leader }: Pick<LocalFacts, "leader">,
+): number {
+  return leader === null ? anxiousHelloMs : helloMs;
 }

@@ -100,13 +100,15 @@ function chooseGroup(surveys: readonly Survey[], own: Survey): readonly Survey[]
     reach.get(a)?.has(b) === true && reach.get(b)?.has(a) === true && agree(survey, a, b);
   const ids = members.map(({ from }) => from);
   const longest = members.filter((one) => compareLogs(one, first) === 0).map(({ from }) => from);
-  const cliques = [...largestCliques(longest, ids, linked)];
+  const cliques = largestCliques(longest, ids, linked);
   // Of two as large the one with more voters: those who are left out are waited for while they answer.
   const voters = voterIds(first.configuration);
   const say = (clique: readonly NodeId[]): number =>
     clique.filter((id) => voters.includes(id)).length;
-  cliques.sort((a, b) => b.length - a.length || say(b) - say(a) || (a.join() < b.join() ? -1 : 1));
-  const chosen = must(cliques[0], "the best log is in some group");
+  const [largest] = cliques.toSorted(
+    (a, b) => b.length - a.length || say(b) - say(a) || (a.join() < b.join() ? -1 : 1),
+  );
+  const chosen = must(largest, "the best log is in some group");
   return members.filter(({ from }) => chosen.includes(from));
 }
 

@@ -25,32 +25,26 @@ const aside = "damaged-";
 const keptAside = 2;
 const chunkBytes = 4 * 1024 * 1024;
 
-export interface Salvaged {
-  /** The last entry that is kept. */
-  readonly last: Index;
-  /** Nothing is voted for before the log reaches this. */
-  readonly voteFrom: LogPosition;
-}
-
 export interface SalvageInput {
   readonly options: LevelLogOptions;
   readonly clock: Clock;
   readonly genesis: LogGenesis;
   /** The newest sound snapshot of this history: the new log begins behind it. */
   readonly snapshot: SnapshotMeta | null;
+  /** Nothing is voted for before the log reaches this (`knownEnd`). */
+  readonly voteFrom: LogPosition;
 }
 
 /**
  * @param damaged an opened log whose verdict is `corrupt`; it is closed.
- * @throws ConsensusError LOG_CORRUPT when nothing certain is known of it: then only a new data directory helps.
+ * @returns the last entry that is kept.
  */
 export async function salvage(
   damaged: LevelLogStore,
   opening: LogOpening,
-  { options, clock, genesis, snapshot }: SalvageInput,
-): Promise<Salvaged> {
+  { options, clock, genesis, snapshot, voteFrom }: SalvageInput,
+): Promise<Index> {
   const { directory } = options;
-  const voteFrom = await knownEnd(opening, directory);
   const folder = path.join(directory, building);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { mode: 0o700 });
@@ -68,12 +62,12 @@ export async function salvage(
   }
   await markReady(folder);
   await finishExchange(directory);
-  return { last, voteFrom };
+  return last;
 }
 
 /**
  * What a damaged log had at least.
- * @throws ConsensusError LOG_CORRUPT when nothing certain is known of it.
+ * @throws ConsensusError LOG_CORRUPT when nothing certain is known of it: then only a new data directory helps.
  */
 export async function knownEnd(opening: LogOpening, directory: string): Promise<LogPosition> {
   return certain(opening, await readWatermark(directory));

@@ -43,11 +43,11 @@ export class SalvagingLogStore extends WrappedLog {
     if (opening.health !== "corrupt") return opening;
     const { snapshots, clock, logger } = this.#deps;
     // Throws before anything is removed: with its log restored, the agent may need the snapshots that there are.
-    await knownEnd(opening, this.#options.directory);
+    const voteFrom = await knownEnd(opening, this.#options.directory);
     await snapshots.retain((meta) => isOfHistory(meta, opening.lineage));
     const snapshot = await snapshots.latest();
-    const input = { options: this.#options, clock, genesis, snapshot };
-    const { last, voteFrom } = await salvage(this.inner, opening, input);
+    const input = { options: this.#options, clock, genesis, snapshot, voteFrom };
+    const last = await salvage(this.inner, opening, input);
     logger.error(
       { detail: opening.detail },
       "the log is damaged; starting over from its sound part",
