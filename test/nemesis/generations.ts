@@ -36,7 +36,7 @@ export function judgeGenerations(recorder: Recorder, budget: Budget): Judged {
   for (const [generation, own] of told) {
     if (generation === null) continue;
     const others = [...told].flatMap(([id, some]) => (id === generation ? [] : some));
-    const history = [...own, ...open, ...brought(own, others)];
+    const history = [...own, ...open, ...brought(own, open, others)];
     const judgement = check(history, keyValue, budget);
     judged.push(`${generation}: ${own.length}`);
     if (judgement.verdict === "ok") continue;
@@ -46,10 +46,16 @@ export function judgeGenerations(recorder: Recorder, budget: Budget): Judged {
   return { judged, problems };
 }
 
-/** Writes of other generations whose values were seen in this one; they may take effect after they were asked for. */
-function brought(own: readonly Op[], others: readonly Op[]): readonly Op[] {
+/**
+ * Writes of other generations whose values were seen in this one, if only by a swap that nobody has an answer to; they
+ * may take effect after they were asked for.
+ */
+function brought(own: readonly Op[], open: readonly Op[], others: readonly Op[]): readonly Op[] {
   const written = new Set(own.flatMap(({ op }) => (writes(op) ? [placeOf(op.key, op.value)] : [])));
-  const seen = new Set(own.map(({ op }) => placeOf(op.key, op.f === "cas" ? op.from : op.value)));
+  const swaps = open.filter(({ op }) => op.f === "cas");
+  const seen = new Set(
+    [...own, ...swaps].map(({ op }) => placeOf(op.key, op.f === "cas" ? op.from : op.value)),
+  );
   const foreign: Op[] = [];
   for (const { process, op, called } of others) {
     const place = placeOf(op.key, op.value);

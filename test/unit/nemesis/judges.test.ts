@@ -8,7 +8,7 @@ import {
   type StreamOfAgent,
 } from "../../nemesis/event-streams.ts";
 import { defaultBudget } from "../../linearizability/budget.ts";
-import { Recorder } from "../../linearizability/recorder.ts";
+import { type Call, Recorder } from "../../linearizability/recorder.ts";
 import { judgeGenerations } from "../../nemesis/generations.ts";
 import { Journal } from "../../nemesis/journal.ts";
 
@@ -79,19 +79,27 @@ it("measures the longest time between two acknowledgements", () => {
   assert.is(kept.longestGapMs, 240);
 });
 
-/** One key; every step is a call and its reply: `get=a`, `put=a`, `put?a` (nobody knows), each told by a generation. */
+/**
+ * One key; every step is a call and its reply: `get=a`, `put=a`, `put?a` (nobody knows), `a>b=` and `a>b?` (a swap), each
+ * told by a generation.
+ */
 function history(...steps: readonly (readonly [generation: string, step: string])[]): Recorder {
   const recorder = new Recorder();
   for (const [generation, step] of steps) {
     const [f = "", mark = "", value = ""] = step.split(/([=?])/);
     const process = recorder.newProcess();
-    const call = f === "get" ? { f, key: "k" } : { f: "put" as const, key: "k", value };
-    const known = call as Parameters<Recorder["call"]>[1];
-    recorder.call(process, known);
-    if (mark === "?") recorder.reply(process, known, { type: "info" });
-    else recorder.reply(process, known, { type: "ok", value }, generation);
+    const call = callOf(f, value);
+    recorder.call(process, call);
+    if (mark === "?") recorder.reply(process, call, { type: "info" });
+    else recorder.reply(process, call, { type: "ok", value }, generation);
   }
   return recorder;
+}
+
+function callOf(f: string, value: string): Call {
+  const [from = "", to] = f.split(">");
+  if (to !== undefined) return { f: "cas", key: "k", from, value: to };
+  return f === "get" ? { f, key: "k" } : { f: "put", key: "k", value };
 }
 
 const problemsOf = (...steps: readonly (readonly [string, string])[]): number =>
@@ -102,12 +110,14 @@ it("judges each generation by itself, with what it began with and what a merge b
   assert.is(problemsOf(...before, ["1/a", "put=y"], ["2/b", "get=x"], ["2/b", "put=z"]), 0);
   assert.is(problemsOf(...before, ["2/b", "put=z"], ["1/a", "get=x"], ["1/a", "get=z"]), 0);
   assert.is(problemsOf(...before, ["1/a", "put?y"], ["2/b", "get=y"], ["1/a", "get=x"]), 0);
+  assert.is(problemsOf(...before, ["1/a", "x>y?"], ["1/a", "put=z"], ["2/b", "get=y"]), 0);
   assert.is(problemsOf(["1/a", "put="], ["2/b", "put=z"], ["1/a", "get=z"], ["1/a", "get=z"]), 0);
 });
 
 it("objects to a stale read, an invented value and a lost write inside of a generation", () => {
   assert.is(problemsOf(["2/b", "put=x"], ["2/b", "put=y"], ["2/b", "get=x"]), 1);
   assert.is(problemsOf(["1/a", "put=x"], ["1/a", "get=q"]), 1);
+  assert.is(problemsOf(["1/a", "put=x"], ["1/a", "w>y?"], ["2/b", "get=y"]), 1);
   assert.is(problemsOf(["1/a", "put=x"], ["2/b", "get=z"], ["2/b", "put=z"]), 1);
   assert.is(problemsOf(["1/a", "put=x"], ["2/b", "put=y"], ["2/b", "get=x"], ["2/b", "get=y"]), 1);
 });
