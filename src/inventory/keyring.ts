@@ -17,7 +17,7 @@ export interface KeyringKey {
   /** 32 bytes, hex. */
   readonly secret: string;
   readonly createdAt: number;
-  /** Raft index of the command that made it: members evicted later know it. */
+  /** Raft index of the command that made it, 0 in another history: members evicted later know it. */
   readonly createdIndex: number;
 }
 

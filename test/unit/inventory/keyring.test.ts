@@ -1,7 +1,8 @@
 /** The key ring of gossip's datagrams: one step after the other, and no secret in any answer or event. */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { Inventory } from "../../support/inventory.ts";
+import { cluster, Inventory, peer } from "../../support/inventory.ts";
+import { mergeInto, split } from "../../support/merge.ts";
 
 const it = suite("inventory/keyring");
 const secret = (digit: string): string => digit.repeat(64);
@@ -65,6 +66,24 @@ it("shows a secret neither in answers nor in events", () => {
     inventory.view.events(0, 100).map(({ type }) => type),
     ["keyring.created", "keyring.rotating", "keyring.rotated"],
   );
+});
+
+it("comes over in a merge as known to all who were ever evicted, whatever the index was there", async () => {
+  const original = cluster("n1", "n2", "n3");
+  original.ok(change("create", 1, "a"));
+  const both = await split(original);
+  both.winner.ok({ type: "node.forget", node: "n3", force: true });
+  for (let i = 0; i < 20; i += 1) both.loser.ok({ type: "var.put", key: "later", value: i });
+  both.loser.ok(change("install", 2, "b"));
+  both.loser.ok(change("use", 2));
+  mergeInto(both);
+  const { view } = both.winner;
+  const ring = view.keyring();
+  assert.equal([ring?.epoch, ring?.sealing], [2, 2]);
+  const evictedAt = view.member(peer("n3"))?.version ?? 0;
+  for (const { id, createdIndex } of ring?.keys ?? []) {
+    assert.ok(evictedAt > createdIndex, `key ${id} stays in use`);
+  }
 });
 
 it.run();
