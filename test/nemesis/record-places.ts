@@ -29,6 +29,7 @@ export async function placesOf(agent: TestAgent): Promise<Places> {
   const roles = await items<{ name: string; vars: { mark?: string } }>(agent, "/v1/roles");
   for (const { name, vars: held } of roles) places.set(`role/${name}`, held.mark);
   for (const node of await items<NodeBody>(agent, "/v1/nodes?limit=1000")) {
+    places.set(`member/${node.id}`, "admitted");
     for (const [key, value] of Object.entries(node.labels)) {
       places.set(`label/${node.name}#${key}`, value);
     }

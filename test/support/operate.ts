@@ -26,6 +26,8 @@ export interface JobBody {
 
 export interface NodeBody {
   readonly name: string;
+  /** Peer id of its agent. */
+  readonly id: string;
   readonly phase: string;
   readonly reachability: string;
   readonly roles: readonly string[];

@@ -5,6 +5,7 @@
 import { shuffle, type Random } from "../../../src/base/random.ts";
 import { type TestAgent, TestCluster } from "../agents.ts";
 import { LabAgent } from "./agent.ts";
+import { Crowd } from "./crowd.ts";
 import { ownPrefix, removeClockMemory, removeOrphans } from "./owner.ts";
 import { LabNetwork } from "./network.ts";
 import { type Cut } from "./partitions.ts";
@@ -72,6 +73,11 @@ export class Lab implements AsyncDisposable {
     this.cluster.agents.push(agent);
     await this.cluster.join(agent, seed);
     return agent;
+  }
+
+  /** Machines that do no more than join, on a spare host. It ends with its process, or with the lab. */
+  crowd(host: string): Crowd {
+    return new Crowd(this.#network.namespace(host), this.#network.address(host));
   }
 
   get names(): readonly string[] {
