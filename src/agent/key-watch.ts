@@ -21,7 +21,7 @@ export interface KeyWatchDeps {
   readonly self: PeerId;
   /** What this agent does with datagrams once it has a key. */
   readonly use: DatagramUse;
-  readonly view: InventoryView;
+  readonly view: Pick<InventoryView, "keyring">;
   readonly onApplied: (listener: AppliedListener) => () => void;
   readonly lane: Pick<DatagramLane, "isOpen" | "setRing">;
   readonly gossip: Pick<GossipNode, "member" | "setTags" | "setDatagrams">;
@@ -40,7 +40,8 @@ export class KeyWatch implements Service {
   readonly name = "key-watch";
   readonly #deps: KeyWatchDeps;
   readonly #background: Background;
-  #taken = 0;
+  /** By identity: in another history the same version can be another ring. */
+  #taken: KeyringRecord | null = null;
   #unsubscribe: () => void = () => undefined;
 
   constructor(deps: KeyWatchDeps) {
@@ -69,8 +70,8 @@ export class KeyWatch implements Service {
 
   #look(): void {
     const ring = this.#deps.view.keyring();
-    if (ring === null || ring.version === this.#taken) return;
-    this.#taken = ring.version;
+    if (ring === null || ring === this.#taken) return;
+    this.#taken = ring;
     this.#take(ring);
   }
 

@@ -178,6 +178,31 @@ it("makes the first key, gives each ring to the lane, and says so in the record"
   await watch.stop();
 });
 
+it("takes the ring of another history, at whatever index it was written there", async () => {
+  const [here, there] = [new Inventory(), new Inventory()];
+  here.ok(change("create", 1, "a"));
+  there.ok(change("create", 1, "b"));
+  assert.is(here.view.keyring()?.version, there.view.keyring()?.version);
+  let { view } = here;
+  const taken: Uint8Array[] = [];
+  const watch = new KeyWatch({
+    ...{ self: asPeerId("peer-a"), use: "fallback", clock: new VirtualClock() },
+    ...{ logger: silentLogger, view: { keyring: () => view.keyring() } },
+    onApplied: (listener) => there.machine.onApplied(listener),
+    lane: {
+      isOpen: true,
+      setRing: ({ keys }) => void taken.push(...keys.map(({ secret }) => secret)),
+    },
+    gossip: { member: () => null, setTags: () => undefined, setDatagrams: () => undefined },
+    submit: (command) => Promise.resolve(there.send(command)),
+  });
+  await watch.start();
+  ({ view } = there);
+  there.ok({ type: "vars.patch", patch: {} });
+  assert.equal(taken, [Buffer.alloc(32, 0xaa), Buffer.alloc(32, 0xbb)]);
+  await watch.stop();
+});
+
 it("makes no key and promises nothing where the port for datagrams was not to be had", async () => {
   const inventory = new Inventory();
   const clock = new VirtualClock();
