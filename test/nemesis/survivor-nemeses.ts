@@ -1,14 +1,25 @@
 /** Lost quorums that are not waited out: every group goes on in a generation of its own, and they find back together. */
 import { between, oneWay, without } from "../support/lab/partitions.ts";
+import { until } from "../support/until.ts";
 import { type Nemesis, type Siege, whole } from "./nemesis.ts";
 
-/** Silence counts after seconds instead of half a minute. */
+/** Silence counts after seconds instead of half a minute, and every agent knows it before any of them is struck. */
 async function hurry({ lab }: Siege): Promise<void> {
   const answer = await lab.cluster.live().api("PATCH", "/v1/settings", {
     body: { survivor: { auto: "silence", silence: "2s", cold: "4s" } },
     headers: { "content-type": "application/merge-patch+json" },
   });
   if (answer.status !== 200) throw new Error(`PATCH /v1/settings: ${answer.status} ${answer.text}`);
+  for (const agent of lab.agents) {
+    await until({ what: `${agent.name} knows that it must hurry` }, async () => {
+      const { settings } = await agent.get<Settings>("/v1/settings");
+      return settings.survivor.silence === "2s";
+    });
+  }
+}
+
+interface Settings {
+  readonly settings: { readonly survivor: { readonly silence: string } };
 }
 
 function survivorNemesis(
