@@ -262,7 +262,9 @@ export class TestCluster implements AsyncDisposable {
       if (!agent.running) throw new Error(`${agent.name} exited:\n${agent.log().slice(-1500)}`);
       const status = await agent.get<StatusBody>("/v1/status");
       const ready = await agent.api("GET", "/readyz");
-      return ready.status === 200 && status.leader !== null && status.nodes.total >= nodes;
+      const { leader, nodes: known } = status;
+      if (ready.status === 200 && leader !== null && known.total >= nodes) return true;
+      throw new Error(`${known.total} nodes, ${leader?.name} leads, readyz: ${ready.text}`);
     });
   }
 
