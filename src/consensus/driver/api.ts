@@ -59,7 +59,7 @@ export interface ConsensusNode<R> extends Service {
   /**
    * On the leader: appends, and resolves when the entry is committed and applied here.
    * @throws AgentError NOT_LEADER (nothing happened; details.leader), BUSY (nothing happened; details.retryAfterMs),
-   *   TOO_LARGE (nothing happened), UNKNOWN_OUTCOME (it may still happen), STOPPED.
+   *   TOO_LARGE, STOPPED (nothing happened), UNKNOWN_OUTCOME (it may still happen, here or in a child generation).
    */
   propose(data: Uint8Array, signal?: AbortSignal): Promise<Applied<R>>;
   /** On the leader: others hear at once that `index` is committed, not with the next entries or a moment later. */

@@ -250,7 +250,9 @@ class ConsensusDriver<R> implements MeasuredConsensusNode<R> {
     const { engine } = this.#keeper;
     if (engine !== null && this.#failure === null) await this.#handOver(engine);
     const stopped = new ConsensusError("STOPPED", "This agent's consensus was stopped.");
-    this.#keeper.halt(same(stopped));
+    const message = "This agent's consensus was stopped. It may still be committed.";
+    const placed = new ConsensusError("UNKNOWN_OUTCOME", message);
+    this.#keeper.halt({ ...same(stopped), placed });
     await this.#keeper.quiet();
     await this.#deps.log.close();
   }

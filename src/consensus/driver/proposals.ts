@@ -1,7 +1,8 @@
 /**
  * Proposals under way on this agent: those not yet given to the core, and those that wait at their log position.
- * An entry has one position only, so when another entry is committed there, the proposal did certainly not
- * happen. Positions may be taken twice (by terms), hence the chain of waiters at one index.
+ * Positions may be taken twice (by terms), hence the chain of waiters at one index. Once a proposal has one, only its
+ * own entry, committed, says what came of it: when another is committed there, this generation never commits the
+ * proposal, but a member that still holds it at the end of its log may force a generation that does.
  */
 import { abortReason } from "../../base/clock.ts";
 import {
@@ -39,6 +40,9 @@ export interface ProposalLimits {
 
 /** Payload given to the core at a time. */
 const maxBatchBytes = 1024 * 1024;
+
+const overwritten =
+  "Another leader's entry took its place, but a member that holds it may go on in a generation of its own.";
 
 export class Proposals<R> {
   readonly #limits: ProposalLimits;
@@ -105,7 +109,8 @@ export class Proposals<R> {
         this.#metrics.commitMs.observe(nowMs - proposal.begunMs);
         if (this.#settle(proposal)) proposal.resolve({ index, term, result });
       } else {
-        this.#fail(proposal, overwritten());
+        this.#metrics.unknown += 1;
+        this.#fail(proposal, unknownOutcome(overwritten));
       }
     }
   }
@@ -198,10 +203,6 @@ export function notLeader(leader: NodeId | null, detail: string): ConsensusError
 export function busy(what: string, retryAfterMs: number): ConsensusError {
   const message = `Too much is under way: ${what}. Retry in ${retryAfterMs} ms.`;
   return new ConsensusError("BUSY", message, { retryAfterMs });
-}
-
-function overwritten(): ConsensusError {
-  return notLeader(null, "another leader's entry took the place of this command");
 }
 
 function unknownOutcome(why: string): ConsensusError {

@@ -46,12 +46,13 @@ it("answers each at its own index", async () => {
   assert.is(t.metrics.commitMs.count, 2);
 });
 
-it("says surely not when an entry of another term was committed there", async () => {
+it("declares it unknown when an entry of another term was committed there: a child generation may keep it", async () => {
   const t = setUp();
   const answer = t.add();
   t.place(7, 2);
   t.proposals.applied(command(7, 3), "somebody else's", 10);
-  assert.is(await answer, "NOT_LEADER");
+  assert.is(await answer, "UNKNOWN_OUTCOME");
+  assert.is(t.metrics.unknown, 1);
 });
 
 it("tells two proposals at one index apart by their terms", async () => {
@@ -61,14 +62,14 @@ it("tells two proposals at one index apart by their terms", async () => {
   const recent = t.add();
   t.place(7, 4);
   t.proposals.applied(command(7, 4), "recent", 10);
-  assert.equal(await Promise.all([old, recent]), ["NOT_LEADER", "7/4 recent"]);
+  assert.equal(await Promise.all([old, recent]), ["UNKNOWN_OUTCOME", "7/4 recent"]);
   assert.is(t.metrics.pendingProposals, 0);
   const again = [t.add()];
   t.place(8, 5);
   again.push(t.add());
   t.place(8, 6);
   t.proposals.applied(command(8, 5), "the old one won", 10);
-  assert.equal(await Promise.all(again), ["8/5 the old one won", "NOT_LEADER"]);
+  assert.equal(await Promise.all(again), ["8/5 the old one won", "UNKNOWN_OUTCOME"]);
 });
 
 it("declares an outcome unknown after the time limit", async () => {

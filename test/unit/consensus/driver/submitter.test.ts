@@ -174,6 +174,41 @@ on("says UNKNOWN_OUTCOME when it may have been carried out", async (s) => {
   assert.is(await s.cluster.settle(outcome), "UNKNOWN_OUTCOME");
 });
 
+on(
+  "does not say that nothing happened when another entry took the place of its command",
+  async (s) => {
+    const old = await s.cluster.elected();
+    s.cluster.lets = (from, to) => from !== old.id && to !== old.id;
+    const placed = must(s.byNode.get(old.id), "it runs").handleForward(Buffer.from("x"));
+    await s.cluster.clock.until(
+      "another leads",
+      () => (s.cluster.leader()?.id ?? old.id) !== old.id,
+    );
+    s.cluster.lets = () => true;
+    let forwarded = 0;
+    const submitter = new Submitter<string>({
+      self: "z",
+      node: Object.assign(Object.create(old.consensus) as typeof old.consensus, {
+        status: () => ({ ...old.consensus.status(), leader: old.id }),
+        generation: () => old.consensus.generation(),
+        onChange: () => () => undefined,
+      }),
+      stamp: (request) => request,
+      admit: (request) => request,
+      forward: () => {
+        forwarded += 1;
+        return forwarded > 1 ? Promise.reject(new AgentError("PEER_UNREACHABLE", "away")) : placed;
+      },
+      clock: s.cluster.clock,
+      random: seededRandom(7),
+    });
+    const outcome = submitter.submit(Buffer.from("x"), 5000).catch(codeOf);
+    assert.is(await s.cluster.settle(outcome), "UNKNOWN_OUTCOME");
+    assert.ok(forwarded > 1, "it went on trying");
+    submitter.close();
+  },
+);
+
 on("gives a request what is left of the attempt after the leader was met", async (s) => {
   await s.cluster.elected();
   const follower = must(s.cluster.followers()[0], "there are followers");
