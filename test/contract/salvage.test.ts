@@ -162,7 +162,9 @@ it("starts over with nothing when the snapshot is damaged behind which its log b
   for (const damaged of [(file: string) => writeFile(file, "x"), (file: string) => rm(file)]) {
     await filled(root, 100);
     const folder = path.join(root, "snapshots");
-    for (const name of await readdir(folder)) await damaged(path.join(folder, name));
+    for (const name of await readdir(folder)) {
+      if (name.startsWith("snap-")) await damaged(path.join(folder, name));
+    }
     const { recovered, health, lineage, detail } = await look(root);
     assert.is(health, "salvaged");
     assert.match(detail, /it begins at entry 101, and no snapshot/);
@@ -171,6 +173,39 @@ it("starts over with nothing when the snapshot is damaged behind which its log b
     assert.is((await look(root)).health, "ok", "it is an ordinary log from then on");
     await rm(path.join(root, "raft"), { recursive: true });
     await rm(folder, { recursive: true });
+  }
+});
+
+it("says so when the whole folder of snapshots is gone, and starts over", async ({ root }) => {
+  await filled(root, 100);
+  await rm(path.join(root, "snapshots"), { recursive: true });
+  const { recovered, health, detail } = await look(root);
+  assert.is(health, "salvaged");
+  assert.match(detail, /it begins at entry 101, and the folder of snapshots is gone/);
+  assert.is(recovered.lastIndex, 0);
+});
+
+it("starts nothing over while the volume of its snapshots is not mounted", async ({ root }) => {
+  const unmounted = [
+    (folder: string) => mkdir(folder),
+    (folder: string) => symlink(path.join(root, "nowhere"), folder),
+  ];
+  for (const [i, leave] of unmounted.entries()) {
+    const own = path.join(root, String(i));
+    await filled(own, 100);
+    if (i === 0) await damage(own, 0.8);
+    const folder = path.join(own, "snapshots");
+    await rename(folder, path.join(own, "volume"));
+    await leave(folder);
+    const error: unknown = await look(own).catch((thrown: unknown) => thrown);
+    assert.is(codeOf(error), "LOG_OPEN_FAILED");
+    assert.match(String(error), /is empty: is its volume not mounted.*Nothing was changed/);
+    assert.equal((await readdir(path.join(own, "raft"))).sort(), ["log", "meta.0", "meta.1"]);
+    await rm(folder, { recursive: true });
+    await symlink(path.join(own, "volume"), folder);
+    const { recovered, health } = await look(own);
+    assert.is(health, i === 0 ? "salvaged" : "ok", "mounted again, it is as it was");
+    assert.is(recovered.firstIndex, 101);
   }
 });
 

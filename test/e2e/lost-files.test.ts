@@ -1,5 +1,5 @@
 /** Files of a data directory that are gone: the agent says which, and never goes on as if it had never had them. */
-import { cp, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -48,6 +48,29 @@ it("does not form its cluster a second time when its log is gone", async () => {
 it("does not take another name among members when its key is gone", async () => {
   const end = await startsWithout((dataDir) => rm(path.join(dataDir, "identity.key")));
   assert.match(end, /^1 .*identity\.key" is gone.*Restore it from a backup.*IDENTITY_MISSING/s);
+});
+
+it("touches nothing while the volume of its snapshots is not mounted", async () => {
+  await using alone = await TestCluster.start({ size: 1, args: ["--snapshot-entries", "100"] });
+  const ledger = new WriteLedger();
+  const agent = alone.first;
+  const snapshots = path.join(agent.dataDir, "raft", "snapshots");
+  await until({ what: "its log begins behind a snapshot" }, async () => {
+    for (let i = 0; i < 20; i += 1) await ledger.write(agent);
+    return (await agent.get<Raft>("/v1/operator/raft")).firstIndex > 1;
+  });
+  await agent.kill("SIGKILL");
+  await rename(snapshots, `${snapshots}.away`);
+  await mkdir(snapshots);
+  const before = agent.log().length;
+  alone.restart(agent);
+  assert.is(await agent.exited(), 75);
+  assert.match(agent.log().slice(before), /is its volume not mounted.*Nothing was changed/);
+  await rm(snapshots, { recursive: true });
+  await rename(`${snapshots}.away`, snapshots);
+  alone.restart(agent);
+  await alone.ready(agent, 1);
+  assert.equal(await ledger.lostOn(agent), []);
 });
 
 it("gets all of it from the others when its snapshot is gone, and votes again", async () => {

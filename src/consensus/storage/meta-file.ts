@@ -49,6 +49,7 @@ export class MetaFiles {
     files: Files,
   ): Promise<{ readonly files: MetaFiles; readonly newest: Watermark | null }> {
     await files.makeDirectory(directory);
+    await files.syncDirectory(path.dirname(directory));
     const slots: OpenFile[] = [];
     let newest: { stamp: number; watermark: Watermark } | null = null;
     try {

@@ -5,29 +5,26 @@ import { type Clock } from "../../base/clock.ts";
 import { type Logger } from "../../base/logger.ts";
 import { type LogGenesis, type LogOpening, type SnapshotStore } from "../driver/ports.ts";
 import { isOfHistory } from "../lineage/generation.ts";
+import { ConsensusError } from "../errors.ts";
 import { type LevelLogOptions, LevelLogStore } from "./level-log.ts";
 import { finishExchange, knownEnd, salvage } from "./salvage.ts";
+import { contentOf, type FolderContent } from "./snapshot-folder.ts";
 import { WrappedLog } from "./wrapped-log.ts";
+
+export interface SalvagingDependencies {
+  readonly clock: Clock;
+  readonly snapshots: SnapshotStore & { readonly directory: string };
+  readonly logger: Logger;
+}
 
 export class SalvagingLogStore extends WrappedLog {
   readonly #options: LevelLogOptions;
-  readonly #deps: {
-    readonly clock: Clock;
-    readonly snapshots: SnapshotStore;
-    readonly logger: Logger;
-  };
+  readonly #deps: SalvagingDependencies;
   protected inner: LevelLogStore;
   /** Opened before by this process: what it read then is in memory, and is not read again. */
   #isRead = false;
 
-  constructor(
-    options: LevelLogOptions,
-    dependencies: {
-      readonly clock: Clock;
-      readonly snapshots: SnapshotStore;
-      readonly logger: Logger;
-    },
-  ) {
+  constructor(options: LevelLogOptions, dependencies: SalvagingDependencies) {
     super();
     this.#options = options;
     this.#deps = dependencies;
@@ -60,18 +57,39 @@ export class SalvagingLogStore extends WrappedLog {
     return { ...(await this.inner.open(genesis)), health: "salvaged", detail: opening.detail };
   }
 
-  /** A log whose beginning was compacted is worth as much as the snapshot that holds it. */
+  /**
+   * A log whose beginning was compacted is worth as much as the snapshot that holds it.
+   * @throws ConsensusError LOG_OPEN_FAILED when that seems to be there, and out of sight: what is started over then
+   *   would be out of sight itself as soon as the volume is mounted again.
+   */
   async #withSnapshot(opening: LogOpening): Promise<LogOpening> {
     const { firstIndex } = opening.recovered;
-    let held: number;
+    const { snapshots } = this.#deps;
+    const isDamaged = opening.health === "corrupt";
+    let content: FolderContent;
     try {
-      held = (await this.#deps.snapshots.latest())?.index ?? 0;
+      const held = (await snapshots.latest())?.index ?? 0;
+      if (held > 0 && isDamaged) return opening;
+      if (held >= firstIndex - 1 && !isDamaged) return opening;
+      content = await contentOf(snapshots.directory);
+      if (content === "empty") throw outOfSight(opening, snapshots.directory);
     } catch (error) {
       await this.inner.close();
       throw error;
     }
-    if (opening.health === "corrupt" || held >= firstIndex - 1) return opening;
-    const detail = `it begins at entry ${firstIndex}, and no snapshot holds what came before`;
+    if (isDamaged) return opening;
+    const lost =
+      content === "gone" ? "the folder of snapshots is gone, which held" : "no snapshot holds";
+    const detail = `it begins at entry ${firstIndex}, and ${lost} what came before`;
     return { ...opening, health: "corrupt", detail };
   }
+}
+
+function outOfSight({ health, detail, recovered }: LogOpening, directory: string): ConsensusError {
+  const what =
+    health === "corrupt"
+      ? `is damaged: ${detail}`
+      : `goes on from a snapshot, at entry ${recovered.firstIndex}`;
+  const message = `The log ${what}. And the folder "${directory}", where snapshots are kept, is empty: is its volume not mounted? Nothing was changed. Mount it and start again. If its content is lost, make any file in it: then this agent starts over from what is sound of its log, and gets the rest from the others.`;
+  return new ConsensusError("LOG_OPEN_FAILED", message, { directory });
 }

@@ -1,6 +1,7 @@
 /**
  * Snapshots as files in one directory. Complete ones are `snap-<id>`, one that is being made is `new-…`, one that
  * is being received is `part-<id>` and survives a restart, so that a broken transfer is resumed, not repeated.
+ * An empty file marks the directory.
  */
 import path from "node:path";
 import { errorMessage } from "../../base/errors.ts";
@@ -16,6 +17,8 @@ import { type SnapshotPlace, SnapshotWriter } from "./snapshot-writer.ts";
 const completePrefix = "snap-";
 const partPrefix = "part-";
 const newPrefix = "new-";
+/** In the folder as long as that is the one that snapshots were written to (snapshot-folder.ts). */
+const mark = ".kept-here";
 
 export interface SnapshotFilesOptions {
   readonly directory: string;
@@ -31,6 +34,7 @@ export class SnapshotFiles implements SnapshotStore {
   readonly #files: Files;
   #newest: SnapshotMeta | null = null;
   #scanned = false;
+  #atHome = false;
   #made = 0;
 
   constructor(
@@ -42,13 +46,17 @@ export class SnapshotFiles implements SnapshotStore {
     this.#files = dependencies.files ?? nodeFiles;
   }
 
+  get directory(): string {
+    return this.#options.directory;
+  }
+
   async create(at: SnapshotPosition, bytes: AsyncIterable<Uint8Array>): Promise<SnapshotMeta> {
     const { directory, maxBytes } = this.#options;
     this.#made += 1;
     const place = this.#place(`${newPrefix}${at.index}-${this.#made}`);
     let writer: SnapshotWriter | null = null;
     try {
-      await this.#files.makeDirectory(directory);
+      await this.#makeHome();
       writer = await SnapshotWriter.create(place, at);
       for await (const chunk of bytes) {
         await writer.write(chunk);
@@ -76,7 +84,7 @@ export class SnapshotFiles implements SnapshotStore {
         if (meta !== null) {
           // The process before may have ended between rename and sync: a power cut would take the name, and by then
           // the log may begin behind this snapshot.
-          await this.#files.syncDirectory(this.#options.directory);
+          await this.#makeHome();
           this.#publish(meta);
           break;
         }
@@ -94,13 +102,13 @@ export class SnapshotFiles implements SnapshotStore {
   }
 
   async receive(meta: SnapshotMeta): Promise<SnapshotSink> {
-    const { directory, maxBytes } = this.#options;
+    const { maxBytes } = this.#options;
     if (meta.id !== snapshotId(meta.index, meta.term, meta.sha256)) {
       const message = "A peer offers a snapshot whose id does not name its content.";
       throw new ConsensusError("SNAPSHOT_CORRUPT", message, { index: meta.index });
     }
     if (meta.sizeBytes > maxBytes) throw this.#tooLarge(meta.sizeBytes);
-    await this.#files.makeDirectory(directory);
+    await this.#makeHome();
     const own = partPrefix + meta.id;
     for (const name of await this.#names(partPrefix)) {
       if (name !== own) await this.#files.remove(this.#path(name));
@@ -127,6 +135,17 @@ export class SnapshotFiles implements SnapshotStore {
       this.#scanned = false;
       this.#newest = null;
     }
+  }
+
+  /** The folder with its mark, durably: a power cut that takes the folder's name takes all that is in it. */
+  async #makeHome(): Promise<void> {
+    if (this.#atHome) return;
+    const { directory } = this.#options;
+    await this.#files.makeDirectory(directory);
+    await this.#files.syncDirectory(path.dirname(directory));
+    await (await this.#files.open(this.#path(mark), "a+")).close();
+    await this.#files.syncDirectory(directory);
+    this.#atHome = true;
   }
 
   #publish(meta: SnapshotMeta): void {

@@ -20,6 +20,7 @@ type Hooks = { -readonly [F in keyof Files]?: Files[F] };
 /** A directory with a snapshot of 5 in it. */
 async function on(
   test: (given: {
+    readonly directory: string;
     readonly store: SnapshotFiles;
     readonly files: Hooks;
     readonly names: () => Promise<readonly string[]>;
@@ -39,10 +40,12 @@ async function on(
   const store = again();
   const make = (index: number): Promise<SnapshotMeta> =>
     store.create({ index, term: 1, config, ...history }, chunks(pattern(100 + index)));
+  const names = async (): Promise<readonly string[]> =>
+    (await readdir(directory)).filter((name) => name.startsWith("snap-"));
   try {
     await make(5);
     await store.latest(); // looks through the directory once
-    await test({ store, files, make, again, names: () => readdir(directory) });
+    await test({ directory, store, files, make, again, names });
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -82,22 +85,51 @@ it("prunes nothing that has its name already and is not known as the newest yet"
 });
 
 it("gives no snapshot that a power cut could take, as its name was not synced by the process before", async () => {
-  await on(async ({ files, again }) => {
-    let synced = 0;
-    files.syncDirectory = (directory) => {
-      synced += 1;
-      return nodeFiles.syncDirectory(directory);
+  await on(async ({ files, again, directory }) => {
+    const synced: string[] = [];
+    files.syncDirectory = (folder) => {
+      synced.push(folder);
+      return nodeFiles.syncDirectory(folder);
     };
     const store = again();
     assert.is((await store.latest())?.index, 5);
-    assert.is(synced, 1);
+    const both = [path.dirname(directory), directory];
+    assert.equal(synced, both);
     await store.latest();
-    assert.is(synced, 1, "once in a process");
+    assert.equal(synced, both, "once in a process");
     files.syncDirectory = () => Promise.reject(new Error("EIO"));
     const failed = await again()
       .latest()
       .catch((error: unknown) => error);
     assert.instance(failed, Error);
+  });
+});
+
+it("relies on no folder whose own name a power cut could take", async () => {
+  await on(async ({ directory, files, again }) => {
+    const done: string[] = [];
+    files.makeDirectory = async (folder) => {
+      done.push(`make ${path.relative(directory, folder)}`);
+      await nodeFiles.makeDirectory(folder);
+    };
+    files.syncDirectory = async (folder) => {
+      done.push(`sync ${path.relative(directory, folder)}`);
+      await nodeFiles.syncDirectory(folder);
+    };
+    files.rename = async (from, to) => {
+      done.push("publish");
+      await nodeFiles.rename(from, to);
+    };
+    await again().create({ index: 6, term: 1, config, ...history }, chunks(pattern(10)));
+    assert.equal(done, ["make ", "sync ..", "sync ", "publish", "sync "]);
+    done.length = 0;
+    const other = await again().create(
+      { index: 7, term: 1, config, ...history },
+      chunks(pattern(9)),
+    );
+    done.length = 0;
+    await (await again().receive({ ...other, sizeBytes: 5 })).abort();
+    assert.equal(done, ["make ", "sync ..", "sync "], "before a part of one is kept, too");
   });
 });
 
