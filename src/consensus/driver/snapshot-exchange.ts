@@ -1,11 +1,14 @@
 /** Snapshots between agents: at most one to each member, and one from others at a time. */
 import { type Background } from "../../base/background.ts";
+import { type Clock } from "../../base/clock.ts";
 import { type Index, type NodeId, type SnapshotMeta } from "../core/types.ts";
 import { ConsensusError } from "../errors.ts";
+import { SentSnapshots } from "./log-retention.ts";
 import { type DriverMetrics } from "./metrics.ts";
 import { type RaftTransport, type SnapshotSink, type SnapshotStore } from "./ports.ts";
 
 interface Dependencies {
+  readonly clock: Clock;
   readonly transport: RaftTransport;
   readonly snapshots: SnapshotStore;
   readonly background: Background;
@@ -30,6 +33,7 @@ export class SnapshotExchange {
   readonly #deps: Dependencies;
   readonly #events: ExchangeEvents;
   readonly #sending = new Map<NodeId, AbortController>();
+  readonly #sent = new SentSnapshots();
   #reception: Reception | null = null;
   /** What arrives and touches the disk; never rejects. */
   #arriving: Promise<unknown> = Promise.resolve();
@@ -49,6 +53,11 @@ export class SnapshotExchange {
     return this.#sending.size;
   }
 
+  /** The first entry of the log that members need who are being sent one, or just were; Infinity when none does. */
+  get needed(): Index {
+    return this.#sent.needed(this.#deps.clock.monotonicMs());
+  }
+
   isSendingTo(to: NodeId): boolean {
     return this.#sending.has(to);
   }
@@ -57,10 +66,12 @@ export class SnapshotExchange {
     this.#sending.get(to)?.abort();
     const control = new AbortController();
     this.#sending.set(to, control);
+    this.#sent.begun(to, meta.index);
     this.#deps.background.run(`snapshot to ${to}`, async (stopping) => {
       const ok = await this.#stream(to, meta, AbortSignal.any([control.signal, stopping]));
       if (this.#sending.get(to) !== control) return;
       this.#sending.delete(to);
+      this.#sent.ended(to, ok, this.#deps.clock.monotonicMs());
       if (ok) this.#deps.metrics.snapshotsSent += 1;
       this.#events.sent(to, ok);
     });
@@ -68,7 +79,10 @@ export class SnapshotExchange {
 
   /** This agent no longer leads. */
   cancelAll(): void {
-    for (const control of this.#sending.values()) control.abort();
+    for (const [to, control] of this.#sending) {
+      control.abort();
+      this.#sent.ended(to, false, this.#deps.clock.monotonicMs());
+    }
     this.#sending.clear();
   }
 

@@ -1,6 +1,5 @@
 /**
- * Takes a snapshot when the log has grown enough, then forgets what it holds, but for a trailing part that spares
- * slow followers a whole snapshot. Encoding gives way to the event loop after every chunk.
+ * Takes a snapshot when the log has grown enough. Encoding gives way to the event loop after every chunk.
  */
 import { assert, must } from "../../base/assert.ts";
 import { type Clock } from "../../base/clock.ts";
@@ -14,7 +13,6 @@ import { type Scheduler } from "./scheduler.ts";
 export interface SnapshotLimits {
   readonly snapshotEntries: number;
   readonly snapshotLogBytes: number;
-  readonly trailingEntries: number;
   readonly trailingBytes: number;
 }
 
@@ -100,15 +98,6 @@ export class SnapshotTaker {
     } finally {
       this.#running = false;
     }
-  }
-
-  /** First entry to keep in the log once `meta` is durable. */
-  keepFrom(meta: SnapshotMeta, log: { readonly first: Index; readonly last: Index }): Index {
-    const { trailingEntries, trailingBytes } = this.#limits;
-    const entries = Math.max(1, log.last - log.first + 1);
-    const average = Math.max(1, this.#deps.log.sizeBytes() / entries);
-    const trailing = Math.min(trailingEntries, Math.floor(trailingBytes / average));
-    return Math.max(log.first, meta.index - trailing + 1);
   }
 
   async *#paced(bytes: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {

@@ -5,7 +5,14 @@
 import { type Background } from "../../base/background.ts";
 import { type Clock } from "../../base/clock.ts";
 import { type Logger } from "../../base/logger.ts";
-import { type Index, type NodeId, type RaftCore, type SnapshotMeta } from "../core/types.ts";
+import {
+  type CoreStatus,
+  type Index,
+  type NodeId,
+  type RaftCore,
+  type SnapshotMeta,
+} from "../core/types.ts";
+import { keepFrom, neededBy, type RetentionLimits } from "./log-retention.ts";
 import { type DriverMetrics } from "./metrics.ts";
 import {
   type LogStore,
@@ -42,6 +49,7 @@ export interface SnapshotsEvents {
 const maxOffered = 2;
 
 export class Snapshots {
+  readonly #limits: RetentionLimits;
   readonly #deps: SnapshotsDependencies;
   readonly #events: SnapshotsEvents;
   readonly #taker: SnapshotTaker;
@@ -50,10 +58,11 @@ export class Snapshots {
   #asked: NodeId | null = null;
 
   constructor(
-    limits: SnapshotLimits,
+    limits: SnapshotLimits & RetentionLimits,
     dependencies: SnapshotsDependencies & { readonly newest: SnapshotMeta | null },
     events: SnapshotsEvents,
   ) {
+    this.#limits = limits;
     this.#deps = dependencies;
     this.#events = events;
     this.#taker = new SnapshotTaker(limits, dependencies, dependencies.newest);
@@ -122,7 +131,7 @@ export class Snapshots {
     const core = this.#events.core();
     try {
       core.snapshotTaken(meta);
-      const first = this.#taker.keepFrom(meta, core.status());
+      const first = this.#firstKept(meta, core.status());
       core.compacted(first);
       await this.#deps.log.compact(first);
     } catch (error) {
@@ -130,6 +139,12 @@ export class Snapshots {
       return;
     }
     await this.#prune();
+  }
+
+  #firstKept(meta: SnapshotMeta, { first, last, peers }: CoreStatus): Index {
+    const needed = Math.min(this.#exchange.needed, neededBy(peers));
+    const extent = { first, last, bytes: this.#deps.log.sizeBytes() };
+    return keepFrom(meta, extent, { limits: this.#limits, needed });
   }
 
   /** A follower that is being sent an older one gets it to the end. */

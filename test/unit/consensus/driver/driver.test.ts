@@ -1,5 +1,6 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
+import { must } from "../../../../src/base/assert.ts";
 import { isAgentError } from "../../../../src/base/errors.ts";
 import { MemorySnapshots } from "../../../support/memory-snapshots.ts";
 import {
@@ -253,6 +254,37 @@ on(
   },
   { driver: { snapshotEntries: 100, trailingEntries: 20 } },
 );
+
+for (const [title, bytes, installed] of [
+  ["catches up by one snapshot, however many more are taken during its transfer", 1 << 20, 1],
+  ["keeps the log no longer for a transfer than it is as short as another snapshot", 1, 2],
+] as const) {
+  on(
+    title,
+    three,
+    async (cluster) => {
+      const leader = await cluster.elected();
+      const follower = must(cluster.followers()[0], "there are followers");
+      cluster.crash(follower.id);
+      for (let i = 0; i < 250; i += 1) await cluster.settle(cluster.write(leader, `${i}`));
+      const { promise: slow, resolve: arrives } = Promise.withResolvers<void>();
+      let begun = false;
+      const send = leader.transport.sendSnapshot.bind(leader.transport);
+      leader.transport.sendSnapshot = async (...job) => {
+        begun = true;
+        await slow;
+        return send(...job);
+      };
+      const back = await cluster.start(follower.id);
+      await cluster.clock.until("a transfer begins", () => begun);
+      for (let i = 0; i < 2000; i += 1) await cluster.settle(cluster.write(leader, `${i}`));
+      arrives();
+      await cluster.converged();
+      assert.is(back.consensus.metrics.snapshotsInstalled, installed);
+    },
+    { driver: { snapshotEntries: 100, trailingEntries: 20, trailingBytes: bytes } },
+  );
+}
 
 on("leads at once when it is the only voter", ["a"], async (cluster) => {
   await cluster.clock.advance(20);

@@ -11,6 +11,7 @@ import { chunks, pattern } from "../../../contract/snapshot-store.ts";
 import { codeOf } from "../../../contract/log-store.ts";
 import { MemorySnapshots, SnapshotShelf } from "../../../support/memory-snapshots.ts";
 import { history } from "../../../support/entries.ts";
+import { VirtualClock } from "../../../support/virtual-clock.ts";
 
 const it = suite("snapshot exchange");
 const config = simpleConfiguration(["a"]);
@@ -39,9 +40,10 @@ async function setUp() {
     onSnapshot: (given) => (accept = given),
   };
   const metrics = new DriverMetrics();
+  const clock = new VirtualClock();
   const background = new Background(silentLogger);
   const exchange = new SnapshotExchange(
-    { transport: transport as RaftTransport, snapshots, background, metrics },
+    { clock, transport: transport as RaftTransport, snapshots, background, metrics },
     {
       sent: (to, ok) => void seen.push(`${to} ${ok}`),
       received: ({ index }) => void seen.push(`received ${index}`),

@@ -1,0 +1,74 @@
+/**
+ * How much of the log stays behind a snapshot. Who got one needs every entry behind it, also those that were written
+ * during a transfer of minutes: were they gone by then, it would be sent another one, and so on for as long as there
+ * are many writes. So the log is kept from where members that catch up are, within bounds.
+ */
+import { type Index, type NodeId, type PeerProgress, type SnapshotMeta } from "../core/types.ts";
+
+export interface RetentionLimits {
+  readonly trailingEntries: number;
+  readonly trailingBytes: number;
+}
+
+export interface LogExtent {
+  readonly first: Index;
+  readonly last: Index;
+  readonly bytes: number;
+}
+
+/** A follower that was silent for longer is waited for no more. */
+const silentTicks = 200;
+/** After a transfer, until the member has read the snapshot and asks for entries. */
+const settlingMs = 60_000;
+
+/**
+ * First entry to keep in the log once `meta` is durable. What members need is kept as long as that is no more than
+ * another snapshot would be: who falls back further cannot catch up by entries, either.
+ */
+export function keepFrom(
+  meta: Pick<SnapshotMeta, "index" | "sizeBytes">,
+  { first, last, bytes }: LogExtent,
+  { limits, needed }: { readonly limits: RetentionLimits; readonly needed: Index },
+): Index {
+  const average = Math.max(1, bytes / Math.max(1, last - first + 1));
+  const trailing = Math.min(limits.trailingEntries, Math.floor(limits.trailingBytes / average));
+  const usual = Math.max(first, meta.index - trailing + 1);
+  const most = Math.max(limits.trailingBytes, meta.sizeBytes);
+  const isTooMuch = (last - needed + 1) * average > most;
+  return isTooMuch ? usual : Math.min(usual, Math.max(first, needed));
+}
+
+/** The first entry that a follower in sight still needs, of those that are sent entries; Infinity when none does. */
+export function neededBy(peers: ReadonlyMap<NodeId, PeerProgress>): Index {
+  let least = Infinity;
+  for (const { state, match, ticksSinceAck } of peers.values()) {
+    if (state === "replicate" && ticksSinceAck <= silentTicks) least = Math.min(least, match + 1);
+  }
+  return least;
+}
+
+/** Snapshots that are being sent, or just were: what is behind them is needed. */
+export class SentSnapshots {
+  readonly #sent = new Map<NodeId, { readonly index: Index; untilMs: number }>();
+
+  begun(to: NodeId, index: Index): void {
+    this.#sent.set(to, { index, untilMs: Infinity });
+  }
+
+  ended(to: NodeId, ok: boolean, nowMs: number): void {
+    const sent = this.#sent.get(to);
+    if (sent === undefined) return;
+    if (ok) sent.untilMs = nowMs + settlingMs;
+    else this.#sent.delete(to);
+  }
+
+  /** The first entry that is needed; Infinity when none is. */
+  needed(nowMs: number): Index {
+    let least = Infinity;
+    for (const [to, { index, untilMs }] of this.#sent) {
+      if (untilMs < nowMs) this.#sent.delete(to);
+      else least = Math.min(least, index + 1);
+    }
+    return least;
+  }
+}
