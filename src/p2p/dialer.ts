@@ -12,6 +12,7 @@ import { type PeerId } from "../base/ids.ts";
 import { type Random } from "../base/random.ts";
 import { parseHostPort, toMultiaddr } from "./address.ts";
 import { withDeadline } from "./deadline.ts";
+import { DialSlots } from "./dial-slots.ts";
 import { P2pCode } from "./errors.ts";
 
 export interface DialerOptions {
@@ -50,12 +51,14 @@ const goneMs = 500;
 export class Dialer {
   readonly #options: DialerOptions;
   readonly #deps: DialerDependencies;
+  readonly #slots: DialSlots;
   readonly #targets = new Map<PeerId, Target>();
   readonly #stopped = new AbortController();
 
   constructor(options: DialerOptions, deps: DialerDependencies) {
     this.#options = options;
     this.#deps = deps;
+    this.#slots = new DialSlots(deps.clock);
   }
 
   /** Replaces what is known of where a peer listens; texts that are no address are ignored. */
@@ -144,12 +147,24 @@ export class Dialer {
       needless.abort();
     };
     const signal = AbortSignal.any([this.#stopped.signal, needless.signal]);
-    const limit = { clock: this.#deps.clock, ms: this.#options.timeoutMs, signal };
-    const dialed = withDeadline(limit, (ends) => this.#deps.dial(addresses, ends));
     try {
-      return await Promise.race([met, dialed]);
+      return await Promise.race([met, this.#dialInTurn(target, addresses, signal)]);
     } finally {
       target.giveWay = null;
+    }
+  }
+
+  async #dialInTurn(
+    { failures }: Target,
+    addresses: Multiaddr[],
+    signal: AbortSignal,
+  ): Promise<Connection> {
+    const leave = await this.#slots.take(failures > 0, signal);
+    const limit = { clock: this.#deps.clock, ms: this.#options.timeoutMs, signal };
+    try {
+      return await withDeadline(limit, (ends) => this.#deps.dial(addresses, ends));
+    } finally {
+      leave();
     }
   }
 

@@ -10,6 +10,7 @@ import { yamux } from "@libp2p/yamux";
 import { type ConnectionGater, type Ed25519PrivateKey } from "@libp2p/interface";
 import { type Multiaddr } from "@multiformats/multiaddr";
 import { formatHostPort, fromMultiaddr, type HostPort, requireHostPort } from "./address.ts";
+import { maxDialsAtOnce } from "./dial-slots.ts";
 import { inWholeWrites } from "./whole-writes.ts";
 
 /** A silent peer's socket is closed after this; keep-alives come at most every minute. */
@@ -68,7 +69,7 @@ export function createNode(settings: NodeSettings): Promise<Libp2p> {
       maxConnections: settings.maxConnections,
       inboundConnectionThreshold: 1000,
       maxIncomingPendingConnections: 512,
-      maxParallelDials: 64,
+      maxParallelDials: maxDialsAtOnce,
       maxDialQueueLength: 4096,
       dialTimeout: 10_000,
       addressDialTimeout: handshakeMs,

@@ -1,7 +1,7 @@
 /** Real hosts on loopback: who gets in, who is turned away, and what a failing peer leaves behind. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { type AddressInfo, connect, createServer } from "node:net";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import path from "node:path";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
@@ -9,6 +9,7 @@ import { systemClock } from "../../../src/base/clock.ts";
 import { errorCode } from "../../../src/base/errors.ts";
 import { newUuid } from "../../../src/base/ids.ts";
 import { requireHostPort } from "../../../src/p2p/address.ts";
+import { ephemeralIdentity } from "../../../src/p2p/identity.ts";
 import { memberProtocols, Protocol } from "../../../src/p2p/protocols.ts";
 import { introduce, withMesh, type TestNode } from "../../support/mesh.ts";
 import { until } from "../../support/until.ts";
@@ -207,6 +208,34 @@ it("waits for a peer that has taken the call and is slow to shake hands", () =>
       assert.is(calls, 1);
     } finally {
       slow.close();
+    }
+  }));
+
+it("reaches a peer that answers while many that do not are being called", () =>
+  withMesh(async (mesh) => {
+    const [a, b] = await mesh.nodes(2);
+    assert.ok(a && b);
+    const calls = new Set<Socket>();
+    let given = 0;
+    const frozen = createServer((socket) => {
+      calls.add(socket.on("error", () => {}).on("close", () => (given += 1)));
+      socket.resume();
+    });
+    frozen.listen(0, "127.0.0.1");
+    await once(frozen, "listening");
+    const { port } = frozen.address() as AddressInfo;
+    const peers = await Promise.all(Array.from({ length: 70 }, () => ephemeralIdentity()));
+    try {
+      for (const { peer } of peers) {
+        a.host.setAddress(peer, `127.0.0.1:${port}`);
+        void a.host.connect(peer, silence).catch(() => {});
+      }
+      await a.host.connect(b.id, silence);
+      assert.ok(calls.size >= 64, "as many as there are places for");
+      assert.is(given, 0, "before it gave any of them up");
+    } finally {
+      frozen.close();
+      for (const socket of calls) socket.destroy();
     }
   }));
 

@@ -45,6 +45,8 @@ function scene(
 }
 
 const connection = {} as Connection;
+const connected = (): Promise<Connection> => Promise.resolve(connection);
+const silent = (): Promise<never> => Promise.withResolvers<never>().promise;
 const refused = (): Promise<never> =>
   Promise.reject(Object.assign(new Error("connect ECONNREFUSED"), { code: "ECONNREFUSED" }));
 
@@ -74,6 +76,47 @@ it("takes a supervisor's word that the agent is gone for a refusal, at every add
     await dialer.dial(peer, never).catch(() => {});
     assert.equal(failures, [how]);
   }
+});
+
+it("dials a peer that answers while more than there are places for are frozen", async () => {
+  const { clock, dialer, dials } = scene((addresses) =>
+    addresses.some((address) => address.startsWith("/ip4/10.0.1.")) ? silent() : connected(),
+  );
+  const frozen = Array.from({ length: 200 }, (_, i) => asPeerId(`${peer.slice(0, -3)}${100 + i}`));
+  const dialAll = (): void => {
+    for (const one of frozen) void dialer.dial(one, never).catch(() => {});
+  };
+  frozen.forEach((one, i) => dialer.setAddresses(one, [`10.0.1.${i}:1`]));
+  dialAll();
+  dialer.setAddresses(peer, ["10.0.0.1:1"]);
+  let at = -1;
+  void dialer.dial(peer, never).then(() => (at = clock.monotonicMs()));
+  await clock.advance(1_999);
+  assert.is(dials.length, 64, "so many at a time");
+  await clock.advance(5_000);
+  assert.is(at, 6_000, "three times as many were begun before");
+  await clock.advance(20_000);
+  const before = clock.monotonicMs();
+  dialAll();
+  await clock.advance(0);
+  const fresh = asPeerId(`${peer.slice(0, -1)}n`);
+  dialer.setAddresses(fresh, ["10.0.0.2:1"]);
+  void dialer.dial(fresh, never).then(() => (at = clock.monotonicMs()));
+  await clock.advance(5_000);
+  assert.is(at - before, 2_000, "before those that failed last time");
+});
+
+it("gives the place of an attempt back once, and that of one that nobody wants any more", async () => {
+  const { clock, dialer, dials } = scene(silent);
+  const all = Array.from({ length: 66 }, (_, i) => asPeerId(`${peer.slice(0, -3)}${100 + i}`));
+  all.forEach((one, i) => dialer.setAddresses(one, [`10.0.1.${i}:1`]));
+  const [asked = peer] = all.slice(-2);
+  for (const one of all) void dialer.dial(one, never).catch(() => {});
+  await clock.advance(0);
+  dialer.met(asked, connection);
+  await clock.advance(7_000); // past the end of what gave its place away before
+  assert.is(dials.length, 65, "who made a connection itself is not dialed");
+  dialer.stop();
 });
 
 it("waits longer after each failure, with jitter, up to its limit", async () => {
