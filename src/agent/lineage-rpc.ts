@@ -2,6 +2,7 @@
 import { AgentError, isAgentError } from "../base/errors.ts";
 import { asPeerId, type PeerId } from "../base/ids.ts";
 import { isJsonObject } from "../base/json.ts";
+import { Turns } from "../base/turns.ts";
 import { type LineageDriver } from "../consensus/lineage-driver/driver.ts";
 import { type AgentPeers } from "../consensus/lineage-driver/ports.ts";
 import { type Demotion, type MergePage, type SettledExit } from "../consensus/lineage/ports.ts";
@@ -22,6 +23,11 @@ import {
 } from "./lineage-wire.ts";
 
 const questionMs = 1500;
+/**
+ * A ballot goes to everybody who is left, and so does an operator's question who that is. Most of a thousand are not
+ * connected: all at once they would take longer to connect than any of them is waited for.
+ */
+const askedAtOnce = 64;
 /** The one asked has `confirmMs` to hear from its leader. */
 const confirmAnswerMs = 3000;
 /** A promise waits for disks, a page and a demotion for a commit. */
@@ -56,11 +62,13 @@ export function lineagePeers(rpc: Rpc, heard: (from: PeerId) => void): AgentPeer
   const verdict: Shape<"void" | "used"> = (value) =>
     value === "void" || value === "used" ? null : "answer is neither void nor used";
   const ballot = { shape: answerShape, timeoutMs: ballotMs };
+  const surveys = new Turns(askedAtOnce);
+  const ballots = new Turns(askedAtOnce);
   return {
     hello: (to, hello) => ask(to, "hello", hello, { shape: helloShape }),
-    survey: (to, survey) => ask(to, "survey", survey, { shape: surveyShape }),
-    prepare: (to, request) => ask(to, "prepare", request, ballot),
-    accept: (to, request) => ask(to, "accept", request, ballot),
+    survey: (to, survey) => surveys.run(() => ask(to, "survey", survey, { shape: surveyShape })),
+    prepare: (to, request) => ballots.run(() => ask(to, "prepare", request, ballot)),
+    accept: (to, request) => ballots.run(() => ask(to, "accept", request, ballot)),
     confirm: async (to, generation) => {
       try {
         await ask(to, "confirm", { generation }, { shape: nothing, timeoutMs: confirmAnswerMs });

@@ -44,6 +44,7 @@ export function scaledTimings(
     ...timings,
     surveyMs,
     freshMs: timings.freshMs + (surveyMs - timings.surveyMs) * 3,
+    roundMs: timings.roundMs + surveyMs - timings.surveyMs,
     helloMs: Math.max(timings.helloMs, leastMs),
     anxiousHelloMs: Math.max(timings.anxiousHelloMs, 2 * leastMs),
   };

@@ -25,6 +25,7 @@ import { PeerViews } from "./peer-views.ts";
 import { type PromiseAnswer, type SettledExit } from "./ports.ts";
 import { seekProofs } from "./seek-proofs.ts";
 import { onAccept, onPrepare, type RegisterAnswer } from "./register.ts";
+import { SurveyRounds } from "./survey-rounds.ts";
 import { currentPromise, helloOf, participants, registerState, surveyOf } from "./self-report.ts";
 import { planSurvivors } from "./survivor-plan.ts";
 import {
@@ -53,11 +54,11 @@ export class Coordinator {
   readonly #options: CoordinatorOptions;
   readonly #peers: PeerViews;
   readonly #doubt = new QuorumDoubt();
+  readonly #surveys = new SurveyRounds();
   #state: CoordinatorState = "wait-peers";
   /** Since when no quorum is in sight; null while one is. */
   #lostSince: number | null = null;
   #hadLeader = false;
-  #surveyedAt = -Infinity;
   #plan: SurvivorPlan | null = null;
   #round: BallotRound | null = null;
   #highestCounter = 0;
@@ -212,7 +213,7 @@ export class Coordinator {
     this.#round = null;
     this.#plan = null;
     this.#lostSince = now;
-    this.#surveyedAt = -Infinity;
+    this.#surveys.restart();
     this.#peers.greetAll();
   }
 
@@ -233,7 +234,7 @@ export class Coordinator {
     const plan = this.plan(now, facts, { operator: true });
     if (plan.hash !== hash || !plan.act) return { begun: false, reason: "changed", plan };
     if (plan.best !== this.#options.self) return { begun: false, reason: "other", plan };
-    return { begun: true, effects: this.#begin(plan, now) };
+    return { begun: true, effects: this.#begin(plan, now, facts) };
   }
 
   /** A quorum is in sight: only keep in touch, so that other histories are noticed. */
@@ -250,27 +251,27 @@ export class Coordinator {
     if (this.#round !== null && now >= this.#round.deadlineMs) {
       this.#giveUp("no answer in time", now);
     }
-    if (now - this.#surveyedAt < surveyMs) return effects;
-    const first = this.#surveyedAt === -Infinity;
-    this.#surveyedAt = now;
-    for (const to of participants(this.#options.self, facts)) effects.push({ kind: "survey", to });
+    const { self } = this.#options;
+    const round = this.#surveys.begins(now, surveyMs, participants(self, facts));
+    for (const to of this.#surveys.next(self, facts)) effects.push({ kind: "survey", to });
+    if (round === null) return effects;
     const plan = this.plan(now, facts, { operator: false });
     // Others are alone only when they had the chance to answer; who is gone may be known to be by then.
-    if (first) return [...effects, ...seekProofs(this.#options.self, plan, facts, false)];
+    if (round === "first") return [...effects, ...seekProofs(self, plan, facts, false)];
     this.#plan = plan;
     const mayFence = this.#hadLeader && now - (this.#lostSince ?? now) >= fenceAfterMs;
-    effects.push(...seekProofs(this.#options.self, plan, facts, mayFence), ...this.#tell(plan));
+    effects.push(...seekProofs(self, plan, facts, mayFence), ...this.#tell(plan));
     const mayBegin = this.#round === null && now >= this.#retryAt;
-    if (plan.act && mayBegin && plan.best === this.#options.self) {
-      effects.push(...this.#begin(plan, now));
+    if (plan.act && mayBegin && plan.best === self) {
+      effects.push(...this.#begin(plan, now, facts));
     }
     return effects;
   }
 
-  #begin(plan: SurvivorPlan, now: number): Effects {
+  #begin(plan: SurvivorPlan, now: number, facts: LocalFacts): Effects {
     const counter = this.#highestCounter + 1;
     this.#highestCounter = counter;
-    const deadlineMs = now + this.#options.timings.roundMs;
+    const deadlineMs = now + scaledTimings(this.#options.timings, facts).roundMs;
     this.#round = new BallotRound({ counter, node: this.#options.self }, plan, deadlineMs);
     const data = { survivors: plan.survivors, lost: plan.lost, why: plan.why, ballot: counter };
     const message = "no quorum is left: asks the survivors for a new generation";

@@ -7,6 +7,7 @@ import { type NodeId } from "../core/types.ts";
 import { type CoordinatorTimings, scaledTimings } from "./coordinator-timings.ts";
 import { type CoordinatorEffect, type LocalFacts } from "./coordinator-types.ts";
 import { type PeerViews } from "./peer-views.ts";
+import { nextInTurn } from "./survey-rounds.ts";
 import { acquaintances, participants, strangers } from "./self-report.ts";
 
 type Effects = readonly CoordinatorEffect[];
@@ -42,10 +43,13 @@ export class Greetings {
     ];
   }
 
-  /** Without a quorum. */
+  /** Without a quorum: everybody, in turn. */
   anxious(now: number, facts: LocalFacts): Effects {
     const everyMs = periodOf(scaledTimings(this.#timings, facts), facts);
-    return this.#greet(participants(this.#self, facts), now, everyMs);
+    const due = participants(this.#self, facts).filter((to) =>
+      this.#peers.helloDue(to, now, everyMs),
+    );
+    return this.#greet(nextInTurn(this.#self, due, facts), now, everyMs);
   }
 
   /** The leader needs to hear where these are. */

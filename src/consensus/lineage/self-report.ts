@@ -64,7 +64,11 @@ export function strangers(
   return without(self, placesOf(configuration)).filter((id) => !heardMs.has(id));
 }
 
-function placesOf({ sets, standbys, observers }: LocalFacts["configuration"]): readonly NodeId[] {
+export function placesOf({
+  sets,
+  standbys,
+  observers,
+}: LocalFacts["configuration"]): readonly NodeId[] {
   return [...sets.flat(), ...standbys, ...observers];
 }
 

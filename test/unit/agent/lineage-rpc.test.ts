@@ -45,4 +45,32 @@ it("takes an agent that knows no such question at the word of its hello", async 
   assert.is(await confirmed(null), "confirmed");
 });
 
+it("asks a thousand for a promise in turn, each with a time of its own", async () => {
+  const open = new Map<string, () => void>();
+  const rpc: Rpc = {
+    handle: () => undefined,
+    call: (to) => {
+      const { promise, reject } = Promise.withResolvers<never>();
+      open.set(to, () => reject(new AgentError("RPC_TIMEOUT", to)));
+      return promise;
+    },
+  };
+  const peers = lineagePeers(rpc, () => undefined);
+  const request = { parent: "p", ballot: { counter: 1, node: "a" }, exits: [] };
+  let answered = 0;
+  for (let i = 0; i < 1000; i += 1) {
+    void peers.prepare(`n${i}`, request).catch(() => (answered += 1));
+  }
+  const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+  await settled();
+  while (open.size > 0) {
+    assert.ok(open.size <= 64);
+    const [[id, end] = ["", () => undefined]] = open;
+    open.delete(id);
+    end();
+    await settled();
+  }
+  assert.is(answered, 1000);
+});
+
 it.run();
