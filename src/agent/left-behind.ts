@@ -14,11 +14,14 @@ import { type InventoryView } from "../inventory/view.ts";
  */
 export function leftBehind(
   { members, lost, forkIndex }: Generation,
-  view: Pick<InventoryView, "members" | "history">,
+  view: Pick<InventoryView, "members" | "history" | "merges">,
   givenUp: Configuration["lost"],
 ): readonly PeerId[] {
+  const merged = new Set(view.merges().flatMap(({ mergedAt }) => mergedAt));
   const joined = (node: string): boolean =>
-    view.history(node).some((one) => isAdmission(one) && one.version > forkIndex);
+    view
+      .history(node)
+      .some((one) => isAdmission(one) && one.version > forkIndex && !merged.has(one.version));
   return view
     .members()
     .filter(({ status }) => status === "admitted")
@@ -27,7 +30,10 @@ export function leftBehind(
     .map(({ id }) => id);
 }
 
-/** Written here, and not brought by a merge: what came with one keeps the index that it had there. */
+/**
+ * Written here, and not brought by a merge: what came with one keeps the index that it had there. That can be the index
+ * of the merge here, too: so `mergedAt` is asked as well, which forgets in time.
+ */
 function isAdmission({ kind, index, version }: HistoryRecord): boolean {
   return kind === "discovered" && index === version;
 }
@@ -45,7 +51,7 @@ export function leftBehindAt(
     view,
     givenUp,
   }: {
-    readonly view: Pick<InventoryView, "members" | "history">;
+    readonly view: Pick<InventoryView, "members" | "history" | "merges">;
     readonly givenUp: Configuration["lost"];
   },
 ): ReadonlyMap<PeerId, Index> {

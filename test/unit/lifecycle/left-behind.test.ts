@@ -1,13 +1,14 @@
 /** What a provisional generation decides about nodes that it left behind: nothing (consensus.md, G11). */
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
-import { leftBehindAt } from "../../../src/agent/left-behind.ts";
+import { leftBehind, leftBehindAt } from "../../../src/agent/left-behind.ts";
 import { openGenerations } from "../../../src/agent/open-generations.ts";
 import { bootstrapGeneration, isProvisional } from "../../../src/consensus/lineage/generation.ts";
 import { type Generation } from "../../../src/consensus/lineage/types.ts";
 import { planJobs } from "../../../src/lifecycle/job-planner.ts";
 import { JobWorld, manifestOf, roleSpec } from "../../support/job-world.ts";
 import { admit, peer } from "../../support/inventory.ts";
+import { mergeInto, pagesOf, split } from "../../support/merge.ts";
 
 const it = suite("lifecycle: nodes left behind");
 const one = manifestOf(roleSpec("base", { actions: ["configure", "cleanup"] }));
@@ -42,8 +43,8 @@ function decided(world: JobWorld): readonly string[] {
   const { view, inventory } = world;
   const path = paths.get(world) ?? [bootstrap];
   const open = openGenerations(path, view).filter(isProvisional);
-  const leftBehind = leftBehindAt(path, open, { view, givenUp: [] });
-  const { commands } = planJobs(view, inventory.at, undefined, leftBehind);
+  const behind = leftBehindAt(path, open, { view, givenUp: [] });
+  const { commands } = planJobs(view, inventory.at, undefined, behind);
   return commands.filter((one) => "node" in one && one.node === "n2").map(({ type }) => type);
 }
 
@@ -113,6 +114,25 @@ it("decides as ever about a node that was admitted behind the fork, also when it
   reach(world, "unreachable");
   world.inventory.at += hourMs;
   assert.equal(decided(world), ["run.finish"]);
+});
+
+it("waits for who joined on another side, whatever the index at which its admission came over", async () => {
+  for (const isAtSameIndex of [false, true]) {
+    const { inventory: winner } = fleet();
+    const sides = await split(winner);
+    const { loser, fork: forkIndex } = sides;
+    for (let i = 0; i < 9; i += 1) loser.ok({ type: "var.put", key: `k${i}`, value: i });
+    loser.ok(admit("n9"));
+    const pages = pagesOf(loser, forkIndex);
+    const target = loser.machine.appliedIndex + (isAtSameIndex ? 0 : 1);
+    while (winner.machine.appliedIndex + pages.length < target) {
+      winner.ok({ type: "var.put", key: "here", value: winner.machine.appliedIndex });
+    }
+    mergeInto(sides, [peer("n9")], pages);
+    assert.is(winner.machine.appliedIndex, target);
+    const here = { ...forced, lost: [], members: [peer("n1"), peer("n2")], forkIndex };
+    assert.equal(leftBehind(here, winner.view, []), [peer("n9")]);
+  }
 });
 
 it("does not ask about a generation of another history, whose record came with its merge", () => {
