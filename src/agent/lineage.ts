@@ -196,7 +196,6 @@ export class AgentLineage implements LineagePort {
   async plan(): Promise<SurvivorPlan> {
     const facts = await this.#driver.facts.chained([]);
     if (this.#driver.coordinator.hasLeader(facts)) throw hasQuorum();
-    await this.#driver.surveyAll(); // twice: who answers must know that it was heard
     await this.#driver.surveyAll();
     return this.#driver.planNow();
   }
@@ -205,7 +204,6 @@ export class AgentLineage implements LineagePort {
     const parent = currentGeneration(this.#deps.node.lineage()).id;
     // To be asked who is left tells the others that a leader has no quorum.
     if (this.#driver.coordinator.hasLeader(this.#driver.facts.now())) throw hasQuorum();
-    await this.#driver.surveyAll();
     await this.#driver.surveyAll();
     if ((await this.#driver.planNow()).hash === hash) this.#hold.giveUp();
     const verdict = await this.#driver.recover(hash);

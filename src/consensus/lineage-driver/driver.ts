@@ -174,11 +174,12 @@ export class LineageDriver implements Service {
     });
   }
 
-  /** Asks everybody once, so that a plan is about who answers now. */
+  /** Asks everybody, and who answers once more: it must know that it was heard. So a plan is about who answers now. */
   async surveyAll(): Promise<void> {
-    const { admitted } = this.facts.surroundings;
-    const others = admitted.filter((id) => id !== this.#options.self);
-    await Promise.all(others.map((to) => this.#askSurvey(to).catch(() => undefined)));
+    const others = this.facts.surroundings.admitted.filter((id) => id !== this.#options.self);
+    const asked = await Promise.allSettled(others.map((to) => this.#askSurvey(to)));
+    const heard = others.filter((_, at) => asked[at]?.status === "fulfilled");
+    await Promise.allSettled(heard.map((to) => this.#askSurvey(to)));
   }
 
   /** What an operator would force now. */
@@ -335,8 +336,7 @@ export class LineageDriver implements Service {
   }
 
   async #survey(): Promise<Survey> {
-    const now = this.#now();
-    const facts = await this.facts.chained(this.coordinator.chainsToTell(now));
+    const facts = await this.facts.chained(this.coordinator.chainsToTell(this.#now()));
     return this.coordinator.survey(this.#now(), facts);
   }
 
