@@ -22,29 +22,29 @@ const silentTicks = 200;
 const settlingMs = 60_000;
 
 /**
- * First entry to keep in the log once `meta` is durable. What members need is kept as long as that is no more than
- * another snapshot would be: who falls back further cannot catch up by entries, either.
+ * First entry to keep in the log once `meta` is durable. What a member needs is kept as long as that is no more than
+ * another snapshot would be: who falls back further cannot catch up by entries, either, and holds up nobody else.
+ * @param needed per member that catches up, the first entry that it needs
  */
 export function keepFrom(
   meta: Pick<SnapshotMeta, "index" | "sizeBytes">,
   { first, last, bytes }: LogExtent,
-  { limits, needed }: { readonly limits: RetentionLimits; readonly needed: Index },
+  { limits, needed }: { readonly limits: RetentionLimits; readonly needed: readonly Index[] },
 ): Index {
   const average = Math.max(1, bytes / Math.max(1, last - first + 1));
   const trailing = Math.min(limits.trailingEntries, Math.floor(limits.trailingBytes / average));
   const usual = Math.max(first, meta.index - trailing + 1);
   const most = Math.max(limits.trailingBytes, meta.sizeBytes);
-  const isTooMuch = (last - needed + 1) * average > most;
-  return isTooMuch ? usual : Math.min(usual, Math.max(first, needed));
+  const within = needed.filter((index) => (last - index + 1) * average <= most);
+  return Math.max(first, Math.min(usual, ...within));
 }
 
-/** The first entry that a follower in sight still needs, of those that are sent entries; Infinity when none does. */
-export function neededBy(peers: ReadonlyMap<NodeId, PeerProgress>): Index {
-  let least = Infinity;
-  for (const { state, match, ticksSinceAck } of peers.values()) {
-    if (state === "replicate" && ticksSinceAck <= silentTicks) least = Math.min(least, match + 1);
-  }
-  return least;
+/** Of followers in sight that are sent entries, the first one that each still needs. */
+export function neededBy(peers: ReadonlyMap<NodeId, PeerProgress>): readonly Index[] {
+  const inSight = [...peers.values()].filter(
+    ({ state, ticksSinceAck }) => state === "replicate" && ticksSinceAck <= silentTicks,
+  );
+  return inSight.map(({ match }) => match + 1);
 }
 
 /** Snapshots that are being sent, or just were: what is behind them is needed. */
@@ -62,13 +62,9 @@ export class SentSnapshots {
     else this.#sent.delete(to);
   }
 
-  /** The first entry that is needed; Infinity when none is. */
-  needed(nowMs: number): Index {
-    let least = Infinity;
-    for (const [to, { index, untilMs }] of this.#sent) {
-      if (untilMs < nowMs) this.#sent.delete(to);
-      else least = Math.min(least, index + 1);
-    }
-    return least;
+  /** Per member that gets one, or just did, the first entry that it needs. */
+  needed(nowMs: number): readonly Index[] {
+    for (const [to, { untilMs }] of this.#sent) if (untilMs < nowMs) this.#sent.delete(to);
+    return [...this.#sent.values()].map(({ index }) => index + 1);
   }
 }

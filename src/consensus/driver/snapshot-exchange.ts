@@ -53,8 +53,8 @@ export class SnapshotExchange {
     return this.#sending.size;
   }
 
-  /** The first entry of the log that members need who are being sent one, or just were; Infinity when none does. */
-  get needed(): Index {
+  /** Per member that is being sent one, or just was, the first entry of the log that it needs. */
+  get needed(): readonly Index[] {
     return this.#sent.needed(this.#deps.clock.monotonicMs());
   }
 

@@ -1,6 +1,4 @@
-/**
- * Takes a snapshot when the log has grown enough. Encoding gives way to the event loop after every chunk.
- */
+/** Takes a snapshot when the log has grown enough. Encoding gives way to the event loop after every chunk. */
 import { assert, must } from "../../base/assert.ts";
 import { type Clock } from "../../base/clock.ts";
 import { errorMessage } from "../../base/errors.ts";

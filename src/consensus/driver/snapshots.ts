@@ -142,7 +142,7 @@ export class Snapshots {
   }
 
   #firstKept(meta: SnapshotMeta, { first, last, peers }: CoreStatus): Index {
-    const needed = Math.min(this.#exchange.needed, neededBy(peers));
+    const needed = [...this.#exchange.needed, ...neededBy(peers)];
     const extent = { first, last, bytes: this.#deps.log.sizeBytes() };
     return keepFrom(meta, extent, { limits: this.#limits, needed });
   }
