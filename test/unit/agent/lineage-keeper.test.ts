@@ -56,6 +56,7 @@ class Bench {
         generation: (id: string) => ({ settledAt: this.settled.has(id) ? 1 : null }),
         generations: () => [],
         history: () => [],
+        merges: () => [],
         members: () => {
           this.#looks += 1;
           return this.admitted.map((id) => ({ id, node: id, status: "admitted" }));
