@@ -80,9 +80,12 @@ export async function openLog(
       const nothing = { base: origin.base, head: null, lineage };
       return assemble({ db: null, meta, watermark: newest, ...nothing, verdict });
     }
-    return await closeOnFailure(opened.db, (db) =>
-      inspect({ ...options, db, meta, watermark: newest, origin, hadLog: genesis.hadLog === true }),
-    );
+    return await closeOnFailure(opened.db, async (db) => {
+      // LevelDB syncs what is in its folder, not the folder's own name.
+      await storage.files.syncDirectory(options.directory);
+      const hadLog = genesis.hadLog === true;
+      return inspect({ ...options, db, meta, watermark: newest, origin, hadLog });
+    });
   } catch (error) {
     await meta.close();
     throw error;
