@@ -10,6 +10,7 @@ import { createHash } from "node:crypto";
 import { newPackr } from "../codec.ts";
 import { schemaVersion } from "../commands.ts";
 import { InventoryError } from "../errors.ts";
+import { type KeyringRecord } from "../keyring.ts";
 import { limits } from "../limits.ts";
 import { type StoredRecord } from "../record-types.ts";
 import { type NodeRecord } from "../records.ts";
@@ -89,7 +90,20 @@ function changedSince(image: readonly StoredRecord[], fork: number) {
       !key.startsWith("event/"),
   );
   const { all, newest } = newestEvents(image, fork);
-  return { records: [...changed, ...newest], events: all };
+  const records = changed.map((one) => (one.key === "keyring" ? ofNoAge(one, fork) : one));
+  return { records: [...records, ...newest], events: all };
+}
+
+/**
+ * When a key was made behind the fork means nothing on the other side. There it counts as older than every eviction:
+ * who was evicted there may have stayed at home here, and know it.
+ */
+function ofNoAge({ key, modIndex, value }: StoredRecord, fork: number): StoredRecord {
+  const ring = value as KeyringRecord;
+  const keys = ring.keys.map((one) =>
+    one.createdIndex > fork ? { ...one, createdIndex: 0 } : one,
+  );
+  return { key, modIndex, value: { ...ring, keys } };
 }
 
 /** Events are bounded on both sides: only so many of the newest are taken over, and the merge tells how many were. */

@@ -58,15 +58,11 @@ function least(a: number | null, b: number | null): number | null {
   return Math.min(a, b);
 }
 
-/**
- * Theirs is taken as older than every eviction: who was evicted here may have stayed at home there, and know its keys.
- * So a rotation follows wherever anybody was ever evicted.
- */
+/** Its keys come as older than every eviction (`export.ts`): a rotation follows wherever anybody was ever evicted. */
 export function mergeKeyring({ draft, other, counts }: Merging): void {
   const theirs = other.records.keyring.get("");
   const ours = draft.view.keyring();
   if (theirs === undefined || (ours !== null && ours.epoch >= theirs.epoch)) return;
-  const keys = theirs.keys.map((key) => ({ ...key, createdIndex: 0 }));
-  draft.put("keyring", "", { ...theirs, keys });
+  draft.put("keyring", "", theirs);
   counts.applied += 1;
 }
