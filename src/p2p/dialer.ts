@@ -43,6 +43,8 @@ interface Target {
   hurry: (() => void) | null;
   /** Ends the attempt with a connection that the peer made. */
   giveWay: ((connection: Connection) => void) | null;
+  /** It has a place, and dials. */
+  isDialing: boolean;
 }
 
 const maxAddresses = 8;
@@ -92,7 +94,9 @@ export class Dialer {
   /** The peer itself made this connection. */
   met(peer: PeerId, connection: Connection): void {
     this.forgive(peer);
-    if (peer < this.#options.self) this.#targets.get(peer)?.giveWay?.(connection);
+    const target = this.#targets.get(peer);
+    // Of two that dial each other one goes on; who still waits for a place has not begun.
+    if (peer < this.#options.self || target?.isDialing !== true) target?.giveWay?.(connection);
   }
 
   /** Joins the running attempt or makes one. @throws AgentError PEER_UNREACHABLE, or the signal's reason */
@@ -114,22 +118,18 @@ export class Dialer {
     this.#stopped.signal.throwIfAborted();
     const met = this.#deps.connected(peer);
     if (met !== null) return met;
-    const addresses = target.addresses.flatMap((text) => {
-      const parsed = parseHostPort(text);
-      return parsed === null ? [] : [toMultiaddr(parsed, peer)];
-    });
     try {
-      if (addresses.length === 0) {
+      if (target.addresses.length === 0) {
         throw new AgentError(P2pCode.peerUnreachable, "no address is known");
       }
-      const connection = await this.#connect(target, addresses);
+      const connection = await this.#connect(peer, target);
       target.failures = 0;
       target.nextAttemptMs = 0;
       return connection;
     } catch (error) {
       this.#stopped.signal.throwIfAborted();
       this.#failed(target);
-      if (addresses.length > 0) {
+      if (target.addresses.length > 0) {
         const nobody = wasRefused(error) || (!isSilence(error) && (await this.#allGone(target)));
         this.#deps.failed(peer, nobody ? "refused" : "timeout");
       }
@@ -139,7 +139,7 @@ export class Dialer {
     }
   }
 
-  async #connect(target: Target, addresses: Multiaddr[]): Promise<Connection> {
+  async #connect(peer: PeerId, target: Target): Promise<Connection> {
     const { promise: met, resolve } = Promise.withResolvers<Connection>();
     const needless = new AbortController();
     target.giveWay = (connection) => {
@@ -148,19 +148,22 @@ export class Dialer {
     };
     const signal = AbortSignal.any([this.#stopped.signal, needless.signal]);
     try {
-      return await Promise.race([met, this.#dialInTurn(target, addresses, signal)]);
+      return await Promise.race([met, this.#dialInTurn(peer, target, signal)]);
     } finally {
       target.giveWay = null;
+      target.isDialing = false;
     }
   }
 
-  async #dialInTurn(
-    { failures }: Target,
-    addresses: Multiaddr[],
-    signal: AbortSignal,
-  ): Promise<Connection> {
-    const leave = await this.#slots.take(failures > 0, signal);
+  async #dialInTurn(peer: PeerId, target: Target, signal: AbortSignal): Promise<Connection> {
+    const leave = await this.#slots.take(target.failures > 0, signal);
     const limit = { clock: this.#deps.clock, ms: this.#options.timeoutMs, signal };
+    target.isDialing = true;
+    // As they are now: it may have waited.
+    const addresses = target.addresses.flatMap((text) => {
+      const parsed = parseHostPort(text);
+      return parsed === null ? [] : [toMultiaddr(parsed, peer)];
+    });
     try {
       return await withDeadline(limit, (ends) => this.#deps.dial(addresses, ends));
     } finally {
@@ -210,6 +213,7 @@ export class Dialer {
         attempt: null,
         hurry: null,
         giveWay: null,
+        isDialing: false,
       };
       this.#targets.set(peer, target);
     }

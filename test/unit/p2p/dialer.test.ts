@@ -107,16 +107,23 @@ it("dials a peer that answers while more than there are places for are frozen", 
 });
 
 it("gives the place of an attempt back once, and that of one that nobody wants any more", async () => {
-  const { clock, dialer, dials } = scene(silent);
-  const all = Array.from({ length: 66 }, (_, i) => asPeerId(`${peer.slice(0, -3)}${100 + i}`));
-  all.forEach((one, i) => dialer.setAddresses(one, [`10.0.1.${i}:1`]));
-  const [asked = peer] = all.slice(-2);
-  for (const one of all) void dialer.dial(one, never).catch(() => {});
-  await clock.advance(0);
-  dialer.met(asked, connection);
-  await clock.advance(7_000); // past the end of what gave its place away before
-  assert.is(dials.length, 65, "who made a connection itself is not dialed");
-  dialer.stop();
+  for (const self of [larger, smaller]) {
+    const { clock, dialer, dials } = scene(silent, [], self);
+    const all = Array.from({ length: 66 }, (_, i) => asPeerId(`${peer.slice(0, -3)}${100 + i}`));
+    all.forEach((one, i) => dialer.setAddresses(one, [`10.0.1.${i}:1`]));
+    const [asked = peer, last = peer] = all.slice(-2);
+    for (const one of all.slice(0, -2)) void dialer.dial(one, never).catch(() => {});
+    const answer = dialer.dial(asked, never);
+    void dialer.dial(last, never).catch(() => {});
+    await clock.advance(0);
+    dialer.met(asked, connection);
+    assert.is(await answer, connection, "at once, whose id ever is the larger");
+    dialer.setAddresses(last, ["10.0.2.1:1"]);
+    await clock.advance(7_000); // past the end of what gave its place away before
+    assert.is(dials.length, 65, "who made a connection itself is not dialed");
+    assert.match(String(dials.at(-1)?.addresses), /10\.0\.2\.1/, "where it is by then");
+    dialer.stop();
+  }
 });
 
 it("waits longer after each failure, with jitter, up to its limit", async () => {
@@ -191,10 +198,10 @@ it("gives way to a connection of the peer when its own id is the larger one, and
     [smaller, false],
   ] as const) {
     const { promise, resolve } = Promise.withResolvers<Connection>();
-    const { dialer, failures } = scene(() => promise, [], self);
+    const { clock, dials, dialer, failures } = scene(() => promise, [], self);
     dialer.setAddresses(peer, ["10.0.0.1:1"]);
     const dialed = dialer.dial(peer, never);
-    await Promise.resolve();
+    await clock.until("it dials", () => dials.length > 0);
     const theirs = { theirs: true } as unknown as Connection;
     dialer.met(peer, theirs);
     resolve(connection);
