@@ -24,10 +24,11 @@ import {
 
 const questionMs = 1500;
 /**
- * A ballot goes to everybody who is left, and so does an operator's question who that is. Most of a thousand are not
- * connected: all at once they would take longer to connect than any of them is waited for.
+ * Without a quorum everybody is asked, of whom most are not connected where there are many. More at once would take
+ * longer to connect than any of them is waited for: each has its time from its turn on, and a machine that is busy asks
+ * more slowly.
  */
-const askedAtOnce = 64;
+const askedAtOnce = 32;
 /** The one asked has `confirmMs` to hear from its leader. */
 const confirmAnswerMs = 3000;
 /** A promise waits for disks, a page and a demotion for a commit. */
@@ -62,10 +63,11 @@ export function lineagePeers(rpc: Rpc, heard: (from: PeerId) => void): AgentPeer
   const verdict: Shape<"void" | "used"> = (value) =>
     value === "void" || value === "used" ? null : "answer is neither void nor used";
   const ballot = { shape: answerShape, timeoutMs: ballotMs };
+  const hellos = new Turns(askedAtOnce);
   const surveys = new Turns(askedAtOnce);
   const ballots = new Turns(askedAtOnce);
   return {
-    hello: (to, hello) => ask(to, "hello", hello, { shape: helloShape }),
+    hello: (to, hello) => hellos.run(() => ask(to, "hello", hello, { shape: helloShape })),
     survey: (to, survey) => surveys.run(() => ask(to, "survey", survey, { shape: surveyShape })),
     prepare: (to, request) => ballots.run(() => ask(to, "prepare", request, ballot)),
     accept: (to, request) => ballots.run(() => ask(to, "accept", request, ballot)),

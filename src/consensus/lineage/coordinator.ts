@@ -247,13 +247,14 @@ export class Coordinator {
   /** No quorum: survey, plan, and begin when the plan says so and this agent has the best log. */
   #search(now: number, facts: LocalFacts): Effects {
     const { surveyMs, fenceAfterMs } = scaledTimings(this.#options.timings, facts);
-    const effects: CoordinatorEffect[] = [...this.greetings.anxious(now, facts)];
     if (this.#round !== null && now >= this.#round.deadlineMs) {
       this.#giveUp("no answer in time", now);
     }
     const { self } = this.#options;
     const round = this.#surveys.begins(now, surveyMs, participants(self, facts));
-    for (const to of this.#surveys.next(self, facts)) effects.push({ kind: "survey", to });
+    const asked = this.#surveys.next(self, facts);
+    const effects: CoordinatorEffect[] = [...this.greetings.anxious(asked, now, facts)];
+    for (const to of asked) effects.push({ kind: "survey", to });
     if (round === null) return effects;
     const plan = this.plan(now, facts, { operator: false });
     // Others are alone only when they had the chance to answer; who is gone may be known to be by then.

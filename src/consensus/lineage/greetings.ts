@@ -7,8 +7,7 @@ import { type NodeId } from "../core/types.ts";
 import { type CoordinatorTimings, scaledTimings } from "./coordinator-timings.ts";
 import { type CoordinatorEffect, type LocalFacts } from "./coordinator-types.ts";
 import { type PeerViews } from "./peer-views.ts";
-import { nextInTurn } from "./survey-rounds.ts";
-import { acquaintances, participants, strangers } from "./self-report.ts";
+import { acquaintances, strangers } from "./self-report.ts";
 
 type Effects = readonly CoordinatorEffect[];
 
@@ -43,13 +42,10 @@ export class Greetings {
     ];
   }
 
-  /** Without a quorum: everybody, in turn. */
-  anxious(now: number, facts: LocalFacts): Effects {
+  /** Without a quorum: those who are asked who is left, in one go. */
+  anxious(asked: readonly NodeId[], now: number, facts: LocalFacts): Effects {
     const everyMs = periodOf(scaledTimings(this.#timings, facts), facts);
-    const due = participants(this.#self, facts).filter((to) =>
-      this.#peers.helloDue(to, now, everyMs),
-    );
-    return this.#greet(nextInTurn(this.#self, due, facts), now, everyMs);
+    return this.#greet(asked, now, everyMs);
   }
 
   /** The leader needs to hear where these are. */

@@ -64,7 +64,7 @@ it("asks a thousand for a promise in turn, each with a time of its own", async (
   const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   await settled();
   while (open.size > 0) {
-    assert.ok(open.size <= 64);
+    assert.ok(open.size <= 32);
     const [[id, end] = ["", () => undefined]] = open;
     open.delete(id);
     end();
