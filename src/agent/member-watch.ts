@@ -3,7 +3,7 @@
  * to refuse. Acts on member events, and looks at all members now and then, as a restored snapshot has none.
  */
 import { Background } from "../base/background.ts";
-import { type Clock, delay } from "../base/clock.ts";
+import { type Clock, delay, untilBeat } from "../base/clock.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Service } from "../base/service.ts";
@@ -48,7 +48,8 @@ export class MemberWatch implements Service {
     this.#background.run("members", async (signal) => {
       for (;;) {
         this.#syncAll();
-        await delay(this.#deps.clock, periodMs, signal);
+        const { clock } = this.#deps;
+        await delay(clock, untilBeat(clock, periodMs), signal);
       }
     });
     return Promise.resolve();

@@ -1,5 +1,5 @@
 /** A wait that news end early: for a service that acts on changes and looks now and then all the same. */
-import { type Clock, unlessAborted } from "./clock.ts";
+import { type Clock, exactly, unlessAborted, type Wait } from "./clock.ts";
 
 export class Nap {
   #waking: () => void = () => undefined;
@@ -9,11 +9,12 @@ export class Nap {
     this.#waking();
   }
 
-  /** Resolves after `ms`, or when it is woken. @throws the signal's reason as soon as it aborts */
-  async take(clock: Clock, ms: number, signal: AbortSignal): Promise<void> {
+  /** Resolves after the wait, or when it is woken. @throws the signal's reason as soon as it aborts */
+  async take(clock: Clock, wait: number | Wait, signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#waking = resolve;
-    const cancel = clock.setTimer(ms, resolve);
+    const { ms, earlyMs } = exactly(wait);
+    const cancel = clock.setTimer(ms, resolve, earlyMs);
     await unlessAborted(promise, signal).finally(cancel);
   }
 }

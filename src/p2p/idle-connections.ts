@@ -35,10 +35,12 @@ export class IdleConnections {
   /** @param periodMs between two looks; a connection goes at the first one that finds it idle for as long. */
   start(periodMs: number): void {
     const { clock } = this.#deps;
-    this.#cancel = clock.setTimer(untilBeat(clock, periodMs), () => {
+    const { ms, earlyMs } = untilBeat(clock, periodMs);
+    const look = (): void => {
       this.#look(periodMs);
       this.start(periodMs);
-    });
+    };
+    this.#cancel = clock.setTimer(ms, look, earlyMs);
   }
 
   stop(): void {

@@ -77,17 +77,20 @@ export class Autopilot implements Service {
   }
 
   #schedule(periodMs: number): void {
-    const { clock, node } = this.#deps;
-    this.#cancel ??= clock.setTimer(untilBeat(clock, periodMs), () => {
-      this.#cancel = null;
-      const status = node.status();
-      if (!leads(status)) return this.#wellSince.clear();
-      const health = this.#examine(status);
-      this.#look(status, health);
-      const { stableMs } = this.#options.limits;
-      const isCalm = [...health.values()].every((one) => one.stableMs > stableMs);
-      this.#schedule(isCalm ? calmIntervalMs : intervalMs);
-    });
+    const { clock } = this.#deps;
+    const { ms, earlyMs } = untilBeat(clock, periodMs);
+    this.#cancel ??= clock.setTimer(ms, () => this.#turn(), earlyMs);
+  }
+
+  #turn(): void {
+    this.#cancel = null;
+    const status = this.#deps.node.status();
+    if (!leads(status)) return this.#wellSince.clear();
+    const health = this.#examine(status);
+    this.#look(status, health);
+    const { stableMs } = this.#options.limits;
+    const isCalm = [...health.values()].every((one) => one.stableMs > stableMs);
+    this.#schedule(isCalm ? calmIntervalMs : intervalMs);
   }
 
   #look(status: ConsensusStatus, health: ReadonlyMap<NodeId, MemberHealth>): void {

@@ -142,10 +142,7 @@ export class GossipCore {
     this.#tick(turn);
   }
 
-  /**
-   * Ends overdue suspicions and does nothing else: what goes on in an agent whose every send and receive is
-   * blocked (the anomaly of Lifeguard §V-A).
-   */
+  /** Ends overdue suspicions, no more: what goes on where every send and receive blocks (Lifeguard §V-A). */
   expire(now: number, out: Outbox): void {
     this.#membership.expire({ now, out });
   }
@@ -174,6 +171,11 @@ export class GossipCore {
       this.#suspicions.nextDeadline,
       this.#upkeep.nextDeadline,
     );
+  }
+
+  /** By how much `step` may be called before `nextDeadline`, and find something to do. */
+  earlyMs(): number {
+    return this.nextDeadline() === this.#prober.nextDeadline ? this.#prober.earlyMs : 0;
   }
 
   get incarnation(): number {

@@ -57,6 +57,11 @@ export interface ProberDependencies {
 
 /** Probes in a row that only the other lane answered, before that is worth telling. */
 const asymmetryProbes = 3;
+/**
+ * A round may be early by this share of the interval when the agent is awake: what it sends together, with a heartbeat's
+ * answer for one, costs both sides less than what it sends by itself.
+ */
+const earlyShare = 0.3;
 /** Probes beside the periodic one, started by closed connections. */
 const extraProbesMax = 32;
 
@@ -77,6 +82,11 @@ export class Prober {
     this.#deps = dependencies;
     this.#order = new ProbeOrder(dependencies.random);
     this.#nextRound = now + dependencies.random.float() * options.probeIntervalMs;
+  }
+
+  /** By how much the next round may be early, when it is the next thing to do. */
+  get earlyMs(): number {
+    return this.#probes.length === 0 ? this.#options.probeIntervalMs * earlyShare : 0;
   }
 
   get nextDeadline(): number {
@@ -111,9 +121,9 @@ export class Prober {
       if (turn.now >= probe.deadline) this.#fail(turn, probe);
       else if (turn.now >= probe.askAt) this.#askOthers(turn, probe);
     }
-    if (turn.now < this.#nextRound) return;
+    if (turn.now < this.#nextRound - this.earlyMs) return;
     const interval = this.#interval();
-    // Rounds missed while the host was stopped are not made up for.
+    // One that was early does not move the next. Rounds missed while the host was stopped are not made up for.
     this.#nextRound = Math.max(this.#nextRound + interval, turn.now + interval / 2);
     const target = this.#nextTarget();
     if (target >= 0) this.#send(turn, target);

@@ -15,7 +15,7 @@ import {
 import { Mailbox } from "./mailbox.ts";
 
 export interface CoreHostDependencies {
-  readonly core: Pick<GossipCore, "step" | "nextDeadline" | "answer" | "counters">;
+  readonly core: Pick<GossipCore, "step" | "nextDeadline" | "earlyMs" | "answer" | "counters">;
   readonly clock: Clock;
   readonly outbox: Outbox;
   /** Called when the mailbox is empty again: events can be handed out now. */
@@ -100,7 +100,7 @@ export class CoreHost {
     const rest = deadline - now;
     // Timers count whole milliseconds from when the loop last looked: a bare one fires before its time, in vain.
     const delay = rest <= 0 ? 0 : Math.ceil(rest) + 1;
-    this.#cancel = clock.setTimer(delay, () => this.#fire());
+    this.#cancel = clock.setTimer(delay, () => this.#fire(), core.earlyMs());
   }
 
   #fire(): void {

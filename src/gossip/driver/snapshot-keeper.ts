@@ -1,6 +1,6 @@
 /** Saves the snapshot every few seconds when it changed. A failed save is logged and tried again. */
 import { Background } from "../../base/background.ts";
-import { type Clock, delay } from "../../base/clock.ts";
+import { type Clock, delay, untilBeat } from "../../base/clock.ts";
 import { errorMessage } from "../../base/errors.ts";
 import { type Logger } from "../../base/logger.ts";
 import { parseSnapshot, type Snapshot, snapshotText } from "./snapshot.ts";
@@ -45,7 +45,8 @@ export class SnapshotKeeper {
     this.#background.run("save snapshots", async (signal) => {
       // One after the other, however slow the disk is: two would write into one file.
       for (;;) {
-        await delay(this.#deps.clock, savePeriodMs, signal);
+        const { clock } = this.#deps;
+        await delay(clock, untilBeat(clock, savePeriodMs), signal);
         await this.#save();
       }
     });

@@ -38,13 +38,29 @@ it("has a beat that all share, and that an early timer does not double", async (
   const clock = new VirtualClock();
   const begin = clock.monotonicMs() % 2000;
   await clock.advance(begin === 0 ? 0 : 2000 - begin);
-  assert.is(untilBeat(clock, 2000), 2000);
-  await clock.advance(700);
-  assert.equal([untilBeat(clock, 1000), untilBeat(clock, 2000)], [300, 1300]);
-  await clock.advance(298);
-  assert.equal([untilBeat(clock, 1000), untilBeat(clock, 2000)], [1002, 1002]);
+  const ms = (periodMs: number): number => untilBeat(clock, periodMs).ms;
+  assert.is(ms(2000), 2000);
+  await clock.advance(500);
+  assert.equal([ms(1000), ms(2000)], [500, 1500]);
+  await clock.advance(498);
+  assert.equal([ms(1000), ms(2000)], [1002, 1002]);
   await clock.advance(800);
-  assert.equal([untilBeat(clock, 1000), untilBeat(clock, 2000)], [1202, 2202]);
+  assert.equal([ms(1000), ms(2000)], [1202, 2202]);
+});
+
+it("ends a beat early only by so much that the next one is a whole period later", () => {
+  const clock = new VirtualClock();
+  for (const periodMs of [250, 500, 1000, 2000, 10_000]) {
+    const { ms, earlyMs } = untilBeat(clock, periodMs);
+    assert.ok(earlyMs > 0 && earlyMs <= 350, `${earlyMs} ms early`);
+    const early = {
+      ...clock,
+      monotonicMs: () => ms - earlyMs,
+      wallMs: () => 0,
+      setTimer: () => () => undefined,
+    };
+    assert.is(untilBeat(early, periodMs).ms, periodMs + earlyMs);
+  }
 });
 
 it("ends with the reason of its signal", async () => {

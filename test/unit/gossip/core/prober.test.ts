@@ -18,6 +18,45 @@ it("§3.1 pings one member per interval", () => {
   assert.equal(lone.events, []);
 });
 
+it("goes with what wakes the agent, by three tenths of an interval at most, and not more often for it", () => {
+  const lone = new LoneCore();
+  const pinged: number[] = [];
+  const note = (to: number, frame: Frame): void => {
+    if (frame.some(({ kind }) => kind === "ping")) pinged.push(lone.now);
+    lone.answering()(to, frame);
+  };
+  lone.advance(5000, note);
+  assert.is(pinged.length, 5);
+  const usual = (pinged.at(-1) ?? 0) % 1000;
+  for (let step = 0; step < 200; step += 1) {
+    lone.give();
+    lone.advance(50, note);
+  }
+  const early = pinged.slice(5).map((at) => (((usual - at) % 1000) + 1000) % 1000);
+  assert.ok(early.length >= 9 && early.length <= 11, `${early.length} rounds in 10 s`);
+  assert.ok(
+    early.every((ms) => ms >= 249 && ms <= 300),
+    `early by ${early.join(", ")} ms`,
+  );
+});
+
+it("does not go early while a probe waits for its answer", () => {
+  const rounds = (wakeMs: number): readonly number[] => {
+    const lone = new LoneCore();
+    const pinged: number[] = [];
+    const note = (_to: number, frame: Frame): void => {
+      if (frame.some(({ kind }) => kind === "ping")) pinged.push(lone.now);
+    };
+    lone.advance(1000, note);
+    for (; lone.now < 5000; lone.advance(wakeMs, note)) lone.give();
+    return pinged;
+  };
+  assert.equal(
+    rounds(50),
+    rounds(5000).filter((at) => at <= 5000),
+  );
+});
+
 it("§3.1 asks k others when the direct ping stays silent, and is content with a relayed ack", () => {
   const lone = new LoneCore();
   const relays: number[] = [];

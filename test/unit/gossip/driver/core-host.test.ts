@@ -15,6 +15,7 @@ function host(): { clock: VirtualClock; host: CoreHost; wait: (ms: number) => vo
   const core = {
     counters: new Counters(),
     nextDeadline: () => deadline,
+    earlyMs: () => 0,
     step: (now: number) => {
       at.push(now);
       if (now >= deadline) deadline = Infinity;
@@ -45,6 +46,31 @@ it("wakes for the core's next deadline only, also when that is later than the on
   one.stop();
 });
 
+it("lets the core's next deadline be early by what the core allows", () => {
+  const early: (number | undefined)[] = [];
+  const clock = {
+    wallMs: () => 0,
+    monotonicMs: () => 0,
+    setTimer: (_ms: number, _callback: () => void, earlyMs?: number) => {
+      early.push(earlyMs);
+      return () => {};
+    },
+  };
+  const core = {
+    counters: new Counters(),
+    nextDeadline: () => 1000,
+    earlyMs: () => 300,
+    step: () => {},
+    answer: () => {
+      throw new Error("nobody asks");
+    },
+  };
+  const one = new CoreHost({ core, clock, outbox: new LoneCore(), settled: () => {} });
+  one.post(null);
+  assert.equal(early, [300]);
+  one.stop();
+});
+
 it("does not wake any more when nothing is to be done, or it was stopped", async () => {
   const { clock, host: one, wait, at } = host();
   wait(500);
@@ -70,6 +96,7 @@ it("leaves a timer that is overdue: how late it is says something about this hos
   const core = {
     counters: new Counters(),
     nextDeadline: () => deadline,
+    earlyMs: () => 0,
     step: (_now: number, inputs: readonly { readonly kind: string }[]) => {
       for (const input of inputs) if ("worstMs" in input) lags.push(Number(input.worstMs));
     },
