@@ -13,6 +13,12 @@ type Effects = readonly CoordinatorEffect[];
 
 /** Of those that the leader waits for, so many are greeted at once. */
 const awaitedAtOnce = 5;
+/**
+ * Between two greetings of anybody, while a leader is in sight. Another history is met by many at once, who act on it
+ * and tell their neighbours, so that what counts is how often somebody greets somebody; with twenty acquaintances every
+ * ten seconds each, greetings would be most of what an idle agent sends.
+ */
+const calmGreetingMs = 2000;
 
 export class Greetings {
   readonly #self: NodeId;
@@ -34,12 +40,11 @@ export class Greetings {
 
   /** While an ordinary election may still bring a leader, or there is one. */
   calm(now: number, facts: LocalFacts): Effects {
-    // These are few however large the cluster is.
-    const everyMs = periodOf(this.#timings, facts);
-    return [
-      ...this.#greet(acquaintances(this.#self, facts), now, everyMs),
-      ...this.#meet(now, facts),
-    ];
+    const known = acquaintances(this.#self, facts);
+    // These are few however large the cluster is: each less often, the more there are, while nothing is amiss.
+    const leastMs = facts.leader === null ? 0 : known.length * calmGreetingMs;
+    const everyMs = Math.max(periodOf(this.#timings, facts), leastMs);
+    return [...this.#greet(known, now, everyMs), ...this.#meet(now, facts)];
   }
 
   /** Without a quorum: those who are asked who is left, in one go. */

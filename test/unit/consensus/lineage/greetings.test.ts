@@ -83,6 +83,18 @@ it("a member that gets a place is not met by all others in the same moment", () 
   assert.ok(Math.max(...perSecond) <= greeters.length / 3, perSecond.join());
 });
 
+it("greets somebody every two seconds at most while it has a leader, and each every second without one", () => {
+  const neighbours = crowd.slice(0, 20);
+  const heardMs = new Map(["s", ...voters].map((id) => [id, 0]));
+  const counts = ["v1", null].map((leader) => {
+    const greeter = new Greeter("o50");
+    const facts = factsOf({ neighbours, heardMs, leader });
+    greeter.calm(0, 40_000, facts);
+    return greeter.calm(40_000, 80_000, facts).length;
+  });
+  assert.equal(counts, [20, 20 * 40]);
+});
+
 it("greets its neighbours as often in a large cluster", () => {
   const admitted = Array.from({ length: 2000 }, (_, n) => `o${n}`);
   const heardMs = new Map(["s", ...voters].map((id) => [id, 0]));
