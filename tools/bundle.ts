@@ -20,8 +20,11 @@ const moduleBanner = `import { createRequire as requireFrom } from "node:module"
 /** What comes with machine code stays a package. */
 const native = ["classic-level", "node-pty", "msgpackr-extract"];
 const lineLimit = 200;
-/** Where semi-spaces may grow further, agents need more memory, and hardly less CPU (docs/benchmarks.md). */
-export const nodeFlags = ["--max-semi-space-size=4"];
+/**
+ * Where semi-spaces may grow further, agents need more memory, and hardly less CPU; where they begin smaller, an idle one
+ * collects every few seconds, which is a quarter of what it costs (docs/benchmarks.md).
+ */
+export const nodeFlags = ["--max-semi-space-size=4", "--min-semi-space-size=4"];
 
 const launcher = `#!/bin/sh
 self=$0
