@@ -21,8 +21,8 @@ const moduleBanner = `import { createRequire as requireFrom } from "node:module"
 const native = ["classic-level", "node-pty", "msgpackr-extract"];
 const lineLimit = 200;
 /**
- * Where semi-spaces may grow further, agents need more memory, and hardly less CPU; where they begin smaller, an idle one
- * collects every few seconds, which is a quarter of what it costs (docs/benchmarks.md).
+ * Where semi-spaces may grow further, agents need more memory, and hardly less CPU; where they begin smaller, an idle
+ * one collects every few seconds, which is a quarter of what it costs (docs/benchmarks.md).
  */
 export const nodeFlags = ["--max-semi-space-size=4", "--min-semi-space-size=4"];
 

@@ -36,9 +36,7 @@ export function scaledTimings(
   timings: CoordinatorTimings,
   { configuration, admitted }: Pick<LocalFacts, "configuration" | "admitted">,
 ): CoordinatorTimings {
-  const { sets, standbys, observers, lost } = configuration;
-  const known = sets.flat().length + standbys.length + observers.length + lost.length;
-  const leastMs = (Math.max(known, admitted.length) / perSecond) * 1000;
+  const leastMs = (sizeOf({ configuration, admitted }) / perSecond) * 1000;
   const surveyMs = Math.max(timings.surveyMs, leastMs);
   return {
     ...timings,
@@ -48,4 +46,29 @@ export function scaledTimings(
     helloMs: Math.max(timings.helloMs, leastMs),
     anxiousHelloMs: Math.max(timings.anxiousHelloMs, 2 * leastMs),
   };
+}
+
+/** Members that start at once, and whose election is not much delayed by all of them asking who else is there. */
+const fewStarting = 8;
+const eachStartMs = 500;
+
+/**
+ * How long an agent that has just started waits for a leader before it asks everybody. After the loss of all power the
+ * members of a large cluster need their machines to start and to elect one; for much longer nobody may act on its own.
+ */
+export function startPatienceMs(
+  { quorumLossMs }: Pick<CoordinatorTimings, "quorumLossMs">,
+  facts: Pick<LocalFacts, "configuration" | "admitted" | "settings">,
+): number {
+  const more = Math.max(0, sizeOf(facts) - fewStarting) * eachStartMs;
+  return quorumLossMs + Math.min(more, facts.settings.timers.coldMs / 4);
+}
+
+function sizeOf({
+  configuration,
+  admitted,
+}: Pick<LocalFacts, "configuration" | "admitted">): number {
+  const { sets, standbys, observers, lost } = configuration;
+  const known = sets.flat().length + standbys.length + observers.length + lost.length;
+  return Math.max(known, admitted.length);
 }

@@ -6,7 +6,7 @@
 import { type Index, type NodeId } from "../core/types.ts";
 import { BallotRound, type RoundStep } from "./ballot-round.ts";
 import { compareLineage } from "./compare.ts";
-import { type CoordinatorTimings, scaledTimings } from "./coordinator-timings.ts";
+import { type CoordinatorTimings, scaledTimings, startPatienceMs } from "./coordinator-timings.ts";
 import {
   type AcceptRequest,
   type BallotRequest,
@@ -84,8 +84,8 @@ export class Coordinator {
   }
 
   tick(now: number, seen: LocalFacts): Effects {
-    const { quorumLossMs } = this.#options.timings;
-    this.#doubt.tick(now, scaledTimings(this.#options.timings, seen).freshMs);
+    const { timings } = this.#options;
+    this.#doubt.tick(now, scaledTimings(timings, seen).freshMs);
     const facts = this.#doubt.of(seen);
     if (facts.leader !== null) {
       this.#hadLeader = true;
@@ -95,7 +95,8 @@ export class Coordinator {
     const promised = currentPromise(facts.lineage) !== null;
     if (facts.leader !== null && !promised) return this.#enter("normal", this.#normal(now, facts));
     const lostMs = now - (this.#lostSince ?? now);
-    if (!promised && lostMs < quorumLossMs) {
+    const patienceMs = this.#hadLeader ? timings.quorumLossMs : startPatienceMs(timings, facts);
+    if (!promised && lostMs < patienceMs) {
       return this.#enter(
         this.#hadLeader ? "no-quorum" : "wait-peers",
         this.greetings.calm(now, facts),

@@ -19,6 +19,8 @@ const awaitedAtOnce = 5;
  * ten seconds each, greetings would be most of what an idle agent sends.
  */
 const calmGreetingMs = 2000;
+/** The same while none is: those who start at once need their machines to elect one. */
+const electingGreetingMs = 250;
 
 export class Greetings {
   readonly #self: NodeId;
@@ -42,8 +44,8 @@ export class Greetings {
   calm(now: number, facts: LocalFacts): Effects {
     const known = acquaintances(this.#self, facts);
     // These are few however large the cluster is: each less often, the more there are, while nothing is amiss.
-    const leastMs = facts.leader === null ? 0 : known.length * calmGreetingMs;
-    const everyMs = Math.max(periodOf(this.#timings, facts), leastMs);
+    const eachMs = facts.leader === null ? electingGreetingMs : calmGreetingMs;
+    const everyMs = Math.max(periodOf(this.#timings, facts), known.length * eachMs);
     return [...this.#greet(known, now, everyMs), ...this.#meet(now, facts)];
   }
 

@@ -233,4 +233,28 @@ function nameOf(effect: CoordinatorEffect): string {
   return `depart after ${effect.departure.exportAfter ?? "nothing"}`;
 }
 
+it("asks who is there three seconds after its leader was lost, and after a start later in a large cluster", () => {
+  const firstSurveyMs = (members: number, hadLeader: boolean, coldMs = 120_000): number => {
+    const coordinator = begin();
+    const admitted = ["a", "b", "s", ...Array.from({ length: members - 3 }, (_, n) => `o${n}`)];
+    const timers = { silenceMs: 30_000, coldMs };
+    const change = { admitted, settings: { ...settings, timers } };
+    if (hadLeader) coordinator.tick(-1000, factsAt(-1000, { ...change, leader: "a" }));
+    for (let now = 0; now <= 60_000; now += 250) {
+      const effects = coordinator.tick(now, factsAt(now, change));
+      if (effects.some(({ kind }) => kind === "survey")) return now;
+    }
+    return Infinity;
+  };
+  assert.equal(
+    [3, 8, 20, 50, 100].map((members) => firstSurveyMs(members, false)),
+    [3000, 3000, 9000, 24_000, 33_000],
+  );
+  assert.equal(
+    [3, 100].map((members) => firstSurveyMs(members, true)),
+    [3000, 3000],
+  );
+  assert.is(firstSurveyMs(100, false, 8000), 5000);
+});
+
 it.run();

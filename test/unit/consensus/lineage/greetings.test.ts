@@ -83,7 +83,7 @@ it("a member that gets a place is not met by all others in the same moment", () 
   assert.ok(Math.max(...perSecond) <= greeters.length / 3, perSecond.join());
 });
 
-it("greets somebody every two seconds at most while it has a leader, and each every second without one", () => {
+it("greets somebody every two seconds at most while it has a leader, four in a second without one", () => {
   const neighbours = crowd.slice(0, 20);
   const heardMs = new Map(["s", ...voters].map((id) => [id, 0]));
   const counts = ["v1", null].map((leader) => {
@@ -92,7 +92,7 @@ it("greets somebody every two seconds at most while it has a leader, and each ev
     greeter.calm(0, 40_000, facts);
     return greeter.calm(40_000, 80_000, facts).length;
   });
-  assert.equal(counts, [20, 20 * 40]);
+  assert.equal(counts, [20, 160]);
 });
 
 it("greets its neighbours as often in a large cluster", () => {
