@@ -5,7 +5,12 @@ import { isJsonObject } from "../base/json.ts";
 import { Turns } from "../base/turns.ts";
 import { type LineageDriver } from "../consensus/lineage-driver/driver.ts";
 import { type AgentPeers } from "../consensus/lineage-driver/ports.ts";
-import { type Demotion, type MergePage, type SettledExit } from "../consensus/lineage/ports.ts";
+import {
+  type Demotion,
+  type IsOpen,
+  type MergePage,
+  type SettledExit,
+} from "../consensus/lineage/ports.ts";
 import { type Generation } from "../consensus/lineage/types.ts";
 import { type Shape, text } from "../inventory/shape.ts";
 import { type Rpc } from "../p2p/ports.ts";
@@ -69,8 +74,10 @@ export function lineagePeers(rpc: Rpc, heard: (from: PeerId) => void): AgentPeer
   return {
     hello: (to, hello) => hellos.run(() => ask(to, "hello", hello, { shape: helloShape })),
     survey: (to, survey) => surveys.run(() => ask(to, "survey", survey, { shape: surveyShape })),
-    prepare: (to, request) => ballots.run(() => ask(to, "prepare", request, ballot)),
-    accept: (to, request) => ballots.run(() => ask(to, "accept", request, ballot)),
+    prepare: (to, request, isOpen) =>
+      ballots.run(() => unlessOver(isOpen, () => ask(to, "prepare", request, ballot))),
+    accept: (to, request, isOpen) =>
+      ballots.run(() => unlessOver(isOpen, () => ask(to, "accept", request, ballot))),
     confirm: async (to, generation) => {
       try {
         await ask(to, "confirm", { generation }, { shape: nothing, timeoutMs: confirmAnswerMs });
@@ -88,6 +95,11 @@ export function lineagePeers(rpc: Rpc, heard: (from: PeerId) => void): AgentPeer
     recover: (to, hash) =>
       ask(to, "recover", { hash }, { shape: generationShape, timeoutMs: recoverMs }),
   };
+}
+
+function unlessOver<T>(isOpen: IsOpen, ask: () => Promise<T>): Promise<T> {
+  if (isOpen()) return ask();
+  return Promise.reject(new AgentError("BALLOT_OVER", "The ballot ended before it was asked for."));
 }
 
 export function serveLineage(rpc: Rpc, services: LineageServices): void {

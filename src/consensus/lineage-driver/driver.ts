@@ -17,6 +17,7 @@ import {
   type BallotRequest,
   type CoordinatorEffect,
   type CoordinatorStatus,
+  type LocalFacts,
   type RecoverVerdict,
 } from "../lineage/coordinator-types.ts";
 import { currentGeneration, refOf } from "../lineage/generation.ts";
@@ -37,6 +38,8 @@ import { Evidence } from "./evidence.ts";
 import { FactSource } from "./facts.ts";
 import { ForeignPeers } from "./foreign-peers.ts";
 import { type AgentPeers, type LineageEngine, type Surroundings } from "./ports.ts";
+import { Questions } from "./questions.ts";
+import { surveyTwice } from "./survey-twice.ts";
 
 export interface LineageDriverOptions {
   readonly self: NodeId;
@@ -74,8 +77,7 @@ export class LineageDriver implements Service {
   readonly #background: Background;
   readonly #evidence: Evidence;
   readonly #hellos = new Map<NodeId, LineageHello>();
-  /** Requests under way, `kind peer`. */
-  readonly #asking = new Set<string>();
+  readonly #questions: Questions;
   readonly #nap = new Nap();
   readonly #foreign = new ForeignPeers();
   #lastChange: Promise<unknown> = Promise.resolve();
@@ -86,6 +88,7 @@ export class LineageDriver implements Service {
     this.#options = options;
     this.#deps = dependencies;
     this.#background = new Background(logger);
+    this.#questions = new Questions(this.#background, logger);
     this.facts = new FactSource(options.self, engine, surroundings);
     this.coordinator = new Coordinator({
       ...options,
@@ -174,23 +177,24 @@ export class LineageDriver implements Service {
     });
   }
 
-  /** Asks everybody, and who answers once more: it must know that it was heard. So a plan is about who answers now. */
-  async surveyAll(): Promise<void> {
+  /** Asks everybody who is left, so that a plan is about who answers now. */
+  surveyAll(): Promise<void> {
+    const sinceMs = this.#now();
     const others = this.facts.surroundings.admitted.filter((id) => id !== this.#options.self);
-    const asked = await Promise.allSettled(others.map((to) => this.#askSurvey(to)));
-    const heard = others.filter((_, at) => asked[at]?.status === "fulfilled");
-    await Promise.allSettled(heard.map((to) => this.#askSurvey(to)));
+    const isHeard = (id: NodeId): boolean =>
+      (this.facts.now().heardMs.get(id) ?? Infinity) < this.#now() - sinceMs;
+    return surveyTwice(others, { ask: (to) => this.#askSurvey(to), isHeard });
   }
 
   /** What an operator would force now. */
   async planNow(): Promise<SurvivorPlan> {
-    const facts = await this.facts.chained(this.coordinator.chainsToTell(this.#now()));
+    const facts = await this.#chained();
     return this.coordinator.plan(this.#now(), facts, { operator: true });
   }
 
   /** Begins to carry out the operator's plan, if it is still the same. */
   async recover(hash: string): Promise<RecoverVerdict> {
-    const facts = await this.facts.chained(this.coordinator.chainsToTell(this.#now()));
+    const facts = await this.#chained();
     const verdict = this.coordinator.recover(hash, this.#now(), facts);
     if (verdict.begun) this.carryOut(verdict.effects);
     return verdict;
@@ -220,9 +224,8 @@ export class LineageDriver implements Service {
 
   /** What goes wrong once must not end survivor mode for good: it is what is left when all else failed. */
   async #tick(): Promise<void> {
-    const now = this.#now();
     try {
-      const facts = await this.facts.chained(this.coordinator.chainsToTell(now));
+      const facts = await this.#chained();
       this.carryOut(this.coordinator.tick(this.#now(), facts));
     } catch (error) {
       this.#deps.logger.error({ error: errorMessage(error) }, "could not look at the quorum");
@@ -230,28 +233,18 @@ export class LineageDriver implements Service {
   }
 
   #do(effect: CoordinatorEffect): void {
-    const { peers, logger, engine } = this.#deps;
+    const { logger, engine } = this.#deps;
     switch (effect.kind) {
       case "hello":
-        return this.#ask(`hello ${effect.to}`, () => this.#sayHello(effect.to));
+        return this.#questions.ask(`hello ${effect.to}`, () => this.#sayHello(effect.to));
       case "survey":
-        return this.#ask(`survey ${effect.to}`, () => this.#askSurvey(effect.to));
-      case "prepare": {
-        const { to, request } = effect;
-        return this.#ask(`prepare ${to} ${request.ballot.counter}`, async () => {
-          const own = to === this.#options.self;
-          const answer = own ? await this.prepare(to, request) : await peers.prepare(to, request);
-          const facts = await this.facts.chained([]);
-          this.carryOut(this.coordinator.prepared(to, answer, this.#now(), facts));
-        });
-      }
+        return this.#questions.ask(`survey ${effect.to}`, () => this.#askSurvey(effect.to));
+      case "prepare":
       case "accept": {
-        const { to, request } = effect;
-        return this.#ask(`accept ${to} ${request.ballot.counter}`, async () => {
-          const own = to === this.#options.self;
-          const answer = own ? await this.accept(to, request) : await peers.accept(to, request);
-          this.carryOut(this.coordinator.accepted(to, answer, this.#now(), this.facts.now()));
-        });
+        const { kind, to, request } = effect;
+        return this.#questions.ask(`${kind} ${to} ${request.ballot.counter}`, () =>
+          this.#ballot(effect),
+        );
       }
       case "enter":
         this.evidence.set(effect.child.id, effect.evidence);
@@ -259,7 +252,9 @@ export class LineageDriver implements Service {
       case "adopt":
         return this.#enter({ kind: "adopt", generations: effect.generations });
       case "confirm":
-        return this.#ask(`confirm ${effect.to}`, () => this.#confirm(effect.to, effect.generation));
+        return this.#questions.ask(`confirm ${effect.to}`, () =>
+          this.#confirm(effect.to, effect.generation),
+        );
       case "depart":
         return this.#change("depart", async (signal) => {
           const at = (step: "exporting" | "resync"): void => this.coordinator.departing(step);
@@ -298,18 +293,19 @@ export class LineageDriver implements Service {
     });
   }
 
-  #ask(key: string, ask: () => Promise<void>): void {
-    if (this.#asking.has(key)) return;
-    this.#asking.add(key);
-    this.#background.run(key, async () => {
-      try {
-        await ask();
-      } catch (error) {
-        this.#deps.logger.debug({ asked: key, error: errorMessage(error) }, "no answer");
-      } finally {
-        this.#asking.delete(key);
-      }
-    });
+  async #ballot(effect: Extract<CoordinatorEffect, { readonly kind: "prepare" | "accept" }>) {
+    const { to } = effect;
+    const isOpen = (): boolean => this.coordinator.isUnderWay(effect.request.ballot);
+    const peers: Pick<AgentPeers, typeof effect.kind> =
+      to === this.#options.self ? this : this.#deps.peers;
+    if (effect.kind === "prepare") {
+      const answer = await peers.prepare(to, effect.request, isOpen);
+      const facts = await this.facts.chained([]);
+      this.carryOut(this.coordinator.prepared(to, answer, this.#now(), facts));
+    } else {
+      const answer = await peers.accept(to, effect.request, isOpen);
+      this.carryOut(this.coordinator.accepted(to, answer, this.#now(), this.facts.now()));
+    }
   }
 
   async #sayHello(to: NodeId): Promise<void> {
@@ -336,12 +332,16 @@ export class LineageDriver implements Service {
   }
 
   async #survey(): Promise<Survey> {
-    const facts = await this.facts.chained(this.coordinator.chainsToTell(this.#now()));
-    return this.coordinator.survey(this.#now(), facts);
+    return this.coordinator.survey(this.#now(), await this.#chained());
   }
 
   #meetForeign(from: NodeId): void {
     if (this.#foreign.isDue(from, this.#now())) this.#do({ kind: "hello", to: from });
+  }
+
+  /** Facts of now, with the chains where exits say that logs ended. */
+  #chained(): Promise<LocalFacts> {
+    return this.facts.chained(this.coordinator.chainsToTell(this.#now(), this.facts.now()));
   }
 
   #now(): number {

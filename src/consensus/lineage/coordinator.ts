@@ -6,7 +6,7 @@
 import { type Index, type NodeId } from "../core/types.ts";
 import { BallotRound, type RoundStep } from "./ballot-round.ts";
 import { compareLineage } from "./compare.ts";
-import { type CoordinatorTimings, scaledTimings, startPatienceMs } from "./coordinator-timings.ts";
+import { type CoordinatorTimings, scaledTimings } from "./coordinator-timings.ts";
 import {
   type AcceptRequest,
   type BallotRequest,
@@ -20,6 +20,7 @@ import { childGeneration, currentGeneration, withGeneration } from "./generation
 import { type ExitVerdict, exitVerdict } from "./exit-verdict.ts";
 import { Greetings } from "./greetings.ts";
 import { QuorumDoubt } from "./quorum-doubt.ts";
+import { QuorumLoss } from "./quorum-loss.ts";
 import { Meetings } from "./meetings.ts";
 import { PeerViews } from "./peer-views.ts";
 import { type PromiseAnswer, type SettledExit } from "./ports.ts";
@@ -29,6 +30,7 @@ import { SurveyRounds } from "./survey-rounds.ts";
 import { currentPromise, helloOf, participants, registerState, surveyOf } from "./self-report.ts";
 import { planSurvivors } from "./survivor-plan.ts";
 import {
+  type Ballot,
   type Generation,
   type LineageHello,
   type Proof,
@@ -56,9 +58,7 @@ export class Coordinator {
   readonly #doubt = new QuorumDoubt();
   readonly #surveys = new SurveyRounds();
   #state: CoordinatorState = "wait-peers";
-  /** Since when no quorum is in sight; null while one is. */
-  #lostSince: number | null = null;
-  #hadLeader = false;
+  readonly #loss = new QuorumLoss();
   #plan: SurvivorPlan | null = null;
   #round: BallotRound | null = null;
   #highestCounter = 0;
@@ -87,23 +87,16 @@ export class Coordinator {
     const { timings } = this.#options;
     this.#doubt.tick(now, scaledTimings(timings, seen).freshMs);
     const facts = this.#doubt.of(seen);
-    if (facts.leader !== null) {
-      this.#hadLeader = true;
-      this.#lostSince = null;
-    } else this.#lostSince ??= now;
+    this.#loss.look(now, facts.leader);
     if (this.#busy !== null) return this.#enter(this.#busy, none);
     const promised = currentPromise(facts.lineage) !== null;
     if (facts.leader !== null && !promised) return this.#enter("normal", this.#normal(now, facts));
-    const lostMs = now - (this.#lostSince ?? now);
-    const patienceMs = this.#hadLeader ? timings.quorumLossMs : startPatienceMs(timings, facts);
-    if (!promised && lostMs < patienceMs) {
-      return this.#enter(
-        this.#hadLeader ? "no-quorum" : "wait-peers",
-        this.greetings.calm(now, facts),
-      );
+    const { hadLeader } = this.#loss;
+    if (!promised && this.#loss.isYoung(now, timings, facts)) {
+      return this.#enter(hadLeader ? "no-quorum" : "wait-peers", this.greetings.calm(now, facts));
     }
     const found = this.#search(now, facts);
-    const waiting = this.#hadLeader || this.#plan === null ? "survey" : "wait-peers";
+    const waiting = hadLeader || this.#plan === null ? "survey" : "wait-peers";
     return this.#enter(promised || this.#round !== null ? "promised" : waiting, found);
   }
 
@@ -118,7 +111,7 @@ export class Coordinator {
     if (this.#busy !== null) return none;
     const next = this.meetings.judge(theirs, relation, facts, {
       now,
-      quorumLost: now - (this.#lostSince ?? now) >= this.#options.timings.quorumLossMs,
+      quorumLost: this.#loss.lastedMs(now) >= this.#options.timings.quorumLossMs,
       underBallot: this.#round !== null,
     });
     const adopts = next.some(({ kind }) => kind === "adopt");
@@ -136,6 +129,7 @@ export class Coordinator {
   surveyed(by: NodeId, survey: Survey, now: number, facts: LocalFacts): void {
     if (survey.from !== by) return;
     this.#doubt.surveyed(by, facts, now);
+    this.#loss.asked();
     this.#peers.asked(by, now);
     this.#peers.told(survey, now);
   }
@@ -156,8 +150,8 @@ export class Coordinator {
   }
 
   /** Indices whose chains the next survey or plan needs. */
-  chainsToTell(now: number): readonly Index[] {
-    return this.#peers.exitsAt(now, this.#options.timings.freshMs);
+  chainsToTell(now: number, facts: LocalFacts): readonly Index[] {
+    return this.#peers.exitsAt(now, scaledTimings(this.#options.timings, facts).freshMs);
   }
 
   /** A peer asks for a promise. The caller makes a new one durable, and only then answers. */
@@ -190,6 +184,11 @@ export class Coordinator {
     return round === null ? none : this.#advance(round, round.accepted(by, answer), now, facts);
   }
 
+  /** Whether answers to this ballot of its own are still waited for. */
+  isUnderWay(ballot: Ballot): boolean {
+    return this.#round?.ballot === ballot;
+  }
+
   proved(proof: Proof): void {
     this.#peers.prove(proof);
   }
@@ -213,7 +212,7 @@ export class Coordinator {
     this.#busy = null;
     this.#round = null;
     this.#plan = null;
-    this.#lostSince = now;
+    this.#loss.restart(now);
     this.#surveys.restart();
     this.#peers.greetAll();
   }
@@ -242,6 +241,7 @@ export class Coordinator {
   #normal(now: number, facts: LocalFacts): Effects {
     this.#round = null;
     this.#plan = null;
+    this.#surveys.restart();
     return this.greetings.calm(now, facts);
   }
 
@@ -261,7 +261,7 @@ export class Coordinator {
     // Others are alone only when they had the chance to answer; who is gone may be known to be by then.
     if (round === "first") return [...effects, ...seekProofs(self, plan, facts, false)];
     this.#plan = plan;
-    const mayFence = this.#hadLeader && now - (this.#lostSince ?? now) >= fenceAfterMs;
+    const mayFence = this.#loss.hadLeader && this.#loss.lastedMs(now) >= fenceAfterMs;
     effects.push(...seekProofs(self, plan, facts, mayFence), ...this.#tell(plan));
     const mayBegin = this.#round === null && now >= this.#retryAt;
     if (plan.act && mayBegin && plan.best === self) {

@@ -10,6 +10,12 @@ import {
   type Survey,
 } from "./types.ts";
 
+/**
+ * Whether the ballot is still under way. Asked right before the request leaves, which may be long after: a promise to a
+ * ballot that is over is never taken back, and fences its giver for nothing.
+ */
+export type IsOpen = () => boolean;
+
 /** RPCs between agents of one cluster, of whatever generation. All reject when the peer does not answer in time. */
 export interface LineagePeers {
   hello(to: NodeId, hello: LineageHello): Promise<LineageHello>;
@@ -21,10 +27,12 @@ export interface LineagePeers {
       readonly ballot: Ballot;
       readonly exits: readonly string[];
     },
+    isOpen: IsOpen,
   ): Promise<PromiseAnswer>;
   accept(
     to: NodeId,
     request: { readonly parent: string; readonly ballot: Ballot; readonly child: Generation },
+    isOpen: IsOpen,
   ): Promise<PromiseAnswer>;
   /**
    * Resolves when a leader of `generation` with a quorum just answered the agent asked. Its hello may tell of one that is

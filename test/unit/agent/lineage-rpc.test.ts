@@ -8,6 +8,7 @@ import {
 } from "../../../src/agent/lineage-rpc.ts";
 import { AgentError, errorCode } from "../../../src/base/errors.ts";
 import { asPeerId } from "../../../src/base/ids.ts";
+import { type Generation } from "../../../src/consensus/lineage/types.ts";
 import { type Rpc } from "../../../src/p2p/ports.ts";
 
 const it = suite("agent: lineage between agents");
@@ -59,7 +60,7 @@ it("asks a thousand for a promise in turn, each with a time of its own", async (
   const request = { parent: "p", ballot: { counter: 1, node: "a" }, exits: [] };
   let answered = 0;
   for (let i = 0; i < 1000; i += 1) {
-    void peers.prepare(`n${i}`, request).catch(() => (answered += 1));
+    void peers.prepare(`n${i}`, request, () => true).catch(() => (answered += 1));
   }
   const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
   await settled();
@@ -71,6 +72,37 @@ it("asks a thousand for a promise in turn, each with a time of its own", async (
     await settled();
   }
   assert.is(answered, 1000);
+});
+
+it("asks for no promise to a ballot that ended while the question waited for its turn", async () => {
+  const asked: (() => void)[] = [];
+  const rpc: Rpc = {
+    handle: () => undefined,
+    call: (to) => {
+      const { promise, reject } = Promise.withResolvers<never>();
+      asked.push(() => reject(new AgentError("RPC_TIMEOUT", to)));
+      return promise;
+    },
+  };
+  const peers = lineagePeers(rpc, () => undefined);
+  let isOver = false;
+  const codes = Array.from({ length: 100 }, (_, i) => {
+    const ballot = { counter: 1, node: "a" };
+    const isOpen = (): boolean => !isOver;
+    const answer =
+      i % 2 === 0
+        ? peers.prepare(`n${i}`, { parent: "p", ballot, exits: [] }, isOpen)
+        : peers.accept(`n${i}`, { parent: "p", ballot, child: {} as Generation }, isOpen);
+    return answer.then(() => "answered", errorCode);
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  const atOnce = asked.length;
+  assert.ok(atOnce < 100, "they take turns");
+  isOver = true;
+  for (const end of asked) end();
+  const told = await Promise.all(codes);
+  assert.is(asked.length, atOnce);
+  assert.is(told.filter((code) => code === "BALLOT_OVER").length, 100 - atOnce);
 });
 
 it.run();

@@ -257,4 +257,35 @@ it("asks who is there three seconds after its leader was lost, and after a start
   assert.is(firstSurveyMs(100, false, 8000), 5000);
 });
 
+it("asks like everybody else as soon as somebody asks it, however short ago it was started", () => {
+  const coordinator = begin();
+  const admitted = ["a", "b", "s", ...Array.from({ length: 97 }, (_, n) => `o${n}`)];
+  const theirs = { ...begin().survey(0, factsAt(0)), from: "a" };
+  let first = Infinity;
+  for (let now = 0; now < 60_000 && first === Infinity; now += 250) {
+    const facts = factsAt(now, { admitted });
+    if (now === 4000) coordinator.surveyed("a", theirs, now, facts);
+    const effects = coordinator.tick(now, facts);
+    if (effects.some(({ kind }) => kind === "survey")) first = now;
+  }
+  assert.is(first, 4000);
+});
+
+it("asks those with a place first after every loss, whomever the last one left unasked", () => {
+  const coordinator = begin();
+  const admitted = ["a", "b", "s", ...Array.from({ length: 97 }, (_, n) => `o${n}`)];
+  const askedFirst = (fromMs: number): readonly string[] => {
+    for (let now = fromMs; now < fromMs + 10_000; now += 250) {
+      const effects = coordinator.tick(now, factsAt(now, { admitted }));
+      const asked = effects.flatMap((one) => (one.kind === "survey" ? [one.to] : []));
+      if (asked.length > 0) return asked;
+    }
+    return [];
+  };
+  coordinator.tick(0, factsAt(0, { admitted, leader: "a" }));
+  assert.equal(askedFirst(250).slice(0, 2), ["a", "s"]);
+  coordinator.tick(60_000, factsAt(60_000, { admitted, leader: "a" }));
+  assert.equal(askedFirst(60_250).slice(0, 2), ["a", "s"]);
+});
+
 it.run();
