@@ -21,6 +21,8 @@ const awaitedAtOnce = 5;
 const calmGreetingMs = 2000;
 /** The same while none is: those who start at once need their machines to elect one. */
 const electingGreetingMs = 250;
+/** At a time: who are due together would be so for ever, and nobody would greet anybody in between. */
+const greetedAtOnce = 2;
 
 export class Greetings {
   readonly #self: NodeId;
@@ -46,7 +48,8 @@ export class Greetings {
     // These are few however large the cluster is: each less often, the more there are, while nothing is amiss.
     const eachMs = facts.leader === null ? electingGreetingMs : calmGreetingMs;
     const everyMs = Math.max(periodOf(this.#timings, facts), known.length * eachMs);
-    return [...this.#greet(known, now, everyMs), ...this.#meet(now, facts)];
+    const longest = this.#peers.longestUngreeted(known, now, everyMs).slice(0, greetedAtOnce);
+    return [...this.#greet(longest, now, everyMs), ...this.#meet(now, facts)];
   }
 
   /** Without a quorum: those who are asked who is left, in one go. */

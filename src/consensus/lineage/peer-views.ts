@@ -60,6 +60,13 @@ export class PeerViews {
     return now - this.#view(peer).helloAt >= everyMs;
   }
 
+  /** Those of `peers` that are due, who waits longest first. */
+  longestUngreeted(peers: readonly NodeId[], now: number, everyMs: number): readonly NodeId[] {
+    return peers
+      .filter((peer) => this.helloDue(peer, now, everyMs))
+      .sort((a, b) => this.#view(a).helloAt - this.#view(b).helloAt || 0);
+  }
+
   helloSent(peer: NodeId, now: number): void {
     this.#view(peer).helloAt = now;
   }

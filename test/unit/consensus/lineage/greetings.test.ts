@@ -95,6 +95,16 @@ it("greets somebody every two seconds at most while it has a leader, four in a s
   assert.equal(counts, [20, 160]);
 });
 
+it("spreads greetings over the period, though all are due in one moment", () => {
+  const facts = factsOf({ neighbours: crowd.slice(0, 20) });
+  const greeter = new Greeter("o50");
+  const perTick = Array.from({ length: 160 }, (_, n) => greeter.calm(250 * n, 250 * n + 1, facts));
+  assert.ok(Math.max(...perTick.map(({ length }) => length)) <= 2 + voters.length + 1);
+  const neighbours = perTick.map((some) => some.filter((id) => id.startsWith("o")).length);
+  assert.is(Math.max(...neighbours), 2);
+  assert.equal(new Set(perTick.flat()).size, 24, "and leaves nobody out");
+});
+
 it("greets its neighbours as often in a large cluster", () => {
   const admitted = Array.from({ length: 2000 }, (_, n) => `o${n}`);
   const heardMs = new Map(["s", ...voters].map((id) => [id, 0]));
