@@ -22,9 +22,9 @@ const native = ["classic-level", "node-pty", "msgpackr-extract"];
 const lineLimit = 200;
 /**
  * Where semi-spaces may grow further, agents need more memory, and hardly less CPU; where they begin smaller, an idle
- * one collects every few seconds, which is a quarter of what it costs (docs/benchmarks.md).
+ * one collects every few seconds (docs/benchmarks.md).
  */
-export const nodeFlags = ["--max-semi-space-size=4", "--min-semi-space-size=4"];
+export const nodeFlags = ["--max-semi-space-size=4", "--min-semi-space-size=2"];
 
 const launcher = `#!/bin/sh
 self=$0
