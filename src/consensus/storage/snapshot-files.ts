@@ -34,7 +34,6 @@ export class SnapshotFiles implements SnapshotStore {
   readonly #files: Files;
   #newest: SnapshotMeta | null = null;
   #scanned = false;
-  #atHome = false;
   #made = 0;
 
   constructor(
@@ -137,15 +136,16 @@ export class SnapshotFiles implements SnapshotStore {
     }
   }
 
-  /** The folder with its mark, durably: a power cut that takes the folder's name takes all that is in it. */
+  /**
+   * The folder with its mark, durably: a power cut that takes the folder's name takes all that is in it. Looked at each
+   * time, as it may be removed while the agent runs.
+   */
   async #makeHome(): Promise<void> {
-    if (this.#atHome) return;
     const { directory } = this.#options;
     await this.#files.makeDirectory(directory);
     await this.#files.syncDirectory(path.dirname(directory));
     await (await this.#files.open(this.#path(mark), "a+")).close();
     await this.#files.syncDirectory(directory);
-    this.#atHome = true;
   }
 
   #publish(meta: SnapshotMeta): void {

@@ -105,6 +105,15 @@ it("gives no snapshot that a power cut could take, as its name was not synced by
   });
 });
 
+it("makes its folder again, mark and all, when that is removed while the agent runs", async () => {
+  await on(async ({ directory, make, names }) => {
+    await rm(directory, { recursive: true });
+    const { id } = await make(70);
+    assert.equal(await names(), [`snap-${id}`]);
+    assert.ok((await readdir(directory)).includes(".kept-here"));
+  });
+});
+
 it("relies on no folder whose own name a power cut could take", async () => {
   await on(async ({ directory, files, again }) => {
     const done: string[] = [];
