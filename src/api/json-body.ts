@@ -1,11 +1,15 @@
 /**
- * Request bodies: JSON, at most 1 MiB and not too deep, without keys that change prototypes. An empty body is none.
+ * Request bodies: JSON, at most 1 MiB and not too deep, with finite numbers and without keys that change prototypes. An
+ * empty body is none.
  * Reading itself is Fastify's, which stops at the limit.
  */
 import { type FastifyInstance } from "fastify";
+import { hasFiniteNumbers } from "../base/json.ts";
 import { ApiError } from "./problems.ts";
 
 const deepest = 64;
+const outOfRange =
+  "The body has a number that is out of range: at most 1.7976931348623157e308 either way; send it as a text";
 const codes = {
   backslash: 0x5c,
   quote: 0x22,
@@ -37,7 +41,9 @@ export function readJsonBodies(app: FastifyInstance): void {
         return;
       }
       void parse(request, text, (error, body: unknown) => {
-        done(error === null ? null : malformed(error, text), body);
+        if (error !== null) done(malformed(error, text));
+        else if (hasFiniteNumbers(body)) done(null, body);
+        else done(new ApiError("MALFORMED_JSON", outOfRange));
       });
     },
   );

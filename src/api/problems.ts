@@ -38,6 +38,7 @@ const aliases: Readonly<Record<string, ApiCode>> = {
   FST_ERR_CTP_INVALID_JSON_BODY: "MALFORMED_JSON",
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: "INVALID_REQUEST",
   FST_ERR_BAD_URL: "INVALID_REQUEST",
+  FST_ERR_MAX_PARAM_LENGTH: "INVALID_REQUEST",
 };
 
 const wording: Readonly<Partial<Record<string, string>>> = {
@@ -46,6 +47,9 @@ const wording: Readonly<Partial<Record<string, string>>> = {
     "The body must be application/json (or application/merge-patch+json for PATCH)",
   FST_ERR_CTP_EMPTY_JSON_BODY: "The body is empty; a JSON object is expected",
   FST_ERR_BAD_URL: "The path holds a malformed percent escape",
+  // Fastify's own would send the whole path back.
+  FST_ERR_MAX_PARAM_LENGTH:
+    "A name in the path has more than 1024 characters; nothing has such a name",
 };
 
 /** Seconds after which trying again makes sense, for 503 answers. */
@@ -58,6 +62,9 @@ const retryAfter: Readonly<Partial<Record<ApiCode, number>>> = {
   NO_CLUSTER: 5,
   NOT_READY: 1,
 };
+
+/** Characters of a message that go into the log: what made it fail may have been sent by anyone. */
+const mostLogged = 4096;
 
 export interface ProblemAnswer {
   readonly problem: Problem;
@@ -97,7 +104,12 @@ function internal(error: unknown, { logger, newId }: ProblemDeps): ProblemAnswer
   const stack = error instanceof Error ? error.stack : undefined;
   const cause =
     error instanceof Error && error.cause !== undefined ? errorMessage(error.cause) : null;
-  logger.error({ id, error: errorMessage(error), stack, cause }, "request failed unexpectedly");
+  const message = errorMessage(error);
+  const said = message.length > mostLogged ? `${message.slice(0, mostLogged)}…` : message;
+  logger.error(
+    { id, error: said, stack: stack?.slice(0, mostLogged), cause },
+    "request failed unexpectedly",
+  );
   const detail = `Something went wrong inside the agent; its log has the details under id ${id}`;
   return { problem: { ...problemOf("INTERNAL", detail), id }, headers: {} };
 }

@@ -9,6 +9,16 @@ export function isJsonObject(value: unknown): value is JsonObject {
 }
 
 /**
+ * False where a number is too large for a double: JSON's grammar knows no limit, `JSON.parse` reads `1e999` as an infinity
+ * (as YAML's `.inf` is), and `JSON.stringify` would make null of it. Recurses: for values whose depth is bounded.
+ */
+export function hasFiniteNumbers(value: unknown): boolean {
+  if (typeof value === "number") return Number.isFinite(value);
+  if (typeof value !== "object" || value === null) return true;
+  return Object.values(value).every(hasFiniteNumbers);
+}
+
+/**
  * RFC 7396 merge patch: an object merges key by key, null removes, anything else replaces.
  * Returns a new value; neither argument is changed.
  */

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { parseDuration } from "../base/duration.ts";
-import { errorMessage } from "../base/errors.ts";
-import { isJsonObject, type Json, type JsonObject } from "../base/json.ts";
+import { type AgentError, errorMessage } from "../base/errors.ts";
+import { hasFiniteNumbers, isJsonObject, type Json, type JsonObject } from "../base/json.ts";
 import { type Format, formats, parseFormat } from "./render/output.ts";
 import { usage } from "./usage.ts";
 
@@ -102,6 +102,7 @@ export function parseLoose(text: string): Json {
   } catch {
     return text;
   }
+  if (typeof value === "object" && !hasFiniteNumbers(value)) throw outOfRange("a value");
   return typeof value === "number" && String(value) !== text.trim() ? text : value;
 }
 
@@ -120,11 +121,21 @@ export async function readDocument(file: string): Promise<unknown> {
     throw usage(`Cannot read "${file}": ${errorMessage(error)}`);
   }
   const { parse } = await import("yaml");
+  let document: unknown;
   try {
-    return parse(text, { maxAliasCount: 0 }) as unknown;
+    document = parse(text, { maxAliasCount: 0 }) as unknown;
   } catch (error) {
     throw usage(`Cannot read "${file}": ${errorMessage(error)}`);
   }
+  if (!hasFiniteNumbers(document)) throw outOfRange(`"${file}"`);
+  return document;
+}
+
+/** JSON would make null of it without a word. */
+function outOfRange(what: string): AgentError<"USAGE"> {
+  return usage(
+    `Cannot use ${what}: it has a number that JSON cannot hold (infinite, or none); write it as a text, in quotes`,
+  );
 }
 
 function parseTimeout(text: string): number {

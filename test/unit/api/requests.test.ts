@@ -91,6 +91,7 @@ it("lists every bad field at once", async () => {
 for (const [what, payload] of [
   ["cut off", '{"action":'],
   ["with a prototype key", '{"vars":{"__proto__":{"a":1}}}'],
+  ["with a number that no double holds", '{"vars":{"a":[1,{"b":-1e999}]}}'],
   ["nested too deep", `{"vars":{"a":${"[".repeat(100)}${"]".repeat(100)}}}`],
 ] as const) {
   it(`refuses JSON that is ${what}`, async () => {
@@ -106,6 +107,29 @@ for (const [what, payload] of [
     assert.equal(world.submitted, []);
   });
 }
+
+it("says of a number that it is out of range, where the contract takes any JSON", async () => {
+  const world = new ApiWorld();
+  const request = { method: "PUT", url: "/v1/vars/a", headers: json } as const;
+  const answer = await world.send({ ...request, payload: '{"value":1e999}' });
+  assert.is(answer.status, 400);
+  assert.match(String(answer.json["detail"]), /out of range/);
+  const fits = await world.send({
+    ...request,
+    payload: '{"value":[1.7976931348623157e308,1e-999]}',
+  });
+  assert.is(fits.status, 200);
+});
+
+it("refuses a name in the path that is too long, and does not send it back", async () => {
+  for (const length of [1025, 5000, 12_000]) {
+    const name = "x".repeat(length);
+    const { status, json: problem } = await new ApiWorld().get(`/v1/nodes/${name}`);
+    assert.is(status, 400);
+    assert.is(problem["code"], "INVALID_REQUEST");
+    assert.match(String(problem["detail"]), /more than 1024 characters/);
+  }
+});
 
 it("says which key it does not take, instead of calling JSON no JSON", async () => {
   const world = new ApiWorld();

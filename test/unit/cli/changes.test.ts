@@ -114,6 +114,20 @@ it(
 );
 
 it(
+  "refuses numbers that JSON would make null of, and asks the agent nothing",
+  withCli(async (cli) => {
+    const file = path.join(cli.folder, "huge.yaml");
+    await writeFile(file, "limit: .inf\n");
+    for (const source of [["--file", file], ['a={"b":[1e999]}']]) {
+      const { code, stderr } = await cli.run(["vars", "set", ...source]);
+      assert.is(code, 2);
+      assert.match(stderr, /JSON cannot hold.*as a text/);
+    }
+    assert.equal(cli.asked, []);
+  }),
+);
+
+it(
   "sets and unsets the vars of a role and of a node; naming both is an error",
   withCli(async (cli) => {
     const role = { name: "web", vars: { a: 1, b: 2 }, members: [], definition: null };
