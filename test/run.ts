@@ -51,7 +51,12 @@ function run(file: string): Promise<Outcome> {
   const slow = rank(file) > 0;
   const child = spawn(
     process.execPath,
-    ["--disable-warning=ExperimentalWarning", path.join(root, file)],
+    [
+      "--disable-warning=ExperimentalWarning",
+      "--import",
+      path.join(root, "support/uvu/redirect.ts"),
+      path.join(root, file),
+    ],
     {
       detached: true,
       stdio: ["ignore", "pipe", "pipe"],
