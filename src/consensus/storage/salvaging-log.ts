@@ -90,6 +90,6 @@ function outOfSight({ health, detail, recovered }: LogOpening, directory: string
     health === "corrupt"
       ? `is damaged: ${detail}`
       : `goes on from a snapshot, at entry ${recovered.firstIndex}`;
-  const message = `The log ${what}. And the folder "${directory}", where snapshots are kept, is empty: is its volume not mounted? Nothing was changed. Mount it and start again. If its content is lost, make any file in it: then this agent starts over from what is sound of its log, and gets the rest from the others.`;
+  const message = `The log ${what}. And the folder "${directory}", where snapshots are kept, is empty: is its volume not mounted? No entry of the log was changed. Mount it and start again. If its content is lost, make any file in it: then this agent starts over from what is sound of its log, and gets the rest from the others.`;
   return new ConsensusError("LOG_OPEN_FAILED", message, { directory });
 }
