@@ -178,7 +178,7 @@ export class AntiEntropy {
     if (request.kind === "compare") return this.#compare(turn, from, request);
     this.#learnAll(turn, from, request);
     const asked = wanted(directory, request);
-    if (!this.#afford(turn, 300 * asked.length)) return this.#busy();
+    if (!this.#afford(turn, Math.min(300 * asked.length, recordsBytesMax))) return this.#busy();
     return {
       kind: "records",
       ...recordsOf(table, asked, { from: self, bytesMax: recordsBytesMax }),
@@ -289,11 +289,13 @@ export class AntiEntropy {
     return table.status(ix) === Status.alive && table.record(ix)?.body.degraded !== true;
   }
 
-  /** Number of records that were news. */
+  /** Number of records that were news. Honest peers pass nothing forged on: what comes after that is not looked at. */
   #learnAll(turn: Turn, from: Ix, told: Told): number {
+    const forged = this.#deps.counters.get("badSignature");
     let news = 0;
     for (const record of told.records) {
       if (this.#deps.membership.learn(turn, record, from)) news += 1;
+      if (this.#deps.counters.get("badSignature") > forged) return news;
     }
     for (const accusation of told.accusations) {
       this.#deps.membership.accuse(turn, { ...accusation, kind: "suspect", refused: false });

@@ -34,9 +34,7 @@ export function parseSnapshot(text: string): Snapshot | null {
   const value = parseJson(text);
   if (!isJsonObject(value) || value["format"] !== format) return null;
   const { incarnation, bootId, members, eventClock } = value;
-  if (typeof incarnation !== "number" || !Number.isInteger(incarnation) || incarnation < 0) {
-    return null;
-  }
+  if (!isIncarnation(incarnation)) return null;
   if (typeof bootId !== "string" || !Array.isArray(members)) return null;
   return {
     incarnation,
@@ -71,6 +69,11 @@ export function snapshotOf(
     .map(({ id, address }) => ({ id, address }));
   const { incarnation, bootId, eventClock } = self;
   return { incarnation, bootId, eventClock, members };
+}
+
+/** 32 bits, with room for what this life will say. */
+function isIncarnation(value: Json | undefined): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) < 2 ** 32 - 2 ** 20;
 }
 
 /** A snapshot of an older version has none; a clock beyond its 48 bits is damage. */

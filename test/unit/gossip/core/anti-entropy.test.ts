@@ -211,6 +211,39 @@ it("sends askers to others when too many ask at once", () => {
   assert.is(lone.answer(1, compare).kind, "digest");
 });
 
+it("answers others again after somebody asked for half a million records", () => {
+  const lone = new LoneCore({ members: 20 });
+  const exchange = {
+    kind: "exchange",
+    wantKeys: [],
+    records: [],
+    accusations: [],
+    events: [],
+  } as const;
+  const wantMembers = Array.from({ length: 500_000 }, () => 3);
+  for (let ask = 0; ask < 5; ask += 1) lone.answer(1, { ...exchange, wantMembers });
+  lone.now += 1000;
+  assert.is(lone.answer(2, { ...exchange, wantMembers: [3] }).kind, "records");
+});
+
+it("looks at nothing that comes with a sync after a forged record", () => {
+  const lone = new LoneCore({ members: 5 });
+  const forged = { ...lone.recordOf(1, { incarnation: 200 }), signature: new Uint8Array(64) };
+  const told = {
+    records: [lone.recordOf(2, { incarnation: 200 }), forged, forged, lone.recordOf(6)],
+    accusations: [
+      { kind: "failed", member: 3, incarnation: 100, from: 4, refused: false } as const,
+    ],
+  };
+  lone.answer(4, { kind: "exchange", wantMembers: [], wantKeys: [], events: [], ...told });
+  assert.is(lone.core.counters.get("badSignature"), 1);
+  assert.is(lone.core.table.incarnation(2), 200);
+  assert.equal([lone.status(6), lone.status(3)], ["none", "alive"]);
+  lone.give({ kind: "syncAnswer", from: 4, answer: { kind: "records", ...told } });
+  assert.equal([lone.status(6), lone.status(3)], ["none", "alive"]);
+  assert.is(lone.core.counters.get("badSignature"), 2);
+});
+
 it("compares often while views differ, and rarely when they agree", () => {
   const count = (answer: (lone: LoneCore) => void): number => {
     const lone = new LoneCore();

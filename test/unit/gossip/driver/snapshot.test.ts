@@ -34,7 +34,15 @@ it("reads back what it wrote", () => {
   assert.equal(parseSnapshot(snapshotText(snapshot)), snapshot);
 });
 
-for (const text of ["", "{", "[]", "null", `{"format":2}`, `{"format":1,"incarnation":-1}`]) {
+for (const text of [
+  "",
+  "{",
+  "[]",
+  "null",
+  `{"format":2}`,
+  `{"format":1,"incarnation":-1}`,
+  `{"format":1,"incarnation":4294967295,"bootId":"","members":[]}`,
+]) {
   it(`takes ${JSON.stringify(text)} for no snapshot`, () => {
     assert.is(parseSnapshot(text), null);
   });
