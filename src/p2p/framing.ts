@@ -20,6 +20,9 @@ export function lengthPrefix(length: number, width: PrefixWidth): Buffer {
   return header;
 }
 
+/** Pieces of an unfinished frame that are kept one by one: each costs memory of its own, however small it is. */
+const mostChunks = 256;
+
 /** Cuts a byte stream into frames. A frame may share memory with the chunk it came in. */
 export class FrameDecoder {
   readonly #limits: FrameLimits;
@@ -37,11 +40,17 @@ export class FrameDecoder {
     return this.#bytes;
   }
 
+  /** Pieces in which they are kept. */
+  get pendingChunks(): number {
+    return this.#chunks.length;
+  }
+
   /**
    * The frames that `chunk` completes, in order.
    * @throws AgentError FRAME_TOO_LARGE, FRAME_MALFORMED: the stream is beyond repair then.
    */
   *push(chunk: Uint8Array): Generator<Uint8Array, void, undefined> {
+    if (this.#chunks.length >= mostChunks) this.#chunks = [Buffer.concat(this.#chunks)];
     this.#chunks.push(chunk);
     this.#bytes += chunk.byteLength;
     for (;;) {

@@ -71,6 +71,18 @@ it("keeps only bytes that arrived, not what a header promises", () => {
   assert.is(decoder.pendingBytes, 2);
 });
 
+it("keeps a large frame that comes byte by byte in few pieces", () => {
+  const decoder = new FrameDecoder({ maxFrameBytes: 100_000, prefix: 4 });
+  const frame = Uint8Array.from({ length: 50_000 }, (_, at) => at % 251);
+  const stream = framed([frame], 4);
+  for (let at = 0; at < stream.byteLength - 1; at += 1) {
+    assert.equal([...decoder.push(stream.subarray(at, at + 1))], []);
+    assert.ok(decoder.pendingChunks <= 256);
+  }
+  const [whole] = decoder.push(stream.subarray(-1));
+  assert.equal(Buffer.compare(whole ?? new Uint8Array(0), frame), 0);
+});
+
 it("queues frames up to its bound and then refuses", () => {
   const queue = new SendQueue({ maxBytes: 20, prefix: 4 });
   assert.equal([queue.push(Buffer.alloc(6)), queue.push(Buffer.alloc(6))], [1, 2]);
