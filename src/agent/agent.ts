@@ -30,6 +30,7 @@ import { foundCluster, printWelcome } from "./found-cluster.ts";
 import { createJoinAuthority } from "./join-authority.ts";
 import { serveMemberViews } from "./member-views-rpc.ts";
 import { announceMember, createMesh, joinService, type Mesh } from "./mesh.ts";
+import { addMesh } from "./mesh-metrics.ts";
 import { addSources } from "./metric-sources.ts";
 import { ExitHold } from "./supervisor/exit-hold.ts";
 import { takeDataDir } from "./supervisor/take-data-dir.ts";
@@ -189,6 +190,7 @@ export class Agent {
     const server = createApiServer({ socketPath, listen, tls }, context);
     this.#server = server;
     addSources(server.metrics, { stateMachine, cluster: () => this.#cluster });
+    addMesh(server.metrics, mesh.host);
     return server;
   }
 

@@ -50,7 +50,7 @@ export class DatagramLane implements Service {
   readonly #deps: DatagramLaneDependencies;
   readonly #envelopes: Envelopes;
   readonly #meter = new LaneMeter();
-  readonly #guard = new SourceGuard();
+  readonly #guard = new SourceGuard({ sparesGenuine: false });
   readonly #logs = new Map<string, RateLimit>();
   readonly #cutLog = new RateLimit({ periodMs: logMs });
   readonly #crowdLog = new RateLimit({ periodMs: logMs });

@@ -2,12 +2,7 @@
  * This agent in the mesh: one listening port, one identity, connections to peers whose identity is proven, and
  * the rule who may open which stream. Strangers may stay ten seconds and speak only the join protocol.
  */
-import {
-  type Connection,
-  type ConnectionGater,
-  type PeerId as Libp2pPeer,
-  type Stream,
-} from "@libp2p/interface";
+import { type Connection, type Stream } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
 import { type Libp2p } from "libp2p";
 import { type Multiaddr } from "@multiformats/multiaddr";
@@ -30,8 +25,10 @@ import { ConnectionTable, type ConnectionInfo } from "./connections.ts";
 import { Dialer } from "./dialer.ts";
 import { isGone } from "./exit-client.ts";
 import { P2pCode } from "./errors.ts";
+import { createGater } from "./gater.ts";
 import { IdleConnections } from "./idle-connections.ts";
 import { type Identity } from "./identity.ts";
+import { type DoorCounters, InboundDoor } from "./inbound-door.ts";
 import { createNode, dialMs, whereListens } from "./libp2p-node.ts";
 import { listenError } from "./listen-error.ts";
 import { type Admission } from "./ports.ts";
@@ -59,6 +56,13 @@ export interface MeshHostDependencies {
   readonly logger: Logger;
 }
 
+/** Of connections that came in, and of what strangers asked for. */
+export interface MeshCounters extends DoorCounters {
+  readonly refusedStreams: number;
+  /** Their peer was proven, and there were too many such. */
+  readonly refusedStrangers: number;
+}
+
 export type ContactState = "open" | "closed" | "refused" | "timeout";
 export type StreamHandler = (stream: Stream, peer: PeerId) => void;
 
@@ -76,6 +80,7 @@ export class MeshHost implements Service {
   readonly #handlers = new Map<Protocol, StreamHandler>();
   readonly #listeners = new Set<(peer: PeerId, state: ContactState) => void>();
   readonly #keeper: ConnectionKeeper;
+  readonly #door: InboundDoor;
   readonly #strangers: Strangers;
   readonly #idle: IdleConnections;
   readonly #restListeners = new Set<(unusedMs: number) => void>();
@@ -109,9 +114,14 @@ export class MeshHost implements Service {
       table: this.#table,
       dialer: this.#dialer,
     });
+    this.#door = new InboundDoor(deps);
     this.#strangers = new Strangers(
       { maxCount: options.maxStrangers ?? 64, graceMs: options.strangerMs ?? 10_000 },
-      { ...deps, close: (connection) => this.#table.abort(connection, notAdmitted()) },
+      {
+        ...deps,
+        close: (connection) => this.#table.abort(connection, notAdmitted()),
+        inVain: (connection) => this.#door.failed(connection.remoteAddr),
+      },
     );
     this.#idle = new IdleConnections({
       table: this.#table,
@@ -133,7 +143,7 @@ export class MeshHost implements Service {
     const node = await createNode({
       privateKey: this.#options.identity.privateKey,
       listen: toMultiaddr(listen),
-      gater: this.#gater(),
+      gater: createGater({ ...this.#deps, strangers: this.#strangers, door: this.#door }),
       maxConnections: this.#options.maxConnections ?? 2048,
     });
     node.addEventListener("connection:open", (event) => this.#table.add(event.detail));
@@ -209,8 +219,9 @@ export class MeshHost implements Service {
     }));
   }
 
-  counters(): { readonly refusedStreams: number; readonly refusedStrangers: number } {
-    return { refusedStreams: this.#refusedStreams, refusedStrangers: this.#strangers.refused };
+  counters(): MeshCounters {
+    const refusedStrangers = this.#strangers.refused;
+    return { ...this.#door.counters(), refusedStreams: this.#refusedStreams, refusedStrangers };
   }
 
   /** `owner` needs connections to these peers (instead of those it named before): they are kept up. */
@@ -301,22 +312,10 @@ export class MeshHost implements Service {
     return node.handle(protocol, guarded, limits);
   }
 
-  #gater(): ConnectionGater {
-    const evicted = (peer: Libp2pPeer): boolean =>
-      this.#deps.admission.isEvicted(asPeerId(peer.toString()));
-    const refused = (peer: Libp2pPeer): boolean =>
-      this.#strangers.refuses(asPeerId(peer.toString()));
-    return {
-      denyDialPeer: evicted,
-      denyDialMultiaddr: () => false,
-      denyOutboundEncryptedConnection: evicted,
-      denyInboundEncryptedConnection: refused,
-    };
-  }
-
   #opened(peer: PeerId, connection: Connection): void {
     if (connection.direction === "inbound") this.#dialer.met(peer, connection);
     else this.#dialer.forgive(peer);
+    if (this.#deps.admission.isMember(peer)) this.#door.met(connection.remoteAddr);
     this.#strangers.watch(connection);
     this.#notify(peer, "open");
   }

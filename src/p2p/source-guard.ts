@@ -3,14 +3,14 @@
  * its port, as many agents may be behind one address. It can be forged: at worst a member's own datagrams are dropped
  * for a minute, and its probes pass over streams. Whoever forges another source with each datagram is cut nowhere, so
  * there is a budget for all of them together: while it is used up, only sources are heard from which something genuine
- * came before.
+ * came before. Where a source cannot be forged, as with connections, such ones are not cut off either.
  */
 interface Bucket {
   tokens: number;
   at: number;
 }
 
-/** What one source, and all together, may send in bad datagrams. */
+/** What one source, and all together, may do that is not genuine. */
 const perSource = { burst: 200, perSecond: 20 };
 const ofAll = { burst: 2000, perSecond: 200 };
 const cutMs = 60_000;
@@ -25,12 +25,22 @@ export class SourceGuard {
   /** Something genuine came from there; the latest last. */
   readonly #genuine = new Set<string>();
   readonly #all: Bucket = { tokens: ofAll.burst, at: 0 };
+  readonly #sparesGenuine: boolean;
 
-  /** Whether to look at a datagram at all. */
+  constructor(options: { readonly sparesGenuine: boolean }) {
+    this.#sparesGenuine = options.sparesGenuine;
+  }
+
+  /** Whether to look at what comes from there at all. */
   hear(address: string, now: number): Hearing {
+    if (this.#sparesGenuine && this.#genuine.has(address)) return "heard";
     if (now < (this.#cutUntil.get(address) ?? -Infinity)) return "cut";
     if (refilled(this.#all, ofAll, now).tokens >= 1 || this.#genuine.has(address)) return "heard";
     return "crowded";
+  }
+
+  isGenuine(address: string): boolean {
+    return this.#genuine.has(address);
   }
 
   good(address: string): void {

@@ -19,6 +19,8 @@ export interface StrangersDependencies {
   readonly admission: Admission;
   readonly clock: Clock;
   readonly close: (connection: Connection) => void;
+  /** One of a stranger ended that was not admitted. */
+  readonly inVain: (connection: Connection) => void;
 }
 
 export class Strangers {
@@ -53,11 +55,15 @@ export class Strangers {
     }
     if (connection.direction !== "inbound" || this.#watched.has(connection)) return;
     const cancel = this.#deps.clock.setTimer(this.#options.graceMs, () => {
-      this.#forget(connection);
-      if (!this.#deps.admission.isMember(peer)) this.#deps.close(connection);
+      if (this.#deps.admission.isMember(peer)) this.#forget(connection);
+      else this.#deps.close(connection);
     });
     this.#watched.set(connection, { peer, cancel });
-    connection.addEventListener("close", () => this.#forget(connection));
+    connection.addEventListener("close", () => {
+      if (!this.#watched.has(connection)) return;
+      this.#forget(connection);
+      if (!this.#deps.admission.isMember(peer)) this.#deps.inVain(connection);
+    });
   }
 
   isWatched(connection: Connection): boolean {

@@ -199,7 +199,10 @@ it("starts nothing over while the volume of its snapshots is not mounted", async
     await leave(folder);
     const error: unknown = await look(own).catch((thrown: unknown) => thrown);
     assert.is(codeOf(error), "LOG_OPEN_FAILED");
-    assert.match(String(error), /is empty: is its volume not mounted.*No entry of the log was changed/);
+    assert.match(
+      String(error),
+      /is empty: is its volume not mounted.*No entry of the log was changed/,
+    );
     assert.equal((await readdir(path.join(own, "raft"))).sort(), ["log", "meta.0", "meta.1"]);
     await rm(folder, { recursive: true });
     await symlink(path.join(own, "volume"), folder);

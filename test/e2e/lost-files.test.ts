@@ -65,7 +65,10 @@ it("touches nothing while the volume of its snapshots is not mounted", async () 
   const before = agent.log().length;
   alone.restart(agent);
   assert.is(await agent.exited(), 75);
-  assert.match(agent.log().slice(before), /is its volume not mounted.*No entry of the log was changed/);
+  assert.match(
+    agent.log().slice(before),
+    /is its volume not mounted.*No entry of the log was changed/,
+  );
   await rm(snapshots, { recursive: true });
   await rename(`${snapshots}.away`, snapshots);
   alone.restart(agent);

@@ -85,6 +85,32 @@ it("limits how many strangers there are at once, but never members", () =>
     assert.is(member.host.counters().refusedStrangers, 2);
   }));
 
+it("counts what connects and comes to nothing, and lets members in all the while", () =>
+  withMesh(async (mesh) => {
+    const [member, friend, late] = await mesh.nodes(3, { strangerMs: 50 });
+    assert.ok(member && friend && late);
+    await friend.host.connect(member.id, silence);
+    const { host, port } = requireHostPort(member.host.listenAddress());
+    const garbage = async (): Promise<void> => {
+      const socket = connect(port, host);
+      socket.on("error", () => undefined);
+      socket.write("\x14/multistream/1.0.0\n?");
+      await new Promise((resolve) => socket.once("close", resolve));
+    };
+    for (let round = 0; round < 30; round += 1) {
+      await Promise.all(Array.from({ length: 10 }, garbage));
+    }
+    const stranger = await mesh.stranger();
+    stranger.host.setAddress(member.id, member.host.listenAddress());
+    await stranger.host.connect(member.id, silence);
+    await until(
+      { what: "all are counted", everyMs },
+      () => member.host.counters().failed === 301 && member.host.counters().opened >= 2,
+    );
+    await late.host.connect(member.id, silence);
+    assert.is(member.host.counters().refused, 0);
+  }));
+
 it("gives evicted peers a quarter of the strangers' places, and the rest to who may join", () =>
   withMesh(async (mesh) => {
     const [member] = await mesh.nodes(1, { maxStrangers: 8 });
@@ -294,6 +320,9 @@ it("survives three hundred quick connections and what speaks no libp2p at all", 
   withMesh(async (mesh) => {
     const [a, b] = await mesh.pair();
     const [, port = ""] = a.host.listenAddress().split(":");
+    await b.host.connect(a.id, silence);
+    await until({ what: "a has met b", everyMs }, () => a.host.isConnected(b.id));
+    b.host.disconnect(a.id);
     const sockets = Array.from({ length: 300 }, (_, i) => {
       const socket = connect(Number(port), "127.0.0.1");
       socket.on("error", () => {});

@@ -17,7 +17,7 @@ function flood(guard: SourceGuard, { from = 0, count = 0, now = 0 }): number {
 }
 
 it("cuts a source off that goes on sending what does not open, for a minute, and no other", () => {
-  const guard = new SourceGuard();
+  const guard = new SourceGuard({ sparesGenuine: false });
   let cuts = 0;
   for (let sent = 0; sent < 1000; sent += 1) if (guard.bad("10.0.0.1:1", 0)) cuts += 1;
   assert.is(cuts, 1);
@@ -28,7 +28,7 @@ it("cuts a source off that goes on sending what does not open, for a minute, and
 });
 
 it("looks at no more than 200 a second of a flood from ever new sources, after a burst", () => {
-  const guard = new SourceGuard();
+  const guard = new SourceGuard({ sparesGenuine: false });
   assert.is(flood(guard, { count: 10_000 }), 2000);
   for (let second = 1; second <= 10; second += 1) {
     assert.is(flood(guard, { from: 10_000 * second, count: 10_000, now: 1000 * second }), 200);
@@ -36,7 +36,7 @@ it("looks at no more than 200 a second of a flood from ever new sources, after a
 });
 
 it("hears members through such a flood, and everybody when it is over", () => {
-  const guard = new SourceGuard();
+  const guard = new SourceGuard({ sparesGenuine: false });
   guard.good("10.9.9.9:7700");
   flood(guard, { count: 5000 });
   assert.is(guard.hear("10.9.9.9:7700", 0), "heard");
@@ -45,14 +45,22 @@ it("hears members through such a flood, and everybody when it is over", () => {
 });
 
 it("cuts off a member's address too, when the flood bears it", () => {
-  const guard = new SourceGuard();
+  const guard = new SourceGuard({ sparesGenuine: false });
   guard.good("10.9.9.9:7700");
   for (let sent = 0; sent < 200; sent += 1) guard.bad("10.9.9.9:7700", 0);
   assert.is(guard.hear("10.9.9.9:7700", 1), "cut");
 });
 
+it("spares where it may, and says so once a minute", () => {
+  const guard = new SourceGuard({ sparesGenuine: true });
+  guard.good("10.9.9.9");
+  let said = 0;
+  for (let sent = 0; sent < 1000; sent += 1) if (guard.bad("10.9.9.9", 0)) said += 1;
+  assert.equal([said, guard.hear("10.9.9.9", 1)], [1, "heard"]);
+});
+
 it("forgets no source that is cut because others come", () => {
-  const guard = new SourceGuard();
+  const guard = new SourceGuard({ sparesGenuine: false });
   for (let sent = 0; sent < 200; sent += 1) guard.bad("10.9.9.9:1", 0);
   for (let second = 0; second < 50; second += 1) {
     flood(guard, { from: 1000 * second, count: 1000, now: 1000 * second });
@@ -61,7 +69,7 @@ it("forgets no source that is cut because others come", () => {
 });
 
 it("remembers a bounded number of everything", () => {
-  const guard = new SourceGuard();
+  const guard = new SourceGuard({ sparesGenuine: false });
   for (let at = 0; at < 1025; at += 1) guard.good(`10.0.${at >> 8}.${at & 255}:7700`);
   flood(guard, { count: 2000 });
   assert.is(guard.hear("10.0.0.0:7700", 0), "crowded", "the one that was quiet for longest");

@@ -1,0 +1,108 @@
+import { multiaddr } from "@multiformats/multiaddr";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { silentLogger } from "../../../src/base/logger.ts";
+import {
+  type Arrival,
+  InboundDoor,
+  strangeMax,
+  underWayMax,
+} from "../../../src/p2p/inbound-door.ts";
+import { VirtualClock } from "../../support/virtual-clock.ts";
+
+const it = suite("p2p/inbound-door");
+
+class Doorway {
+  readonly clock = new VirtualClock();
+  readonly lines: { readonly from?: string; readonly count?: number; readonly text: string }[] = [];
+  readonly door = new InboundDoor({
+    clock: this.clock,
+    logger: { ...silentLogger, warn: (data, text) => this.lines.push({ ...data, text }) },
+  });
+
+  /** Null: refused. */
+  arrive(host: string): (Arrival & EventTarget) | null {
+    const remoteAddr = multiaddr(`/ip4/${host}/tcp/40000`);
+    const arrival = Object.assign(new EventTarget(), { remoteAddr });
+    return this.door.refuses(arrival) ? null : arrival;
+  }
+
+  /** So many that come and go. Returns how many were taken. */
+  garbage(host: string, count: number): number {
+    let taken = 0;
+    for (let at = 0; at < count; at += 1) {
+      const arrival = this.arrive(host);
+      arrival?.dispatchEvent(new Event("close"));
+      if (arrival !== null) taken += 1;
+    }
+    return taken;
+  }
+}
+
+it("counts what comes in by what became of it", () => {
+  const t = new Doorway();
+  const opened = t.arrive("10.0.0.1");
+  assert.ok(opened);
+  t.door.opened(opened);
+  opened.dispatchEvent(new Event("close"));
+  t.garbage("10.0.0.2", 3);
+  t.door.failed(multiaddr("/ip4/10.0.0.2/tcp/1"));
+  assert.equal(t.door.counters(), { opened: 1, failed: 4, refused: 0 });
+  assert.equal(t.lines, []);
+});
+
+it("does not hear an address for a minute from which too many come to nothing, and says so", async () => {
+  const t = new Doorway();
+  assert.is(t.garbage("10.0.0.2", 1000), 200);
+  assert.is(t.arrive("10.0.0.2"), null);
+  assert.ok(t.arrive("10.0.0.3"), "another address");
+  assert.is(t.lines.length, 1);
+  assert.equal([t.lines[0]?.from, t.lines[0]?.count], ["10.0.0.2", 1]);
+  assert.match(t.lines[0]?.text ?? "", /refusing their source for a minute/);
+  assert.is(t.door.counters().refused, 801);
+  await t.clock.advance(60_001);
+  assert.ok(t.arrive("10.0.0.2"));
+});
+
+it("refuses no address where a member was met, and still says what comes from there", () => {
+  const t = new Doorway();
+  t.door.met(multiaddr("/ip4/10.0.0.2/tcp/7700"));
+  assert.is(t.garbage("10.0.0.2", 1000), 1000);
+  assert.match(t.lines[0]?.text ?? "", /where members are: not refused/);
+  assert.is(t.lines.length, 1);
+});
+
+it("bounds the handshakes that are under way with one address, but where members are", () => {
+  const t = new Doorway();
+  const waiting = Array.from({ length: underWayMax + 10 }, () => t.arrive("10.0.0.2"));
+  assert.is(waiting.filter((one) => one !== null).length, underWayMax);
+  assert.ok(t.arrive("10.0.0.3"), "another address");
+  waiting[0]?.dispatchEvent(new Event("close"));
+  assert.ok(t.arrive("10.0.0.2"), "a place is free again");
+  t.door.met(multiaddr("/ip4/10.0.0.2/tcp/7700"));
+  assert.ok(t.arrive("10.0.0.2"));
+});
+
+it("keeps places for members when many addresses hold theirs", () => {
+  const t = new Doorway();
+  t.door.met(multiaddr("/ip4/10.9.9.9/tcp/7700"));
+  const held = Array.from({ length: 1000 }, (_, at) => t.arrive(`10.1.0.${at % 10}`));
+  assert.is(held.filter((one) => one !== null).length, strangeMax);
+  for (let at = 0; at < 200; at += 1) assert.ok(t.arrive("10.9.9.9"));
+  assert.is(t.arrive("10.1.0.77"), null);
+});
+
+it("hears members only while addresses beyond number send garbage", async () => {
+  const t = new Doorway();
+  t.door.met(multiaddr("/ip4/10.9.9.9/tcp/7700"));
+  let taken = 0;
+  for (let at = 0; at < 5000; at += 1) {
+    taken += t.garbage(`10.1.${at >> 8}.${at & 255}`, 1);
+  }
+  assert.is(taken, 2000);
+  assert.ok(t.arrive("10.9.9.9"));
+  await t.clock.advance(10_000);
+  assert.ok(t.arrive("10.1.200.1"));
+});
+
+it.run();
