@@ -1,6 +1,8 @@
 /** Texts of options as values: each kind knows what it takes, and says what it expected instead. */
+import { isIP } from "node:net";
 import path from "node:path";
 import { parseDuration } from "../base/duration.ts";
+import { parseHostPort } from "../p2p/address.ts";
 import { isSeed } from "../p2p/seeds.ts";
 
 export interface Kind<Value> {
@@ -27,6 +29,19 @@ export const hostPort: Kind<string> = {
     return match !== null && Number(match[2]) <= 65_535 ? given : null;
   },
   expected: "HOST:PORT, such as 10.0.0.5:7700",
+};
+
+/** What others are told to connect to. Loopback is one, as all agents may be on one machine. */
+export const advertised: Kind<string> = {
+  parse: (given) => {
+    const address = hostPort.parse(given) === null ? null : parseHostPort(given);
+    if (address === null || address.port === 0) return null;
+    const host = address.host.toLowerCase();
+    if (isIP(host) === 4) return /^(0|22[4-9]|2[3-5]\d)\./.test(host) ? null : given;
+    return isIP(host) === 6 && /^(::|fe[89ab].*|ff.*)$/.test(host) ? null : given;
+  },
+  expected:
+    "HOST:PORT that other machines can connect to, such as 10.0.0.5:7700: no wildcard, no port 0, no link-local address",
 };
 
 /** Where members can be met: an address, or a DNS service (p2p/seeds.ts). */

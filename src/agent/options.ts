@@ -178,7 +178,7 @@ function buildOptions(read: OptionReader, env: Environment): AgentOptions {
     dataDir,
     name: read.required("name", kinds.name, os.hostname()),
     listen: read.required("listen", kinds.hostPort, "0.0.0.0:7700"),
-    advertise: read.optional("advertise", kinds.hostPort),
+    advertise: read.optional("advertise", kinds.advertised),
     apiSocket: read.required("api-socket", kinds.file, path.join(dataDir, "api.sock")),
     apiListen,
     apiTls,

@@ -6,6 +6,9 @@ import { type CounterName } from "./core/counters.ts";
 /** How a frame travels: on the long-lived libp2p stream, or as an encrypted datagram. */
 export const laneNames = ["stream", "udp"] as const;
 export type LaneName = (typeof laneNames)[number];
+/** How a member answers: over a lane, or nothing passes between it and this agent, and others asked it. */
+export const answerLanes = [...laneNames, "others"] as const;
+export type AnswerLane = (typeof answerLanes)[number];
 /**
  * `usual`: the lane both sides prefer; `other`: the second one where there is one; `both`: each of them; or a lane by
  * name.
@@ -63,8 +66,11 @@ export interface MemberView {
   readonly bootId: string;
   /** Smoothed round-trip time of this agent's own probes; null before the first answer. */
   readonly rttMs: number | null;
-  /** The lane of its last answer to a probe; null before the first, and for this agent itself. */
-  readonly lane: LaneName | null;
+  /**
+   * The lane of its last answer to a probe; `others` when the last ones came through other members only; null before
+   * the first, and for this agent itself.
+   */
+  readonly lane: AnswerLane | null;
   /** It judges itself slow, and asks not to be used as a relay of probes. */
   readonly degraded: boolean;
   /** It takes datagrams. */

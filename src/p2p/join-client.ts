@@ -67,7 +67,7 @@ export async function joinCluster(options: JoinOptions, context: MeshContext): P
   const token = parseJoinToken(options.token);
   for (let round = 0; ; round += 1) {
     const step = Math.min(maxRetryMs, minRetryMs * 2 ** Math.min(round, 16));
-    const retryMs = step * (0.5 + context.random.float() / 2);
+    const retryMs = Math.round(step * (0.5 + context.random.float() / 2));
     const outcome = await new Round(token, { options, context, retryMs }).run();
     if (!(outcome instanceof AgentError)) return outcome;
     if (outcome.code !== P2pCode.joinFailed) throw outcome;
@@ -236,9 +236,9 @@ async function dialogue(
 
 const advice: Readonly<Record<string, string>> = {
   [P2pCode.tokenInvalid]: "Check the token, or make a new one with: muster token create.",
-  [P2pCode.tokenExpired]: "Make a new token with: muster token create.",
-  [P2pCode.tokenUsed]: "Make a new token with: muster token create.",
-  [P2pCode.tokenName]: "The token is bound to another node name.",
+  [P2pCode.tokenExpired]: "The command is: muster token create.",
+  [P2pCode.tokenUsed]: "The command is: muster token create.",
+  [P2pCode.tokenName]: "Start with --name as the token says, or make another: muster token create.",
   [P2pCode.foreignCluster]: "Check the seeds: they belong to another cluster than the token.",
   [P2pCode.memberEvicted]: "This agent was removed; remove its data directory to join as new.",
 };

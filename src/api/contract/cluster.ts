@@ -1,7 +1,7 @@
 /** Health of the cluster as one agent sees it: status, gossip members, and the Raft group for operators. */
 import { Type } from "typebox";
 import { lineageSchema } from "./lineage.ts";
-import { laneNames } from "../../gossip/ports.ts";
+import { answerLanes } from "../../gossip/ports.ts";
 import { closed, nullableInteger, nullableString, type Wire } from "./wire.ts";
 
 export const modes = ["normal", "survivor", "read-only"] as const;
@@ -99,8 +99,8 @@ export const memberSchema = Type.Object({
   }),
   tags: Type.Record(Type.String(), Type.String()),
   since: Type.String({ format: "date-time", description: "when this status began there" }),
-  lane: Type.Union([Type.Enum([...laneNames]), Type.Null()], {
-    description: "how its last answer to a probe came",
+  lane: Type.Union([Type.Enum([...answerLanes]), Type.Null()], {
+    description: "how its last answer to a probe came; others: only through other members",
   }),
   datagrams: Type.Boolean({ description: "it takes datagrams" }),
   datagramsPass: Type.Optional(

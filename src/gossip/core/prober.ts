@@ -55,7 +55,7 @@ export interface ProberDependencies {
   readonly usualLane: (ix: Ix) => LaneName;
 }
 
-/** Probes in a row that only the other lane answered, before that is worth telling. */
+/** Probes in a row that only the other lane, or others, answered, before that is worth telling. */
 const asymmetryProbes = 3;
 /**
  * A round may be early by this share of the interval when the agent is awake: what it sends together, with a heartbeat's
@@ -73,7 +73,9 @@ export class Prober {
   #nextRound: number;
   #overlayVersion = -1;
   #subjects: ReadonlySet<Ix> = new Set();
+  /** Answers in a row that came on the other lane, and through others. */
   readonly #otherLane = new Map<Ix, number>();
+  readonly #throughOthers = new Map<Ix, number>();
   /** The last doubt of oneself: when, and by how much. */
   #doubted = { at: -Infinity, by: 0 };
 
@@ -145,6 +147,7 @@ export class Prober {
     this.#remove(probe);
     this.#deps.counters.add("probesAcked");
     if (by.from === probe.target) this.#heardOn(turn, probe, by.lane);
+    else this.#heardThroughOthers(turn, probe.target);
     if (this.#options.lifeguard.probe) this.#deps.awareness.change(-1);
     return true;
   }
@@ -156,10 +159,12 @@ export class Prober {
   /** A forgotten member: nothing is held against its lanes any more. */
   forget(ix: Ix): void {
     this.#otherLane.delete(ix);
+    this.#throughOthers.delete(ix);
   }
 
   #heardOn(turn: Turn, probe: Probe, lane: LaneName): void {
     const { target } = probe;
+    this.#throughOthers.delete(target);
     turn.out.rtt(target, turn.now - probe.sentAt, lane);
     if (probe.askAt !== Infinity || lane === this.#deps.usualLane(target)) {
       this.#otherLane.delete(target);
@@ -169,6 +174,12 @@ export class Prober {
     const inARow = (this.#otherLane.get(target) ?? 0) + 1;
     this.#otherLane.set(target, inARow % asymmetryProbes);
     if (inARow >= asymmetryProbes) turn.out.asymmetry(target, lane);
+  }
+
+  #heardThroughOthers(turn: Turn, target: Ix): void {
+    const inARow = (this.#throughOthers.get(target) ?? 0) + 1;
+    this.#throughOthers.set(target, inARow % asymmetryProbes);
+    if (inARow >= asymmetryProbes) turn.out.asymmetry(target, "others");
   }
 
   #interval(): number {

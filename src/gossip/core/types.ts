@@ -4,7 +4,7 @@
  * can be refuted by the accused with a higher incarnation.
  */
 import { type PeerId } from "../../base/ids.ts";
-import { type DatagramUse, type LaneName, type Via } from "../ports.ts";
+import { type AnswerLane, type DatagramUse, type LaneName, type Via } from "../ports.ts";
 
 /** Dense index of a member in the Directory. -1: unknown. */
 export type Ix = number;
@@ -177,8 +177,8 @@ export interface Outbox {
   event(kind: CoreEventKind, member: Ix): void;
   /** An own probe was answered. */
   rtt(member: Ix, milliseconds: number, lane: LaneName): void;
-  /** Several probes in a row were answered on `lane` only, which is not the usual one of this member. */
-  asymmetry(member: Ix, lane: LaneName): void;
+  /** Several probes in a row were answered on `lane` only, which is not the usual one of this member, or through others. */
+  asymmetry(member: Ix, lane: AnswerLane): void;
   /** A member was asked by spare datagrams whether they pass; `answered`: they do, both ways. */
   datagrams(member: Ix, answered: boolean): void;
   userEvent(event: EventBody): void;

@@ -14,6 +14,7 @@ import {
   type SyncRequest,
 } from "../core/types.ts";
 import {
+  type AnswerLane,
   type GossipTransport,
   type LaneName,
   type MemberEvent,
@@ -44,10 +45,23 @@ export interface Happened {
   readonly user: readonly UserEvent[];
 }
 
+/** What it means that a member answers on this lane only, and what to do. */
+const asymmetryTexts: Readonly<Record<AnswerLane, string>> = {
+  stream:
+    "a member answers over streams but not over datagrams: let UDP pass on the peer port, both ways",
+  udp: "a member answers over datagrams but not over streams: TCP on the peer port is blocked, or loses much",
+  others:
+    "a member answers others, but nothing passes between it and this agent, at least one way: look at routes and firewalls",
+};
+
 export class HostOutbox implements Outbox {
   readonly #syncTimeoutMs: number;
   readonly #deps: HostOutboxDependencies;
-  readonly #asymmetryLog = new RateLimit({ periodMs: 60_000 });
+  readonly #asymmetryLogs = {
+    stream: new RateLimit({ periodMs: 60_000 }),
+    udp: new RateLimit({ periodMs: 60_000 }),
+    others: new RateLimit({ periodMs: 60_000 }),
+  };
   #events: MemberEvent[] = [];
   #userEvents: UserEvent[] = [];
 
@@ -107,15 +121,13 @@ export class HostOutbox implements Outbox {
     if (!answered) this.asymmetry(ix, "stream");
   }
 
-  asymmetry(ix: Ix, lane: LaneName): void {
-    const { directory, logger, clock } = this.#deps;
-    const count = this.#asymmetryLog.take(clock.monotonicMs());
+  asymmetry(ix: Ix, lane: AnswerLane): void {
+    const { directory, logger, clock, views } = this.#deps;
+    if (lane === "others") views.onlyThroughOthers(ix);
+    const count = this.#asymmetryLogs[lane].take(clock.monotonicMs());
     if (count === 0) return;
-    const advice =
-      lane === "stream"
-        ? "a member answers over streams but not over datagrams: let UDP pass on the peer port, both ways"
-        : "a member answers over datagrams but not over streams: TCP on the peer port is blocked, or loses much";
-    logger.warn({ peer: directory.id(ix), lane, count }, advice);
+    const name = views.at(ix)?.name ?? "";
+    logger.warn({ peer: directory.id(ix), name, lane, count }, asymmetryTexts[lane]);
   }
 
   userEvent({ name, payload, origin, ltime }: EventBody): void {

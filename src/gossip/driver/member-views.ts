@@ -3,7 +3,13 @@ import { type PeerId } from "../../base/ids.ts";
 import { type Directory } from "../core/directory.ts";
 import { type MemberTable } from "../core/member-table.ts";
 import { type Ix, Status, type StatusCode } from "../core/types.ts";
-import { type DatagramUse, type LaneName, type MemberStatus, type MemberView } from "../ports.ts";
+import {
+  type AnswerLane,
+  type DatagramUse,
+  type LaneName,
+  type MemberStatus,
+  type MemberView,
+} from "../ports.ts";
 
 const smoothing = 1 / 8;
 
@@ -11,7 +17,7 @@ export class MemberViews {
   readonly #directory: Directory;
   readonly #table: MemberTable;
   readonly #rttMs = new Map<Ix, number>();
-  readonly #lanes = new Map<Ix, LaneName>();
+  readonly #lanes = new Map<Ix, AnswerLane>();
   readonly #datagramsPass = new Map<Ix, boolean>();
 
   constructor(directory: Directory, table: MemberTable) {
@@ -26,6 +32,11 @@ export class MemberViews {
     const after =
       before === undefined ? milliseconds : before + (milliseconds - before) * smoothing;
     this.#rttMs.set(ix, after);
+  }
+
+  /** Nothing passes between it and this agent. */
+  onlyThroughOthers(ix: Ix): void {
+    this.#lanes.set(ix, "others");
   }
 
   /** Whether spare datagrams to this member are answered. */

@@ -20,7 +20,12 @@ import {
   type SyncRequest,
 } from "../../../../src/gossip/core/types.ts";
 import { type GossipOptions, lanOptions } from "../../../../src/gossip/options.ts";
-import { type DatagramUse, type LaneName, type Via } from "../../../../src/gossip/ports.ts";
+import {
+  type AnswerLane,
+  type DatagramUse,
+  type LaneName,
+  type Via,
+} from "../../../../src/gossip/ports.ts";
 import { encodeEventBody } from "../../../../src/gossip/wire/event-codec.ts";
 import { encodeRecordBody } from "../../../../src/gossip/wire/record-codec.ts";
 
@@ -188,7 +193,7 @@ export class LoneCore implements Outbox {
     this.laneChecks.push(`m${member} ${answered ? "passes" : "silent"}`);
   }
 
-  asymmetry(member: number, lane: LaneName): void {
+  asymmetry(member: number, lane: AnswerLane): void {
     this.asymmetries.push(`m${member} ${lane}`);
   }
 

@@ -482,6 +482,24 @@ it("tells when a member answers on the other lane only, three times in a row", (
   assert.is(lone.status(1), "alive");
 });
 
+it("tells when a member answers through others only, until it answers itself", () => {
+  const lone = new LoneCore({ members: 2 });
+  const relayed = (to: number, frame: Frame): void => {
+    for (const message of frame) {
+      if (message.kind === "ping" && to === 2) lone.hear(to, { kind: "ack", seq: message.seq });
+      if (message.kind === "pingRequest") lone.hear(to, { kind: "ack", seq: message.seq });
+    }
+  };
+  lone.advance(4000, relayed);
+  assert.equal(lone.asymmetries, [], "twice may be chance");
+  lone.advance(4000, relayed);
+  assert.equal(lone.asymmetries, ["m1 others"]);
+  assert.is(lone.status(1), "alive");
+  lone.advance(4000, lone.answering());
+  lone.advance(4000, relayed);
+  assert.equal(lone.asymmetries, ["m1 others"], "counted anew");
+});
+
 it("tells nothing when the usual lane answers late, or there is one lane only", () => {
   const late = new LoneCore({ members: 1, datagrams: [1] });
   answeredLate(late, "udp", 8);
