@@ -51,7 +51,8 @@ export function createMembership(
           { clock, logger },
         );
   const profile = profiles[options.gossipProfile];
-  const doubled = `Another agent, started earlier, runs with the key of "${options.dataDir}"; stop it, or start this one with an empty data directory`;
+  const doubled = (address: string): string =>
+    `Another agent, started earlier, runs at ${address} with the key of "${options.dataDir}"; stop it, or start this one with an empty data directory`;
   const gossip = createGossipNode(
     {
       ...{ id: self, name: state.nodeName, tags: { version }, bootId },
@@ -66,7 +67,7 @@ export function createMembership(
       isMember: (peer) => view.member(peer)?.status === "admitted",
       sign: (bytes) => identity.sign(bytes),
       verify: verifySignature,
-      onDoubled: () => deps.fail(new AgentError("IDENTITY_DOUBLED", doubled)),
+      onDoubled: (address) => deps.fail(new AgentError("IDENTITY_DOUBLED", doubled(address))),
     },
   );
   const rotation = new KeyRotation({ view, gossip, isLeader, clock, logger, submit });

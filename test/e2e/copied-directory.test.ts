@@ -20,6 +20,7 @@ it("ends the agent that runs on the copy, and says why", async () => {
   copy.start("agent");
   assert.is(await copy.exited(60_000), 5, copy.log());
   assert.match(copy.log(), /IDENTITY_DOUBLED/);
+  assert.match(copy.log(), new RegExp(`started earlier, runs at ${original.address}`));
   cluster.agents.pop();
   assert.ok(original.running);
   await ledger.write(original);

@@ -111,7 +111,8 @@ export class SelfVoice {
     this.#deps.counters.add("conflicts");
     // Two processes that outrank each other without pause would flood everybody.
     this.#silentUntil = turn.now + Math.min(silenceMaxMs, 500 * 2 ** this.#conflicts);
-    turn.out.conflict(this.#conflicts, this.#record.body.bootId > other.bootId);
+    const isLater = this.#record.body.bootId > other.bootId;
+    turn.out.conflict({ count: this.#conflicts, isLater, address: other.address });
   }
 
   #sayAt(turn: Turn, statement: SelfStatement & { readonly incarnation: number }): void {

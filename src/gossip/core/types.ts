@@ -167,6 +167,13 @@ export type SelfChange = Partial<Pick<SelfRecord, "address" | "tags" | "datagram
 
 export type CoreEventKind = "join" | "alive" | "suspect" | "failed" | "left" | "update" | "reap";
 
+/** Another process with this agent's key. */
+export interface Twin {
+  readonly count: number;
+  readonly isLater: boolean;
+  readonly address: string;
+}
+
 /** Effects. The host carries them out at once and never calls the core back from inside. */
 export interface Outbox {
   /** False when the frame was dropped at once. */
@@ -183,10 +190,10 @@ export interface Outbox {
   datagrams(member: Ix, answered: boolean): void;
   userEvent(event: EventBody): void;
   /**
-   * Another process speaks with this agent's key, `count` times so far. `isLater`: this process started after it,
+   * Another process, at `address`, speaks with this agent's key, `count` times so far. `isLater`: this one started after it,
    * so it is this one that should stop.
    */
-  conflict(count: number, isLater: boolean): void;
+  conflict(other: Twin): void;
   /** The good-bye was sent as often as a rumour may be sent. */
   farewellSpread(): void;
 }

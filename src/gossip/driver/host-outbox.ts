@@ -12,6 +12,7 @@ import {
   type Ix,
   type Outbox,
   type SyncRequest,
+  type Twin,
 } from "../core/types.ts";
 import {
   type AnswerLane,
@@ -36,7 +37,7 @@ export interface HostOutboxDependencies {
   readonly farewellSpread: () => void;
   readonly clock: Clock;
   /** Another process has this agent's key; `isLater`: this one is to stop. */
-  readonly conflict: (isLater: boolean) => void;
+  readonly conflict: (other: Twin) => void;
 }
 
 /** Events for the rest of the agent, in the order in which they happened. */
@@ -134,12 +135,12 @@ export class HostOutbox implements Outbox {
     this.#userEvents.push({ name, payload, origin, ltime });
   }
 
-  conflict(count: number, isLater: boolean): void {
+  conflict(other: Twin): void {
     this.#deps.logger.error(
-      { count, isLater },
+      { ...other },
       "another process runs with this agent's key: stop one of them, or give it a key of its own",
     );
-    this.#deps.conflict(isLater);
+    this.#deps.conflict(other);
   }
 
   farewellSpread(): void {

@@ -61,8 +61,8 @@ export interface GossipNodeDependencies extends Signer {
   readonly snapshotFile: SnapshotFile;
   /** What this replica of the inventory says; it may lag. */
   readonly isMember: (peer: PeerId) => boolean;
-  /** Another process, started before this one, runs with this agent's key. This one has stopped to gossip. */
-  readonly onDoubled: () => void;
+  /** Another process, started before this one, runs with this agent's key at `address`. This one has stopped to gossip. */
+  readonly onDoubled: (address: string) => void;
 }
 
 export function createGossipNode(
@@ -240,8 +240,8 @@ class GossipDriver implements GossipNode {
       ...{ directory, transport, views, background, logger, clock },
       post: (input) => this.#post(input),
       farewellSpread: () => this.#farewell?.(),
-      conflict: (isLater) => {
-        if (isLater) this.#fallSilent();
+      conflict: ({ isLater, address }) => {
+        if (isLater) this.#fallSilent(address);
       },
     });
     const settled = (): void => {
@@ -313,9 +313,9 @@ class GossipDriver implements GossipNode {
     this.#running?.host.post(input);
   }
 
-  #fallSilent(): void {
+  #fallSilent(twin: string): void {
     this.#running?.host.stop();
-    this.#deps.onDoubled();
+    this.#deps.onDoubled(twin);
   }
 
   #publish<Event>(

@@ -18,6 +18,7 @@ import {
   Status,
   type SyncAnswer,
   type SyncRequest,
+  type Twin,
 } from "../../../../src/gossip/core/types.ts";
 import { type GossipOptions, lanOptions } from "../../../../src/gossip/options.ts";
 import {
@@ -201,7 +202,7 @@ export class LoneCore implements Outbox {
     this.told.push(event);
   }
 
-  conflict(count: number, isLater: boolean): void {
+  conflict({ count, isLater }: Twin): void {
     this.conflicts = count;
     this.isLater = isLater;
   }
