@@ -3,8 +3,11 @@
  * belongs to one already. What it becomes is written to agent.json before anything else happens.
  */
 import { AgentError, isAgentError } from "../base/errors.ts";
+import { systemClock } from "../base/clock.ts";
 import { newUuid } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
+import { bindDatagrams } from "../p2p/datagram-lane.ts";
+import { RateLimit } from "../gossip/driver/inbound-guard.ts";
 import { joinCluster } from "../p2p/join-client.ts";
 import { makeJoinToken, parseJoinToken } from "../p2p/join-token.ts";
 import { systemResolver } from "../p2p/seeds.ts";
@@ -54,6 +57,10 @@ export async function enterCluster(
   mesh: Mesh,
   deps: { readonly logger: Logger; readonly signal: AbortSignal },
 ): Promise<AgentState> {
+  if (input.options.gossipDatagrams === "usual") {
+    // What it cannot start without is looked at before a token is used up, and a node is in the inventory.
+    (await bindDatagrams(mesh.host.listenAddress(), deps.signal)).close();
+  }
   const state =
     input.mode === "bootstrap"
       ? await formCluster(input.options, mesh, deps.signal)
@@ -132,6 +139,14 @@ async function refuseWhereAgentAnswers(
   );
 }
 
+const nobodyLogMs = 30_000;
+
+function nobodyText(isDiscovering: boolean): string {
+  return isDiscovering
+    ? "no member to join through answers on the local network: they must run with --discover mdns too, on the same network segment (--discover-interface picks the interface); or give --join HOST:PORT"
+    : "no seed has an address now";
+}
+
 async function join(
   { options, joinToken }: EntranceInput,
   mesh: Mesh,
@@ -141,6 +156,7 @@ async function join(
   const { discovery } = mesh;
   discovery?.use(parseJoinToken(token).clusterId);
   discovery?.search(true);
+  const nobodyLog = new RateLimit({ periodMs: nobodyLogMs });
   logger.info({ seeds: options.join, discover: discovery !== null }, "joining");
   const answer = await joinCluster(
     {
@@ -151,6 +167,10 @@ async function join(
       name: options.name,
       address: mesh.host.addresses()[0] ?? "",
       signal,
+      onNobody: (retryMs) => {
+        if (nobodyLog.take(systemClock.monotonicMs()) === 0) return;
+        logger.warn({ discover: discovery !== null, retryMs }, nobodyText(discovery !== null));
+      },
       onAttempt: ({ seed, error, retryMs }) => {
         const data = { seed, code: error.code, reason: error.message, retryMs };
         logger.warn(data, "seed did not admit this agent");

@@ -25,6 +25,7 @@ import { admitEnvelope, stampEnvelope } from "../inventory/codec.ts";
 import { type CommandResult } from "../inventory/commands.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type AgentState } from "./agent-state.ts";
+import { ClockSkew } from "./clock-skew.ts";
 import { withFailpoint } from "./failpoint.ts";
 import { handingOver } from "./handing-over.ts";
 import { forwarding, forwardTransfer, serveLeaderDoor } from "./leader-door.ts";
@@ -68,6 +69,7 @@ export function createReplica(agent: Agent, deps: ReplicaDeps): Replica {
     options.failpoint,
     handingOver({ self, view: stateMachine.view }, node),
   );
+  const skew = new ClockSkew({ clock, logger });
   const submitter = new Submitter<CommandResult>({
     self,
     node: {
@@ -80,7 +82,10 @@ export function createReplica(agent: Agent, deps: ReplicaDeps): Replica {
       onChange: (listener) => node.onChange(listener),
     },
     stamp: (request) => stampEnvelope(request, clock.wallMs()),
-    admit: (request) => admitEnvelope(request, clock.wallMs()),
+    admit: (request) => {
+      skew.note(request);
+      return admitEnvelope(request, clock.wallMs());
+    },
     ...forwarding({ rpc, node, clock }),
     clock,
     random: systemRandom,

@@ -32,8 +32,18 @@ export type Decoded =
 
 const packr = newPackr();
 
+const float64 = 0xcb;
 /** How an envelope begins that was encoded here: six fields, `v`, and `at` as a float64, which follows. */
-const head = Buffer.from([0x86, 0xa1, 0x76, schemaVersion, 0xa2, 0x61, 0x74, 0xcb]);
+const head = headOf({
+  ...{ v: schemaVersion, at: 2 ** 41, by: "", origin: null, idempotency: null },
+  command: { type: "config.refresh" },
+});
+
+/** As the encoder writes it: how it says that there are six fields is its own choice. */
+function headOf(envelope: Envelope): Buffer {
+  const bytes = Buffer.from(packr.pack(envelope));
+  return bytes.subarray(0, bytes.indexOf(float64) + 1);
+}
 
 export function encodeEnvelope(envelope: Envelope): Uint8Array {
   const bytes = packr.pack(hasUndefined(envelope) ? withoutUndefined(envelope) : envelope);
@@ -84,6 +94,13 @@ export function stampEnvelope(bytes: Uint8Array, at: number): Uint8Array {
   }
   const decoded = decodeEnvelope(bytes);
   return decoded.ok ? encodeEnvelope({ ...decoded.envelope, at }) : bytes;
+}
+
+/** When the sender of an envelope made it, by its own clock; null when that is not where it should be. */
+export function sentAt(bytes: Uint8Array): number | null {
+  const isOurs = bytes.byteLength >= head.length + 8 && head.every((byte, i) => bytes[i] === byte);
+  if (!isOurs) return null;
+  return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(head.length);
 }
 
 /** The answer to a committed entry that is no command. */

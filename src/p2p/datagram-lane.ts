@@ -75,18 +75,13 @@ export class DatagramLane implements Service {
   async start(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const listen = this.#options.listen();
-    const { host, port } = parseHostPort(listen) ?? { host: "", port: 0 };
-    this.#family = isIP(host) === 6 ? 6 : 4;
-    const socket = createSocket({ type: this.#family === 6 ? "udp6" : "udp4", reuseAddr: false });
+    this.#family = familyOf(listen);
+    let socket: Socket;
     try {
-      const bound = once(socket, "listening", { signal });
-      socket.bind(port, host);
-      await bound;
+      socket = await bindDatagrams(listen, signal);
     } catch (error) {
-      socket.close();
-      const refused = bindError(listen, error);
-      if (this.#options.isNeeded || signal.aborted) throw refused;
-      this.#deps.logger.warn({ error: refused.message }, "gossip goes by streams alone");
+      if (this.#options.isNeeded || signal.aborted) throw error;
+      this.#deps.logger.warn({ error: errorMessage(error) }, "gossip goes by streams alone");
       return;
     }
     socket.on("error", (error) => this.#note("socketFailed", "", errorMessage(error)));
@@ -227,6 +222,26 @@ export class DatagramLane implements Service {
   #inFamily(ip: string): string | null {
     if (isIP(ip) === this.#family) return ip;
     return this.#family === 6 ? `::ffff:${ip}` : null;
+  }
+}
+
+function familyOf(listen: string): 4 | 6 {
+  return isIP(parseHostPort(listen)?.host ?? "") === 6 ? 6 : 4;
+}
+
+/** A socket on the UDP port of `listen`. @throws AgentError PORT_IN_USE, LISTEN_FAILED */
+export async function bindDatagrams(listen: string, signal: AbortSignal): Promise<Socket> {
+  const { host, port } = parseHostPort(listen) ?? { host: "", port: 0 };
+  const type = familyOf(listen) === 6 ? "udp6" : "udp4";
+  const socket = createSocket({ type, reuseAddr: false });
+  try {
+    const bound = once(socket, "listening", { signal });
+    socket.bind(port, host);
+    await bound;
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw bindError(listen, error);
   }
 }
 

@@ -52,6 +52,8 @@ export interface JoinOptions {
   readonly address: string;
   readonly signal: AbortSignal;
   readonly onAttempt?: (attempt: JoinAttempt) => void;
+  /** A round found no address at all to try. */
+  readonly onNobody?: (retryMs: number) => void;
 }
 
 /** A handshake with a busy machine, and a dialogue after it, each as long as the other end allows. */
@@ -104,6 +106,7 @@ class Round {
   async run(): Promise<JoinAnswer | AgentError> {
     const { options, context } = this.#parts;
     const queue = await this.#candidates();
+    if (queue.length === 0) options.onNobody?.(this.#parts.retryMs);
     const work = async (ordinal: number): Promise<void> => {
       if (ordinal > 0) await this.#stagger(ordinal * staggerMs);
       while (!this.#decided.signal.aborted) {

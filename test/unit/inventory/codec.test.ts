@@ -5,6 +5,7 @@ import {
   admitEnvelope,
   decodeEnvelope,
   encodeEnvelope,
+  sentAt,
   stampEnvelope,
 } from "../../../src/inventory/codec.ts";
 import { type Command, type Envelope, schemaVersion } from "../../../src/inventory/commands.ts";
@@ -168,6 +169,18 @@ it("stamps a request with the leader's time, and leaves the request itself as it
     assert.equal(decodeEnvelope(admitEnvelope(request, late)), expected);
     assert.equal(Buffer.from(request), before);
   }
+});
+
+it("finds the time of a request without decoding it", () => {
+  for (const origin of [any.origin, null]) {
+    const { at, by, idempotency } = any;
+    const v = schemaVersion;
+    const request = encodeEnvelope({ v, at, by, origin, idempotency, command: refresh });
+    assert.is(sentAt(request), any.at);
+    assert.is(sentAt(stampEnvelope(request, any.at + 1)), any.at + 1);
+    assert.is(stampEnvelope(request, 1.5).byteLength, request.byteLength, "not encoded anew");
+  }
+  assert.is(sentAt(pack({ at: any.at })), null);
 });
 
 it("stamps what another codec wrote in another order, too", () => {
