@@ -29,7 +29,7 @@ import {
 import { foundCluster, printWelcome } from "./found-cluster.ts";
 import { createJoinAuthority } from "./join-authority.ts";
 import { serveMemberViews } from "./member-views-rpc.ts";
-import { announceMember, createMesh, joinService, type Mesh } from "./mesh.ts";
+import { announceMember, createMesh, joinService, type Mesh, warnOfLoopback } from "./mesh.ts";
 import { addMesh } from "./mesh-metrics.ts";
 import { addSources } from "./metric-sources.ts";
 import { ExitHold } from "./supervisor/exit-hold.ts";
@@ -93,6 +93,7 @@ export class Agent {
       ...discovery,
     ];
     this.#stopBase = await startAll(base, signal);
+    warnOfLoopback(mesh, options);
 
     const isNew = this.#state === null;
     const entered = this.#state ?? (await enterCluster(this.#input, mesh, { logger, signal }));

@@ -178,6 +178,17 @@ async function join(
     },
     mesh.context,
   );
+  if (!answer.reached) {
+    const address = mesh.host.addresses()[0] ?? "";
+    const text =
+      "the member that let this agent in cannot connect to its address: others will not reach it either; set --advertise to one that they reach";
+    logger.warn({ address }, text);
+  }
+  if (answer.nodeName !== options.name) {
+    const text =
+      "the name of this agent belongs to another one: it got a suffix; see `muster why` with the name it got";
+    logger.warn({ name: options.name, node: answer.nodeName }, text);
+  }
   return {
     clusterId: answer.clusterId,
     clusterName: answer.clusterName,

@@ -45,7 +45,7 @@ function standingOf({ view, generation }: JoinAuthorityDeps, peer: PeerId): Stan
 async function admit(
   { view, submit }: JoinAuthorityDeps,
   request: JoinRequest,
-): Promise<JoinAnswer> {
+): Promise<Omit<JoinAnswer, "reached">> {
   const { peer: id, name, address, tokenId } = request;
   const result = await submit({ type: "member.admit", id, name, address, token: tokenId });
   if (!result.ok) throw new AgentError(result.code, result.message, result.details);

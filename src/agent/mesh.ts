@@ -76,6 +76,15 @@ function createDiscovery(
   );
 }
 
+/** An agent that listens everywhere tells others the address of an interface, and this machine may have none now. */
+export function warnOfLoopback({ host, context }: Mesh, { listen }: AgentOptions): void {
+  const [address = ""] = host.addresses();
+  const isWildcard = ["0.0.0.0", "::"].includes(requireHostPort(listen).host);
+  if (!isWildcard || !address.startsWith("127.")) return;
+  const text = "no other machine reaches the address that members are told: set --advertise";
+  context.logger.warn({ address }, text);
+}
+
 /** From now on peers that ask on the local network are told where this member listens. */
 export function announceMember({ discovery, host }: Mesh, clusterId: string): void {
   discovery?.use(clusterId);

@@ -187,8 +187,7 @@ export class MeshHost implements Service {
   /** Where a peer on the network of this interface finds this agent: listening everywhere, it is there too. */
   addressOn(interfaceAddress: string): string {
     const { host, port } = requireHostPort(this.listenAddress());
-    const isEverywhere = host === "0.0.0.0" || host === "::";
-    if (this.#options.advertise.length > 0 || !isEverywhere) return this.addresses()[0] ?? "";
+    if (this.#options.advertise.length > 0 || !isWildcard(host)) return this.addresses()[0] ?? "";
     return formatHostPort({ host: interfaceAddress, port });
   }
 
@@ -336,6 +335,10 @@ export class MeshHost implements Service {
     if (this.#node !== null) return this.#node;
     throw new AgentError(P2pCode.hostStopped, "The mesh is not running.");
   }
+}
+
+function isWildcard(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
 }
 
 function notAdmitted(): AgentError {

@@ -11,6 +11,7 @@ import { AgentError, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { parseHostPort } from "./address.ts";
 import { withDeadline } from "./deadline.ts";
+import { answersAt } from "./dial-back.ts";
 import { P2pCode } from "./errors.ts";
 import { FrameChannel } from "./frame-channel.ts";
 import {
@@ -45,7 +46,7 @@ export interface JoinAuthority {
     readonly name: string;
     readonly address: string;
     readonly tokenId: string;
-  }): Promise<JoinAnswer>;
+  }): Promise<Omit<JoinAnswer, "reached">>;
 }
 
 const maxConcurrent = 16;
@@ -135,11 +136,14 @@ export class JoinServer {
       this.#context.logger.warn({ peer, token: hello.tokenId }, "join refused: wrong token");
       return encodeRefusal(P2pCode.tokenInvalid, "The join token is not valid here.");
     }
-    if (parseHostPort(request.address) === null) {
+    const where = parseHostPort(request.address);
+    if (where === null) {
       return encodeRefusal(P2pCode.addressInvalid, "The agent's address is not HOST:PORT.");
     }
     const { name, address } = request;
-    return unlessAborted(this.#admit({ peer, name, address, tokenId: hello.tokenId }), signal);
+    const reached = answersAt(where, this.#cameFrom(peer), signal);
+    const asked = { peer, name, address, tokenId: hello.tokenId };
+    return unlessAborted(this.#admit(asked, reached), signal);
   }
 
   /** A stranger is told that it is one, and nothing else. */
@@ -156,11 +160,24 @@ export class JoinServer {
     return encodeStanding(standing);
   }
 
-  async #admit(request: Parameters<JoinAuthority["admit"]>[0]): Promise<Uint8Array> {
+  #cameFrom(peer: PeerId): string {
+    const connection = this.#context.host.connections().findLast((one) => one.peer === peer);
+    return parseHostPort(connection?.remote ?? "")?.host ?? "";
+  }
+
+  async #admit(
+    request: Parameters<JoinAuthority["admit"]>[0],
+    dialedBack: Promise<boolean>,
+  ): Promise<Uint8Array> {
+    const { logger } = this.#context;
     try {
       const answer = await this.#authority.admit(request);
-      this.#context.logger.info({ ...request, name: answer.nodeName }, "agent joined");
-      return encodeJoin({ ...answer, members: answer.members.slice(0, maxMembersInAnswer) });
+      const reached = await dialedBack;
+      const joined = { ...request, name: answer.nodeName };
+      if (reached) logger.info(joined, "agent joined");
+      else logger.warn(joined, "agent joined, but its address cannot be connected to from here");
+      const members = answer.members.slice(0, maxMembersInAnswer);
+      return encodeJoin({ ...answer, members, reached });
     } catch (error) {
       const refusal = error instanceof AgentError ? error : null;
       const data = { ...request, error: errorMessage(error) };

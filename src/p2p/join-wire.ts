@@ -32,6 +32,8 @@ export interface JoinAnswer {
   /** The name the joiner got: the one it asked for, or that with a suffix. */
   readonly nodeName: string;
   readonly members: readonly JoinMember[];
+  /** False: the member that answers could not connect to the joiner's address. */
+  readonly reached: boolean;
 }
 
 export interface JoinHello {
@@ -116,6 +118,8 @@ export function decodeJoinAnswer(frame: Uint8Array): JoinAnswer {
     clusterName: textOf(fields["clusterName"], 253),
     nodeName: textOf(fields["nodeName"], 253),
     members: members.map(memberOf),
+    // An agent of an earlier version does not look.
+    reached: fields["reached"] !== false,
   };
 }
 

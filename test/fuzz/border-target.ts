@@ -132,7 +132,7 @@ class JoinTarget implements Target {
   valid(): Uint8Array {
     const nonce = new Uint8Array(nonceBytes).fill(this.#random.below(256));
     const member = { id: asPeerId("p"), address: "a:1", name: "n" };
-    const names = { clusterName: "c", nodeName: "n" };
+    const names = { clusterName: "c", nodeName: "n", reached: true };
     switch (this.#random.below(5)) {
       case 0:
         return encodeJoin({ clusterId: cluster, tokenId: "token", nonce });

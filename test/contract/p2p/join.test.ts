@@ -53,7 +53,7 @@ class FakeAuthority implements JoinAuthority {
     return verifier === undefined ? null : { verifier };
   }
 
-  async admit(request: AdmitRequest): Promise<JoinAnswer> {
+  async admit(request: AdmitRequest): Promise<Omit<JoinAnswer, "reached">> {
     await this.pending;
     if (this.refusal !== null) throw this.refusal;
     this.admitted.push(request);
@@ -166,6 +166,32 @@ it("joins through any seed that works, names included", () =>
     const answer = await join(authority.token("t1"), { seeds, onAttempt });
     assert.is(answer.nodeName, "n2");
     assert.ok(attempts.every(({ retryMs }) => retryMs !== null));
+  }));
+
+it("tells the newcomer whether its address can be connected to", () =>
+  scene(async ({ authority, member, join }) => {
+    const address = member.host.listenAddress();
+    assert.ok((await join(authority.token("t1"), { address })).reached);
+    assert.not((await join(authority.token("t2"), { address: "127.0.0.1:1" })).reached);
+    assert.not((await join(authority.token("t3"), { address: "no-such.invalid:1" })).reached);
+  }));
+
+it("says when a round finds no address to join through", () =>
+  scene(async ({ authority, join }) => {
+    const controller = new AbortController();
+    const told: number[] = [];
+    const joining = codeOf(
+      join(authority.token("t1"), {
+        seeds: [],
+        signal: controller.signal,
+        onNobody: (retryMs) => {
+          told.push(retryMs);
+          controller.abort(new AgentError("STOPPED", "Stop."));
+        },
+      }),
+    );
+    assert.is(await joining, "STOPPED");
+    assert.is(told.length, 1);
   }));
 
 it("stops trying when it is told to", () =>

@@ -111,8 +111,11 @@ it("gives a refusal of the join dialogue as its code", () => {
 });
 
 it("refuses a join answer with members that are no members", () => {
-  const good = { clusterId: newUuid(), clusterName: "c", nodeName: "n", members: [] };
+  const names = { clusterId: newUuid(), clusterName: "c", nodeName: "n" };
+  const good = { ...names, members: [], reached: false };
   assert.equal(decodeJoinAnswer(encodeJoin(good)), good);
+  const earlier = decodeJoinAnswer(packr.pack({ ...names, members: [] }));
+  assert.ok(earlier.reached, "an earlier version says nothing of it");
   const bad = [{ id: 1, address: "a:1", name: "n" }, null, { id: "x", address: "", name: "n" }];
   for (const member of bad) {
     assert.throws(() => decodeJoinAnswer(packr.pack({ ...good, members: [member] })));

@@ -1,0 +1,39 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { suite } from "uvu";
+import * as assert from "uvu/assert";
+import { answersAt } from "../../../src/p2p/dial-back.ts";
+
+const it = suite("p2p/dial-back");
+const silence = new AbortController().signal;
+
+it("tells whether something takes connections at an address", async () => {
+  const server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  assert.ok(await answersAt({ host: "127.0.0.1", port }, "127.0.0.1", silence));
+  server.close();
+  await once(server, "close");
+  assert.not(await answersAt({ host: "127.0.0.1", port }, "127.0.0.1", silence));
+});
+
+it("takes no loopback address of a peer that came from elsewhere for its own", async () => {
+  const server = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  const port = typeof address === "object" && address !== null ? address.port : 0;
+  for (const host of ["127.0.0.1", "localhost", "::1"]) {
+    assert.not(await answersAt({ host, port }, "10.0.0.7", silence), host);
+  }
+  assert.ok(await answersAt({ host: "127.0.0.1", port }, "::ffff:127.0.0.1", silence));
+  server.close();
+});
+
+it("gives up when it is told to", async () => {
+  const stopped = new AbortController();
+  stopped.abort();
+  assert.not(await answersAt({ host: "127.0.0.1", port: 1 }, "127.0.0.1", stopped.signal));
+});
+
+it.run();
