@@ -9,6 +9,7 @@ import { type Stream } from "@libp2p/interface";
 import { Background } from "../base/background.ts";
 import { AgentError, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
+import { OffenceLog } from "../gossip/driver/offence-log.ts";
 import { parseHostPort } from "./address.ts";
 import { withDeadline } from "./deadline.ts";
 import { answersAt } from "./dial-back.ts";
@@ -54,12 +55,15 @@ const dialogueMs = 10_000;
 /** Dialogues per second in the long run, and how many may come at once after a quiet time. */
 const ratePerSecond = 32;
 const burst = 64;
+const logMs = 10_000;
 
 export class JoinServer {
   readonly #authority: JoinAuthority;
   readonly #context: MeshContext;
   readonly #background: Background;
   readonly #dummyKey = randomBytes(32);
+  /** By the text of the line. */
+  readonly #logs = new Map<string, OffenceLog>();
   #running = 0;
   #allowance = burst;
   #refilledMs: number;
@@ -100,7 +104,7 @@ export class JoinServer {
       });
       channel.end(this.#context.clock);
     } catch (error) {
-      this.#context.logger.info({ peer, error: errorMessage(error) }, "join broke off");
+      this.#say("info", peer, "join broke off", { error: errorMessage(error) });
       channel.abort(new AgentError(P2pCode.joinFailed, "The join broke off."));
     }
   }
@@ -133,7 +137,7 @@ export class JoinServer {
     const request = decodeJoinRequest(await channel.read(signal));
     const proven = provesEqual(proofOf({ ...input, label: "client" }), request.proof);
     if (!proven || known === null) {
-      this.#context.logger.warn({ peer, token: hello.tokenId }, "join refused: wrong token");
+      this.#say("warn", peer, "join refused: wrong token", { token: hello.tokenId });
       return encodeRefusal(P2pCode.tokenInvalid, "The join token is not valid here.");
     }
     const where = parseHostPort(request.address);
@@ -156,8 +160,17 @@ export class JoinServer {
       return encodeRefusal(P2pCode.foreignCluster, "This agent is of another cluster.");
     }
     const standing = this.#authority.standingOf(peer);
-    this.#context.logger.info({ peer, ...standing }, "told a peer whether it is a member");
+    this.#say("info", peer, "told a peer whether it is a member", standing);
     return encodeStanding(standing);
+  }
+
+  /** Each of these lines at most once in ten seconds: anybody can make this agent write them, as often as joins go. */
+  #say(level: "info" | "warn", peer: PeerId, text: string, data: object): void {
+    const { clock, logger } = this.#context;
+    const log = this.#logs.get(text) ?? new OffenceLog({ periodMs: logMs });
+    this.#logs.set(text, log);
+    const heard = log.take(peer, clock.monotonicMs());
+    if (heard !== null) logger[level]({ from: this.#cameFrom(peer), ...data, ...heard }, text);
   }
 
   #cameFrom(peer: PeerId): string {
@@ -180,8 +193,7 @@ export class JoinServer {
       return encodeJoin({ ...answer, members, reached });
     } catch (error) {
       const refusal = error instanceof AgentError ? error : null;
-      const data = { ...request, error: errorMessage(error) };
-      this.#context.logger.warn(data, "join refused");
+      this.#say("warn", request.peer, "join refused", { ...request, error: errorMessage(error) });
       return refusal === null
         ? encodeRefusal(P2pCode.joinFailed, "The admission failed; the agent's log says why.")
         : encodeRefusal(refusal.code, refusal.message.slice(0, 1024));

@@ -32,6 +32,7 @@ export class StreamServer {
   readonly #accept: AcceptStream;
   readonly #current = new Map<PeerId, FrameStream>();
   readonly #badLog = new OffenceLog({ periodMs: 10_000 });
+  readonly #helloLog = new OffenceLog({ periodMs: 10_000 });
 
   constructor(options: ServeOptions, context: MeshContext, accept: AcceptStream) {
     this.#options = options;
@@ -73,7 +74,9 @@ export class StreamServer {
       this.#adopt(peer, stream);
       return true;
     }
-    this.#context.logger.warn({ peer, protocol: this.#options.protocol, answer }, "hello refused");
+    const heard = this.#helloLog.take(peer, this.#context.clock.monotonicMs());
+    const data = { protocol: this.#options.protocol, answer, ...heard };
+    if (heard !== null) this.#context.logger.warn(data, "hello refused");
     stream.end();
     return false;
   }

@@ -6,6 +6,7 @@ import { type Stream } from "@libp2p/interface";
 import { Background } from "../base/background.ts";
 import { AgentError, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
+import { OffenceLog } from "../gossip/driver/offence-log.ts";
 import { type NodeId, type SnapshotMeta } from "../consensus/core/types.ts";
 import { type SnapshotSink } from "../consensus/driver/ports.ts";
 import { withDeadline } from "./deadline.ts";
@@ -37,6 +38,8 @@ export class SnapshotReceiver {
   readonly #context: MeshContext;
   readonly #background: Background;
   readonly #running = new Map<PeerId, Running>();
+  readonly #endedLog = new OffenceLog({ periodMs: 10_000 });
+  readonly #refusedLog = new OffenceLog({ periodMs: 10_000 });
   #accept: Accept = () => Promise.resolve(null);
 
   constructor(context: MeshContext) {
@@ -69,8 +72,9 @@ export class SnapshotReceiver {
         channel.end(this.#context.clock);
       } catch (error) {
         channel.abort(error instanceof Error ? error : new AgentError(P2pCode.peerLost, ""));
-        const data = { peer, error: errorMessage(error) };
-        this.#context.logger.info(data, "snapshot transfer ended early");
+        const heard = this.#endedLog.take(peer, this.#context.clock.monotonicMs());
+        const data = { error: errorMessage(error), ...heard };
+        if (heard !== null) this.#context.logger.info(data, "snapshot transfer ended early");
       } finally {
         if (this.#running.get(peer) === running) this.#running.delete(peer);
         resolve();
@@ -95,7 +99,9 @@ export class SnapshotReceiver {
       await sink.finish();
     } catch (error) {
       channel.write(refusedFrame); // what arrived is not what was announced: resuming cannot mend it
-      this.#context.logger.warn({ peer, error: errorMessage(error) }, "snapshot refused");
+      const heard = this.#refusedLog.take(peer, this.#context.clock.monotonicMs());
+      const data = { error: errorMessage(error), ...heard };
+      if (heard !== null) this.#context.logger.warn(data, "snapshot refused");
       return;
     }
     channel.write(doneFrame);

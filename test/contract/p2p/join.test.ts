@@ -3,6 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { AgentError, errorCode } from "../../../src/base/errors.ts";
 import { newUuid, type PeerId } from "../../../src/base/ids.ts";
+import { silentLogger } from "../../../src/base/logger.ts";
 import { joinCluster, type JoinAttempt, type JoinOptions } from "../../../src/p2p/join-client.ts";
 import { type JoinAuthority } from "../../../src/p2p/join-server.ts";
 import { makeJoinToken } from "../../../src/p2p/join-token.ts";
@@ -193,6 +194,31 @@ it("says when a round finds no address to join through", () =>
     assert.is(await joining, "STOPPED");
     assert.is(told.length, 1);
   }));
+
+it("writes one line in ten seconds about strangers that hang up, with how many", () =>
+  withMesh(async (mesh) => {
+    const lines: { readonly count?: unknown; readonly text: string }[] = [];
+    const write = (data: object, text: string): void => void lines.push({ ...data, text });
+    const logger = { ...silentLogger, info: write, warn: write };
+    const authority = new FakeAuthority(mesh.cluster);
+    const member = await mesh.stranger({ authority, logger });
+    const stranger = await mesh.stranger({ cluster: null });
+    stranger.host.setAddress(member.id, member.host.listenAddress());
+    for (let time = 0; time < 20; time += 1) {
+      const stream = await stranger.host.openStream(member.id, Protocol.join, silence);
+      stream.abort(new Error("bye"));
+    }
+    // Whoever comes after them is admitted: they are over by then.
+    const options = { ...plain, name: "n2", address: "127.0.0.1:7", signal: silence };
+    const seeds = [member.host.listenAddress()];
+    await joinCluster({ ...options, seeds, token: authority.token("t1") }, stranger);
+    assert.is(brokeOff(lines).length, 1);
+    assert.is(brokeOff(lines)[0]?.count, 1);
+  }));
+
+function brokeOff<Line extends { readonly text: string }>(lines: readonly Line[]): Line[] {
+  return lines.filter(({ text }) => text === "join broke off");
+}
 
 it("stops trying when it is told to", () =>
   scene(async ({ authority, join }) => {
