@@ -140,6 +140,8 @@ async function refuseWhereAgentAnswers(
 }
 
 const nobodyLogMs = 30_000;
+/** Anybody on the network can name as many addresses as he likes. */
+const hintLogMs = 10_000;
 
 function nobodyText(isDiscovering: boolean): string {
   return isDiscovering
@@ -156,6 +158,12 @@ async function join(
   const { discovery } = mesh;
   discovery?.use(parseJoinToken(token).clusterId);
   discovery?.search(true);
+  const hintLog = new RateLimit({ periodMs: hintLogMs });
+  const logHint = (data: object): void => {
+    const count = hintLog.take(systemClock.monotonicMs());
+    if (count > 0)
+      logger.warn({ ...data, count }, "no join through an address found on the network");
+  };
   const nobodyLog = new RateLimit({ periodMs: nobodyLogMs });
   logger.info({ seeds: options.join, discover: discovery !== null }, "joining");
   const answer = await joinCluster(
@@ -171,9 +179,11 @@ async function join(
         if (nobodyLog.take(systemClock.monotonicMs()) === 0) return;
         logger.warn({ discover: discovery !== null, retryMs }, nobodyText(discovery !== null));
       },
-      onAttempt: ({ seed, error, retryMs }) => {
+      onAttempt: ({ seed, isSeed, error, retryMs }) => {
         const data = { seed, code: error.code, reason: error.message, retryMs };
-        logger.warn(data, "seed did not admit this agent");
+        if (isSeed) logger.warn(data, "seed did not admit this agent");
+        else if (retryMs !== null) logHint(data);
+        else logger.warn(data, "a member found on the network refused this agent");
       },
     },
     mesh.context,

@@ -29,6 +29,8 @@ import { resolveSeeds, type Resolver } from "./seeds.ts";
 
 export interface JoinAttempt {
   readonly seed: string;
+  /** Named by the operator; else by somebody on the network, who may have made it up. */
+  readonly isSeed: boolean;
   readonly error: AgentError;
   /** Until the next round begins; null when this refusal is final. */
   readonly retryMs: number | null;
@@ -127,7 +129,8 @@ class Round {
     const { options, context, retryMs } = this.#parts;
     const resolveDeps = { ...context, resolver: options.resolver };
     const resolved = await resolveSeeds(options.seeds, resolveDeps, options.signal);
-    for (const failure of resolved.failures) options.onAttempt?.({ ...failure, retryMs });
+    for (const failure of resolved.failures)
+      options.onAttempt?.({ ...failure, isSeed: true, retryMs });
     const named = new Set(resolved.addresses.map(formatHostPort));
     const heard = (options.hints?.addresses() ?? []).filter(
       (address) => !named.has(formatHostPort(address)),
@@ -154,7 +157,7 @@ class Round {
       const error = failureOf(address, cause);
       const isFinal = finalRefusals.includes(error.code) && (isSeed || progress.isProven);
       const seed = formatHostPort(address);
-      options.onAttempt?.({ seed, error, retryMs: isFinal ? null : retryMs });
+      options.onAttempt?.({ seed, isSeed, error, retryMs: isFinal ? null : retryMs });
       if (!isFinal) return;
       this.#final ??= error;
       // Whoever proved the token speaks for the cluster; a wrong seed may stand beside a right one.

@@ -16,8 +16,10 @@ export interface MdnsListener {
   /** Somebody asks for a service. */
   readonly asked: (service: string) => void;
   readonly told: (records: readonly MdnsRecord[]) => void;
-  /** The socket cannot be used, or a packet was malformed. */
+  /** The socket cannot be used. */
   readonly failed: (error: Error) => void;
+  /** Somebody sent a packet that cannot be read. */
+  readonly malformed: (error: Error) => void;
 }
 
 export type OpenMdnsSocket = (address: string, listener: MdnsListener) => MdnsSocket;
@@ -27,7 +29,7 @@ export function mdnsSockets(port: number): OpenMdnsSocket {
   return (address, listener) => {
     const socket = multicastDns({ port, interface: address, bind: "0.0.0.0" });
     socket.on("error", listener.failed);
-    socket.on("warning", listener.failed);
+    socket.on("warning", listener.malformed);
     socket.on("query", ({ questions = [] }) => {
       for (const { name } of questions) listener.asked(name.toLowerCase());
     });

@@ -10,6 +10,7 @@ import { errorMessage } from "../base/errors.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Random } from "../base/random.ts";
 import { type Service } from "../base/service.ts";
+import { RateLimit } from "../gossip/driver/inbound-guard.ts";
 import { formatHostPort, type HostPort } from "./address.ts";
 import { announcement, instancesIn, type MdnsRecord, serviceName } from "./mdns-records.ts";
 import { type MdnsSocket, type OpenMdnsSocket } from "./mdns-socket.ts";
@@ -44,6 +45,7 @@ const firstAskMs = 1_000;
 const maxAskMs = 30_000;
 const minAnswerGapMs = 1_000;
 const maxFound = 256;
+const malformedLogMs = 60_000;
 const maxTtlMs = 600_000;
 
 interface Seat {
@@ -73,6 +75,7 @@ export class MdnsDiscovery implements Service {
   #searching = false;
   #askAgain: () => void = () => undefined;
   #warned = "";
+  readonly #malformedLog = new RateLimit({ periodMs: malformedLogMs });
 
   constructor(options: MdnsOptions, deps: MdnsDeps) {
     this.#options = options;
@@ -144,6 +147,7 @@ export class MdnsDiscovery implements Service {
         asked: (service) => this.#asked(address, service),
         told: (records) => this.#told(records),
         failed: (error) => this.#failed(address, error),
+        malformed: (error) => this.#malformed(address, error),
       });
       const seat: Seat = { socket, answeredAt: -Infinity, cancelAnswer: null };
       this.#seats.set(address, seat);
@@ -240,6 +244,14 @@ export class MdnsDiscovery implements Service {
 
   #failed(address: string, error: Error): void {
     this.#warn(`${address}: ${errorMessage(error)}`);
+  }
+
+  /** Whoever is on the network can send anything, however often. */
+  #malformed(address: string, error: Error): void {
+    const count = this.#malformedLog.take(this.#deps.clock.monotonicMs());
+    if (count === 0) return;
+    const data = { interface: address, error: errorMessage(error), count };
+    this.#deps.logger.warn(data, "multicast DNS packets that cannot be read, ignoring them");
   }
 
   /** The same trouble is told once: a network without multicast reports it with every packet. */

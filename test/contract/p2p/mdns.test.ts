@@ -1,4 +1,6 @@
 /** Discovery over real multicast sockets, on the loopback interface and a port of the test's own. */
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { systemClock } from "../../../src/base/clock.ts";
@@ -53,6 +55,34 @@ it("finds the members of its cluster and no others, also one that comes later, a
     assert.equal(told, []);
   } finally {
     await Promise.all(agents.map((one) => one.stop()));
+  }
+});
+
+it("says once a minute that somebody sends what cannot be read, and goes on", async () => {
+  told.splice(0);
+  const cluster = newUuid();
+  const [a, b] = ["a", "b"].map(agent);
+  const junk = createSocket({ type: "udp4", reuseAddr: true });
+  try {
+    for (const one of [a, b]) {
+      one?.use(cluster);
+      await one?.start();
+    }
+    junk.bind(0, "127.0.0.1");
+    await once(junk, "listening");
+    junk.setMulticastInterface("127.0.0.1");
+    const packet = Buffer.alloc(300, 0xff);
+    for (let sent = 0; sent < 50; sent += 1) {
+      await new Promise((resolve) => junk.send(packet, port, "224.0.0.251", resolve));
+    }
+    await until({ what: "both say so", everyMs: 10 }, () => told.length >= 2);
+    a?.announce((host) => ({ host, port: 7701 }));
+    b?.search(true);
+    await until({ what: "b finds a", everyMs: 10 }, () => b?.addresses().length === 1);
+    assert.is(told.length, 2, "one line of each agent");
+  } finally {
+    junk.close();
+    await Promise.all([a?.stop(), b?.stop()]);
   }
 });
 
