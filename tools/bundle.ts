@@ -22,9 +22,21 @@ const native = ["classic-level", "node-pty", "msgpackr-extract"];
 const lineLimit = 200;
 /**
  * Where semi-spaces may grow further, agents need more memory, and hardly less CPU; where they begin smaller, an idle
- * one collects every few seconds (docs/benchmarks.md).
+ * one collects every few seconds. Each of V8's threads keeps memory (docs/benchmarks.md).
  */
-export const nodeFlags = ["--max-semi-space-size=4", "--min-semi-space-size=2"];
+export const nodeFlags = [
+  ...["--max-semi-space-size=4", "--min-semi-space-size=2"],
+  "--v8-pool-size=2",
+];
+/**
+ * glibc gives each thread an arena, whose free memory no other thread uses: six megabytes of an agent. Here the main
+ * thread has one and all others share one, and what is free at an arena's end goes back to the system. What the
+ * operator has set stays.
+ */
+const mallocSettings = { MALLOC_ARENA_MAX: "2", MALLOC_TRIM_THRESHOLD_: "131072" };
+const mallocExports = Object.entries(mallocSettings).map(
+  ([name, value]) => `${name}="\${${name}-${value}}"`,
+);
 
 const launcher = `#!/bin/sh
 self=$0
@@ -33,6 +45,7 @@ while [ -h "$self" ]; do
   case $target in /*) self=$target ;; *) self=$(dirname "$self")/$target ;; esac
 done
 here=$(CDPATH='' cd -- "$(dirname "$self")" && pwd -P)
+export ${mallocExports.join(" ")}
 exec "$here/node_modules/node/bin/node" ${nodeFlags.join(" ")} "$here/start.cjs" "$@"
 `;
 

@@ -9,6 +9,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { programFiles } from "../../src/base/program-files.ts";
 import { bundle, nodeFlags } from "../../tools/bundle.ts";
+import { repository } from "../support/agents.ts";
 
 const it = suite("bundle");
 const folder = await mkdtemp(path.join(os.tmpdir(), "muster bundle-"));
@@ -31,6 +32,29 @@ it("has lines that a crash can print", async () => {
 
 it("starts with what was compiled when it was built", async () => {
   assert.equal(await start(), { isRejected: "false", version: await version() });
+});
+
+/** Prints with what Node.js was started, and ends before the program begins. */
+const startPrinter = `data:text/javascript,process.stdout.write(JSON.stringify([process.execArgv,process.env]));process.exit(0)`;
+
+it("starts Node.js with what keeps an agent small, as a checkout does", async () => {
+  for (const program of [path.join(folder, "muster"), path.join(repository, "bin/muster")]) {
+    const [flags, settings] = await startOf(program, {});
+    assert.equal(
+      nodeFlags.filter((flag) => !flags.includes(flag)),
+      [],
+    );
+    assert.is(settings["MALLOC_ARENA_MAX"], "2");
+    assert.is(settings["MALLOC_TRIM_THRESHOLD_"], "131072");
+  }
+});
+
+it("leaves the settings of malloc that the operator made", async () => {
+  const given = { MALLOC_ARENA_MAX: "7", MALLOC_TRIM_THRESHOLD_: "" };
+  for (const program of [path.join(folder, "muster"), path.join(repository, "bin/muster")]) {
+    const [, settings] = await startOf(program, given);
+    assert.equal({ ...settings, ...given }, settings);
+  }
 });
 
 it("loads later what only some commands need", async () => {
@@ -69,6 +93,16 @@ async function start(): Promise<{ readonly isRejected: string; readonly version:
   const args = [...nodeFlags, "--eval", print, path.join(folder, "start.cjs"), "version"];
   const { stdout, stderr } = await promisify(execFile)(node, args);
   return { isRejected: stderr, version: stdout };
+}
+
+async function startOf(
+  program: string,
+  env: Readonly<Record<string, string>>,
+): Promise<readonly [readonly string[], Readonly<Record<string, string>>]> {
+  const { stdout } = await promisify(execFile)(program, [], {
+    env: { PATH: process.env["PATH"], NODE_OPTIONS: `--import=${startPrinter}`, ...env },
+  });
+  return JSON.parse(stdout) as readonly [readonly string[], Readonly<Record<string, string>>];
 }
 
 function run(args: readonly string[]): Promise<{ readonly stdout: string }> {
