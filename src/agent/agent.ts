@@ -116,7 +116,7 @@ export class Agent {
     this.#userEvents = new EventRing({ self: identity.peer, gossip: services.gossip, clock });
     await services.start(signal);
     this.#state = await noteLog(options, this.#state);
-    announceMember(mesh, this.#state.clusterId);
+    announceMember(mesh, this.#state);
     if (mode === "bootstrap") {
       if (this.#state.founder)
         await foundCluster({ options, state: this.#state, mesh, services }, signal);

@@ -3,9 +3,10 @@
  * belongs to one already. What it becomes is written to agent.json before anything else happens.
  */
 import { AgentError, isAgentError } from "../base/errors.ts";
-import { systemClock } from "../base/clock.ts";
+import { delay, systemClock } from "../base/clock.ts";
 import { newUuid } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
+import { formatHostPort } from "../p2p/address.ts";
 import { bindDatagrams } from "../p2p/datagram-lane.ts";
 import { RateLimit } from "../gossip/driver/inbound-guard.ts";
 import { joinCluster } from "../p2p/join-client.ts";
@@ -84,12 +85,27 @@ export async function noteLog(options: AgentOptions, state: AgentState): Promise
   return noted;
 }
 
+/** Questions go out at once and after a second; whoever is there answers within a tenth of one. */
+const namesakesMs = 1500;
+/** Anybody can claim to be one: each is asked, and may be silent. */
+const mostNamesakes = 4;
+
 async function formCluster(
   options: AgentOptions,
   mesh: Mesh,
   signal: AbortSignal,
 ): Promise<AgentState> {
-  for (const seed of options.join) await refuseWhereAgentAnswers(seed, mesh, signal);
+  for (const seed of options.join) {
+    if (await agentAnswers(seed, mesh, signal)) {
+      throw clusterExists(seed, "bootstrap without --join to form another cluster");
+    }
+  }
+  const name = options.clusterName;
+  for (const address of await namesakes(options, mesh, signal)) {
+    if (await agentAnswers(address, mesh, signal)) {
+      throw clusterExists(address, `give another --cluster-name to form another one`, name);
+    }
+  }
   return {
     clusterId: newUuid(),
     clusterName: options.clusterName,
@@ -101,12 +117,22 @@ async function formCluster(
   };
 }
 
-/** A seed that speaks the join protocol, if only to refuse, belongs to a cluster: do not form another beside it. */
-async function refuseWhereAgentAnswers(
-  seed: string,
-  mesh: Mesh,
+/** Addresses on the local network that claim to be of a cluster of this name. */
+async function namesakes(
+  { clusterName }: AgentOptions,
+  { discovery, context }: Mesh,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly string[]> {
+  if (discovery === null) return [];
+  discovery.useName(clusterName);
+  discovery.search(true);
+  await delay(context.clock, namesakesMs, signal);
+  discovery.search(false);
+  return discovery.addresses().slice(0, mostNamesakes).map(formatHostPort);
+}
+
+/** A seed that speaks the join protocol, if only to refuse, belongs to a cluster: do not form another beside it. */
+async function agentAnswers(seed: string, mesh: Mesh, signal: AbortSignal): Promise<boolean> {
   const tokenId = "probe";
   const { token } = makeJoinToken({ clusterId: newUuid(), tokenId, expiresAt: null });
   const oneAttempt = new AbortController();
@@ -132,10 +158,14 @@ async function refuseWhereAgentAnswers(
     signal.throwIfAborted();
     answered ||= isAgentError(error, "FOREIGN_CLUSTER");
   }
-  if (!answered) return;
-  throw new AgentError<AgentCode>(
+  return answered;
+}
+
+function clusterExists(at: string, otherwise: string, name?: string): AgentError<AgentCode> {
+  const cluster = name === undefined ? "a cluster" : `a cluster of the name "${name}"`;
+  return new AgentError(
     "CLUSTER_EXISTS",
-    `An agent of a cluster answers at "${seed}": join it with "muster agent --join ${seed} --join-token-file FILE", or bootstrap without --join to form another cluster`,
+    `An agent of ${cluster} answers at "${at}": join it with "muster agent --join ${at} --join-token-file FILE", or ${otherwise}`,
   );
 }
 

@@ -17,6 +17,7 @@ import { type Admission } from "../p2p/ports.ts";
 import { MeshRaftTransport } from "../p2p/raft-transport.ts";
 import { MeshRpc } from "../p2p/rpc.ts";
 import { type Service } from "../base/service.ts";
+import { type AgentState } from "./agent-state.ts";
 import { type AgentOptions } from "./options.ts";
 
 export interface Mesh {
@@ -86,8 +87,11 @@ export function warnOfLoopback({ host, context }: Mesh, { listen }: AgentOptions
 }
 
 /** From now on peers that ask on the local network are told where this member listens. */
-export function announceMember({ discovery, host }: Mesh, clusterId: string): void {
-  discovery?.use(clusterId);
+export function announceMember(
+  { discovery, host }: Mesh,
+  { clusterId, clusterName }: Pick<AgentState, "clusterId" | "clusterName">,
+): void {
+  discovery?.use(clusterId, clusterName);
   discovery?.announce((interfaceAddress) => requireHostPort(host.addressOn(interfaceAddress)));
 }
 

@@ -3,6 +3,7 @@
  * and port. The service's name has the first eight characters of the cluster's id, so that clusters on one network
  * do not hear of each other. Nothing here is proven: an address is only somewhere to try.
  */
+import { createHash } from "node:crypto";
 import { isIP } from "node:net";
 import { type HostPort, parseHostPort } from "./address.ts";
 
@@ -36,6 +37,12 @@ const labelPattern = /^[a-z0-9-]{1,63}$/;
 
 export function serviceName(clusterId: string): string {
   return `_muster-${clusterId.slice(0, 8)}._tcp.local`;
+}
+
+/** By which those find a cluster who know no more than its name: they are about to form one that is called so. */
+export function nameService(clusterName: string): string {
+  const digest = createHash("sha256").update(`muster cluster name ${clusterName}`).digest("hex");
+  return `_muster-${digest.slice(0, 8)}._tcp.local`;
 }
 
 /** @param leaves says good-bye: others forget the address. */

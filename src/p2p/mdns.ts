@@ -12,7 +12,13 @@ import { type Random } from "../base/random.ts";
 import { type Service } from "../base/service.ts";
 import { RateLimit } from "../gossip/driver/inbound-guard.ts";
 import { formatHostPort, type HostPort } from "./address.ts";
-import { announcement, instancesIn, type MdnsRecord, serviceName } from "./mdns-records.ts";
+import {
+  announcement,
+  instancesIn,
+  type MdnsRecord,
+  nameService,
+  serviceName,
+} from "./mdns-records.ts";
 import { type MdnsSocket, type OpenMdnsSocket } from "./mdns-socket.ts";
 
 /** An IPv4 address of this machine and the interface that has it. */
@@ -71,6 +77,8 @@ export class MdnsDiscovery implements Service {
   readonly #found = new Map<string, { readonly address: HostPort; readonly endsAt: number }>();
   readonly #listeners = new Set<() => void>();
   #service: string | null = null;
+  /** Another name of the same, for answers alone. */
+  #alias: string | null = null;
   #addressOn: AddressOn | null = null;
   #searching = false;
   #askAgain: () => void = () => undefined;
@@ -103,9 +111,17 @@ export class MdnsDiscovery implements Service {
     await Promise.all(seats.map(({ socket }) => socket.close()));
   }
 
-  /** Which cluster's members to look for. */
-  use(clusterId: string): void {
-    this.#service = serviceName(clusterId);
+  /** Which cluster's members to look for; `clusterName`: its members also answer those who know that alone. */
+  use(clusterId: string, clusterName?: string): void {
+    const service = serviceName(clusterId);
+    if (service !== this.#service) this.#found.clear();
+    this.#service = service;
+    this.#alias = clusterName === undefined ? null : nameService(clusterName);
+  }
+
+  /** Looks for members of any cluster of this name. */
+  useName(clusterName: string): void {
+    this.#service = nameService(clusterName);
   }
 
   /** While true, questions go out; while false, this agent only listens and answers. */
@@ -193,7 +209,8 @@ export class MdnsDiscovery implements Service {
 
   #asked(address: string, service: string): void {
     const seat = this.#seats.get(address);
-    if (service === this.#service && seat !== undefined) this.#answerSoon(address, seat);
+    const isMeant = service === this.#service || service === this.#alias;
+    if (isMeant && seat !== undefined) this.#answerSoon(address, seat);
   }
 
   #answerSoon(address: string, seat: Seat): void {
@@ -216,7 +233,10 @@ export class MdnsDiscovery implements Service {
     if (this.#service === null || this.#addressOn === null) return;
     const address = this.#addressOn(interfaceAddress);
     const { label } = this.#options;
-    seat.socket.tell(announcement(this.#service, { label, address }, leaves));
+    const records = [this.#service, this.#alias].flatMap((service) =>
+      service === null ? [] : announcement(service, { label, address }, leaves),
+    );
+    seat.socket.tell(records);
   }
 
   #told(records: readonly MdnsRecord[]): void {

@@ -94,6 +94,14 @@ it("finds itself by mDNS alone: no seed is named anywhere", async () => {
   assert.is((await events(first, "node.discovered")).length, 5);
 });
 
+it("forms no second cluster of the same name where one answers", async () => {
+  const second = hosts.agent("y");
+  second.start("bootstrap", discover);
+  assert.is(await second.exited(), 5, second.log());
+  assert.match(second.log(), /CLUSTER_EXISTS/);
+  assert.match(second.log(), /of a cluster of the name .*--cluster-name/);
+});
+
 it("tells all at once who leaves, and calls it left, not lost", async () => {
   const leaving = hosts.agent("n5");
   assert.is(await leaving.kill("SIGINT"), 0, leaving.log().slice(-1500));

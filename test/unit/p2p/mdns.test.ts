@@ -72,6 +72,25 @@ it("scopes the service to the cluster and keeps to DNS-SD's limit of 15 characte
   assert.ok("muster-01234567".length <= 15);
 });
 
+it("is found by those who know no more than the cluster's name", async () => {
+  const segment = new Segment();
+  const member = segment.agent("member", [nic("10.0.0.1")]);
+  const founder = segment.agent("founder", [nic("10.0.0.2")]);
+  const other = segment.agent("other", [nic("10.0.0.3")]);
+  member.use(clusterId, "prod");
+  founder.useName("prod");
+  other.useName("test");
+  for (const one of [member, founder, other]) await one.start();
+  member.announce(on(7700));
+  for (const one of [founder, other]) one.search(true);
+  await segment.clock.advance(1500);
+  assert.equal(founder.addresses().map(formatHostPort), ["10.0.0.1:7700"]);
+  assert.equal(other.addresses(), []);
+  founder.use("f".repeat(32));
+  assert.equal(founder.addresses(), [], "of another cluster");
+  for (const one of [member, founder, other]) await one.stop();
+});
+
 it("reads back what it says: IPv4, IPv6, a host name, a good-bye", () => {
   for (const host of ["10.0.0.1", "fd00::1", "n1.example.org"]) {
     const said = announcement(service, { label: "abc", address: { host, port: 7700 } });
