@@ -21,7 +21,6 @@ it("goes on where an earlier process was killed, in the middle of a line", () =>
   measure(new Ledger({ file, cellSeconds: Infinity }), [1, 2]);
   appendFileSync(file, '{"cell":"S1 N=3","seed":3,"sec');
   const again = new Ledger({ file, cellSeconds: Infinity });
-  appendFileSync(file, "\n");
   const outcomes = measure(again, [1, 2, 3]);
   assert.equal(ran, ["1", "2", "3"]);
   const expected = [1, 2, 3].map((seed) => ({ seed, worst: seed === 2 ? Infinity : 1.5 }));
@@ -44,6 +43,14 @@ it("runs a cell that used up its time for no further seed, and other cells none 
   assert.equal(ledger.running("S1", [1, 2, 3])("slow", busy), [1]);
   assert.equal(ledger.running("S1", [1, 2])("other", busy), [1]);
   assert.equal(ledger.stored("S2", [1])("slow", busy), []);
+});
+
+it("runs the cells that are asked for only, and tells of all", () => {
+  const file = join(directory, "cells");
+  const all = new Ledger({ file, cellSeconds: Infinity }).running("S1", [1]);
+  assert.equal([all("N=30 5 %", String), all("N=300 5 %", String)], [["1"], ["1"]]);
+  const some = new Ledger({ file, cellSeconds: Infinity, cells: /N=30 / }).running("S1", [1, 2]);
+  assert.equal([some("N=30 5 %", String), some("N=300 5 %", String)], [["1", "2"], ["1"]]);
 });
 
 it.run();

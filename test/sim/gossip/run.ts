@@ -25,9 +25,10 @@ const usage = `usage: npm run sim:gossip -- [--experiment NAME …] [--seeds N] 
   --full          in the sizes of the design, which takes long
   --state         keeps each run in FILE, and goes on where an earlier process stopped
   --cell-seconds  runs no further seed of a cell that took this much CPU time (default: no limit)
+  --cells         runs only cells whose names match this regular expression, such as "N=(30|100) "
   --stored        runs nothing: reports what FILE has
 `;
-const { values, count, cellSeconds } = understood(usage, () => {
+const { values, count, cellSeconds, cells } = understood(usage, () => {
   const parsed = parseArgs({
     options: {
       experiment: { type: "string", multiple: true },
@@ -35,17 +36,19 @@ const { values, count, cellSeconds } = understood(usage, () => {
       full: { type: "boolean", default: false },
       state: { type: "string" },
       "cell-seconds": { type: "string" },
+      cells: { type: "string", default: "" },
       stored: { type: "boolean", default: false },
       help,
     },
   });
   const limit = parsed.values["cell-seconds"];
   const cellSeconds = limit === undefined ? Infinity : whole("cell-seconds", limit);
-  return { ...parsed, cellSeconds, count: whole("seeds", parsed.values.seeds, 1) };
+  const cells = new RegExp(parsed.values.cells);
+  return { ...parsed, cellSeconds, cells, count: whole("seeds", parsed.values.seeds, 1) };
 });
 const { full, stored } = values;
 const seeds = Array.from({ length: count }, (_, at) => at + 1);
-const ledger = new Ledger({ file: values.state ?? null, cellSeconds });
+const ledger = new Ledger({ file: values.state ?? null, cellSeconds, cells });
 for (const id of values.experiment ?? Object.keys(experiments)) {
   const experiment = experiments[id];
   if (experiment === undefined) misused(usage, `There is no experiment "${id}"`);

@@ -19,6 +19,8 @@ export interface LedgerOptions {
   readonly file: string | null;
   /** A cell that took this long in all is not run for further seeds. */
   readonly cellSeconds: number;
+  /** Cells to run: those whose names match; without it all. */
+  readonly cells?: RegExp;
 }
 
 export class Ledger {
@@ -29,17 +31,20 @@ export class Ledger {
     this.#options = options;
     const { file } = options;
     if (file === null || !existsSync(file)) return;
-    for (const line of readFileSync(file, "utf8").split("\n")) {
-      // A process that was killed may have left half a line.
+    const text = readFileSync(file, "utf8");
+    // A process that was killed may have left half a line: the next one begins on its own.
+    if (text !== "" && !text.endsWith("\n")) appendFileSync(file, "\n");
+    for (const line of text.split("\n")) {
       if (line.endsWith("}")) this.#note(JSON.parse(line, fromJson) as Kept);
     }
   }
 
-  /** Runs what was not run yet, as long as the budget lasts. Each cell gets one run at least. */
+  /** Runs what was not run yet, as long as the budget lasts. Each wanted cell gets one run at least. */
   running(prefix: string, seeds: readonly number[]): Runs {
     return <T>(name: string, run: (seed: number) => T): readonly T[] => {
       const cell = `${prefix} ${name}`;
-      for (const seed of seeds) {
+      const isWanted = this.#options.cells?.test(name) ?? true;
+      for (const seed of isWanted ? seeds : []) {
         const kept = this.#cells.get(cell);
         if (kept?.has(seed) === true) continue;
         const spent = [...(kept?.values() ?? [])].reduce((sum, { seconds }) => sum + seconds, 0);

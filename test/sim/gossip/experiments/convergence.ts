@@ -42,7 +42,7 @@ export function convergence(options: ConvergenceOptions): Convergence {
 
 const withoutSyncs = { syncMinMs: 1e9, syncMaxMs: 1e9 } as const;
 /** Larger clusters are not simulated a second time with rumours only. */
-const rumoursOnlyUpTo = 1000;
+const rumoursOnlyUpTo = 3000;
 
 /**
  * Serf's convergence simulator: share reached after r rounds x(r) = 1 / (1 + (N+1)·e^(−c·N·r)) with
