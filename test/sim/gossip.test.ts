@@ -80,6 +80,14 @@ it("S7 a hundred members started within a second all see each other within five"
   assert.ok(bootstrap(100, 1).completeMs <= 5000);
 });
 
+it("S6 with streams and datagrams behind them a lossy network makes nobody suspect another", () => {
+  const run = { nodes: 50, seed: 1, durationMs: 60_000, selector: "ring" } as const;
+  const lost = lossFaults({ ...run, loss: 0.1 });
+  const repeated = lossFaults({ ...run, loss: 0.1, datagrams: "fallback" });
+  assert.ok(lost.accusations > 0, "frames that are lost for good are not made up for");
+  assert.equal(repeated, { accusations: 0, suspicions: 0, failures: 0 });
+});
+
 it("S8 half of the hosts are lost at once: the others all know within 40 s, and fail nobody else", () => {
   const { allMs, falsePositives } = massCrash({ nodes: 100, seed: 1, share: 0.5 });
   assert.ok(allMs <= 40_000, `took ${allMs} ms`);

@@ -11,6 +11,7 @@ import {
   type SyncAnswer,
   type SyncRequest,
 } from "../../../src/gossip/core/types.ts";
+import { type LaneName, type Via } from "../../../src/gossip/ports.ts";
 import { decodeFrame, encodeFrame } from "../../../src/gossip/wire/frame-codec.ts";
 import {
   decodeSyncAnswer,
@@ -23,6 +24,12 @@ import { type Simulation } from "./simulation.ts";
 type Process = "absent" | "running" | "killed" | "lost";
 type Stall = "none" | "blocked" | "frozen";
 
+interface Sending {
+  readonly to: number;
+  readonly frame: Frame;
+  readonly lane: LaneName;
+}
+
 export class SimNode implements Outbox {
   readonly ix: number;
   readonly #sim: Simulation;
@@ -30,7 +37,7 @@ export class SimNode implements Outbox {
   #process: Process = "absent";
   #stall: Stall = "none";
   /** While blocked: the frames of the one loop that hangs in a send. */
-  #outstanding: { to: number; frame: Frame }[] = [];
+  #outstanding: Sending[] = [];
   #waiting: Input[] = [];
   #armedAt = Infinity;
   #life = 0;
@@ -120,9 +127,11 @@ export class SimNode implements Outbox {
     this.post({ kind: "connection", peer, state });
   }
 
-  frame(to: number, frame: Frame): boolean {
-    if (this.#stall === "blocked") this.#outstanding.push({ to, frame });
-    else this.#send(to, frame);
+  frame(to: number, frame: Frame, via: Via): boolean {
+    for (const lane of this.#sim.network.route(via)) {
+      if (this.#stall === "blocked") this.#outstanding.push({ to, frame, lane });
+      else this.#send({ to, frame, lane });
+    }
     return true;
   }
 
@@ -163,11 +172,11 @@ export class SimNode implements Outbox {
   }
 
   asymmetry(): void {
-    // There is one lane here.
+    // Counted by the cores themselves.
   }
 
   datagrams(): void {
-    // There are none to spare.
+    // A host would tell its operator.
   }
 
   userEvent(event: EventBody): void {
@@ -182,7 +191,7 @@ export class SimNode implements Outbox {
     this.farewellAt = this.#sim.now;
   }
 
-  #send(to: number, frame: Frame): void {
+  #send({ to, frame, lane }: Sending): void {
     const { network, directory, codec } = this.#sim;
     let bytes = 1;
     for (const message of frame) bytes += messageBytes(message);
@@ -190,13 +199,14 @@ export class SimNode implements Outbox {
     this.#count(bytes);
     this.#sim.onFrame(frame);
     this.#sim.onFrameFrom(this.ix, frame);
-    if (network.drops(this.ix, to)) return;
+    const at = network.arrival(this.#sim.now, { from: this.ix, to, lane });
+    if (at === null) return;
     const peer = this.#sim.node(to);
     const arrived = codec ? decodeFrame(directory, encodeFrame(directory, frame)) : frame;
     if (arrived === null) throw new Error("a frame did not survive its own codec");
-    this.#sim.after(network.latencyMs(), () => {
-      if (peer.isUp) peer.post({ kind: "frame", lane: "stream", from: this.ix, frame: arrived });
-      else if (peer.#process === "killed") {
+    this.#sim.queue.push(at, () => {
+      if (peer.isUp) peer.post({ kind: "frame", lane, from: this.ix, frame: arrived });
+      else if (peer.#process === "killed" && lane === "stream") {
         this.#sim.after(network.latencyMs(), () => this.connection(to, "refused"));
       }
     });
@@ -263,7 +273,7 @@ export class SimNode implements Outbox {
     const waiting = this.#waiting;
     this.#outstanding = [];
     this.#waiting = [];
-    for (const { to, frame } of outstanding) this.#send(to, frame);
+    for (const sending of outstanding) this.#send(sending);
     this.core.step(this.#sim.now, waiting, this);
     this.#armedAt = Infinity;
     this.#arm();

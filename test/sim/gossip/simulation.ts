@@ -117,7 +117,8 @@ export class Simulation {
       address: `10.0.${ix >> 8}.${ix & 255}:7946`,
       incarnation: startSeconds,
       bootId: ix.toString(16).padStart(32, "0"),
-      ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false, datagrams: "none" },
+      ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false },
+      datagrams: this.network.datagrams,
       tags: { role: "worker" },
       ...changes,
     };
