@@ -60,6 +60,17 @@ export const lifeguardVariants = {
 /** From most to fewest false positives. */
 const papersOrder = ["SWIM", "Buddy", "LHA-Probe", "LHA-Suspicion", "Lifeguard"];
 
+/**
+ * The paper varies C over 1, 4, 8, 12 … 32, D over 128 ms, 256 ms … 32.8 s, and I over 1 ms, 4 ms … 16.4 s; half of
+ * its C and I are here, and each D. Short anomalies cost no message, middling ones fewer with Lifeguard, and long ones
+ * more: who takes long ones only finds another share of SWIM's messages than the paper.
+ */
+const papersGrid = {
+  concurrent: [1, 8, 16, 24, 32],
+  blocked: [128, 256, 512, 1024, 2048, 4096, 8192, 16_384, 32_768],
+  free: [1, 64, 1024, 16_384],
+};
+
 type Outcomes = Readonly<Record<string, AnomalyOutcome>>;
 
 /** The same anomalies under each of the five configurations. */
@@ -88,11 +99,7 @@ function totalsOf(runs: readonly Outcomes[]): ReadonlyMap<string, AnomalyOutcome
 }
 
 export const s2: Experiment = ({ runs, full }) => {
-  const grid = {
-    concurrent: full ? [1, 4, 8, 16, 32] : [8, 32],
-    blocked: full ? [2048, 8192, 16_384, 32_768] : [16_384],
-    free: full ? [1, 64, 1024, 16_384] : [64, 1024],
-  };
+  const grid = full ? papersGrid : { concurrent: [8, 32], blocked: [16_384], free: [64, 1024] };
   const durationMs = full ? 120_000 : 60_000;
   const found = grid.concurrent.flatMap((concurrent) =>
     grid.blocked.flatMap((blockedMs) =>
