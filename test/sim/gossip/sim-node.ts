@@ -41,6 +41,7 @@ export class SimNode implements Outbox {
   #waiting: Input[] = [];
   #armedAt = Infinity;
   #life = 0;
+  #starts = 0;
   wantCount = 0;
   farewellAt = Infinity;
   /** User events as they were delivered. */
@@ -62,7 +63,8 @@ export class SimNode implements Outbox {
 
   start(options: { view?: MemberTable; incarnation?: number; address?: string } = {}): void {
     this.#life += 1;
-    const bootId = (this.ix + 0x1000000 * this.#life).toString(16).padStart(32, "0");
+    const bootId = this.#sim.bootId(this.ix, this.#starts);
+    this.#starts += 1;
     const { incarnation = this.#sim.clockIncarnation, address, view } = options;
     const record = this.#sim.firstRecord(this.ix, {
       ...{ incarnation, bootId },

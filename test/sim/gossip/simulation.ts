@@ -116,12 +116,17 @@ export class Simulation {
       name: nodeName(ix),
       address: `10.0.${ix >> 8}.${ix & 255}:7946`,
       incarnation: startSeconds,
-      bootId: ix.toString(16).padStart(32, "0"),
+      bootId: this.bootId(ix, 0),
       ...{ protocolMin: 1, protocolMax: 1, leaving: false, degraded: false },
       datagrams: this.network.datagrams,
       tags: { role: "worker" },
       ...changes,
     };
+  }
+
+  /** Of a process that was started again so many times. */
+  bootId(ix: number, restarts: number): string {
+    return (ix + 0x1000000 * restarts).toString(16).padStart(32, "0");
   }
 
   /** Incarnation that a first life starting now would take. */
