@@ -1,18 +1,25 @@
 /**
  * Rumours waiting to be sent, each at most `limit` times (memberlist's TransmitLimitedQueue). Order: fewest
- * transmissions first, then the largest, then the newest. A record replaces all that is queued about its member,
- * an accusation only another one: who does not know the record yet would not believe the accusation. When too much
- * waits, user events are given up first, and they leave last: membership is what keeps the cluster together. What an
- * agent says of itself leaves before all else: nobody but it can say it, while a newcomer has hundreds of records to
- * pass on that others have as well, and one who is accused is in a hurry.
+ * transmissions first, then the largest, then the newest. News of members has half of each frame, if it needs so much,
+ * and suspicions and their denials the other half: on links that lose much there are more denials than all may send,
+ * so that each is sent a few times only. One whom a denial misses hears the next, but nobody repeats news. A record
+ * replaces all that is queued about its member, an accusation only another one: who does not know the record yet would
+ * not believe the accusation. When too much waits, user events are given up first, and they leave last: membership is
+ * what keeps the cluster together. What an agent says of itself leaves before all else: nobody but it can say it,
+ * while a newcomer has hundreds of records to pass on that others have as well, and one who is accused is in a hurry.
  */
 import { assert } from "../../base/assert.ts";
-import { type EventNotice, type Ix, type Rumour } from "./types.ts";
+import { type AliveNotice, type EventNotice, type Ix, type Rumour } from "./types.ts";
 
-interface Entry {
+interface Queued {
   readonly rumour: Rumour;
-  readonly key: number;
   readonly bytes: number;
+  /** A member came, went, was lost, or describes itself anew. */
+  readonly isNews: boolean;
+}
+
+interface Entry extends Queued {
+  readonly key: number;
   readonly id: number;
   transmits: number;
 }
@@ -26,6 +33,7 @@ export class BroadcastQueue {
    * Thousands wait while a cluster forms, and only the end of an array changes without moving the rest.
    */
   readonly #tiers: Entry[][] = [];
+  readonly #newsTiers: Entry[][] = [];
   readonly #ownTiers: Entry[][] = [];
   readonly #eventTiers: Entry[][] = [];
   /** Rumours about members by twice their index, accusations one above; events by negative numbers. */
@@ -48,16 +56,25 @@ export class BroadcastQueue {
 
   /** Queues `rumour`, in place of what it makes obsolete. */
   push(subject: Ix, rumour: Exclude<Rumour, EventNotice>, bytes: number): void {
-    const accuses = rumour.kind !== "alive";
-    if (accuses) this.#forget(accusationKey(subject));
-    else this.drop(subject);
-    this.#add(accuses ? accusationKey(subject) : recordKey(subject), rumour, bytes);
+    if (rumour.kind === "alive") {
+      // The news that waits still, if any, is in this record as well.
+      const isNews = this.#byKey.get(recordKey(subject))?.isNews ?? false;
+      this.#pushRecord(subject, { rumour, bytes, isNews });
+      return;
+    }
+    this.#forget(accusationKey(subject));
+    this.#add(accusationKey(subject), { rumour, bytes, isNews: rumour.kind === "failed" });
+  }
+
+  /** Queues a record by which a member comes, goes, or describes itself anew. */
+  pushNews(subject: Ix, rumour: AliveNotice, bytes: number): void {
+    this.#pushRecord(subject, { rumour, bytes, isNews: true });
   }
 
   /** Queues a user event: beside all others, as none makes another one obsolete. */
   pushEvent(notice: EventNotice, bytes: number): void {
     this.#events += 1;
-    this.#add(-this.#nextId, notice, bytes);
+    this.#add(-this.#nextId, { rumour: notice, bytes, isNews: false });
     if (this.#events > queuedEventsMax) this.#giveUp(this.#eventTiers, this.size - 1);
   }
 
@@ -72,6 +89,7 @@ export class BroadcastQueue {
     const before = this.size;
     this.#giveUp(this.#eventTiers, capacity);
     this.#giveUp(this.#tiers, capacity);
+    this.#giveUp(this.#newsTiers, capacity);
     return before - this.size;
   }
 
@@ -82,9 +100,11 @@ export class BroadcastQueue {
   fill(frame: { push(rumour: Rumour): unknown }, room: number, limit: number): readonly Ix[] {
     const finished: Ix[] = [];
     const taken: Entry[] = [];
-    const beside = this.#take(this.#ownTiers, room, taken);
-    const left = this.#take(this.#tiers, beside, taken);
-    if (this.#events > 0) this.#take(this.#eventTiers, left, taken);
+    const beside = this.#take(this.#ownTiers, { room, taken });
+    const besideNews = this.#take(this.#newsTiers, { room: beside, taken, enough: beside / 2 });
+    const unused = this.#take(this.#tiers, { room: besideNews, taken });
+    const left = this.#take(this.#newsTiers, { room: unused, taken });
+    if (this.#events > 0) this.#take(this.#eventTiers, { room: left, taken });
     for (const entry of taken) {
       frame.push(entry.rumour);
       entry.transmits += 1;
@@ -98,8 +118,13 @@ export class BroadcastQueue {
     return finished;
   }
 
-  #add(key: number, rumour: Rumour, bytes: number): void {
-    const entry: Entry = { rumour, key, bytes, id: this.#nextId, transmits: 0 };
+  #pushRecord(subject: Ix, what: Queued): void {
+    this.drop(subject);
+    this.#add(recordKey(subject), what);
+  }
+
+  #add(key: number, what: Queued): void {
+    const entry: Entry = { ...what, key, id: this.#nextId, transmits: 0 };
     this.#nextId += 1;
     this.#byKey.set(key, entry);
     this.#insert(entry);
@@ -125,12 +150,15 @@ export class BroadcastQueue {
     this.#remove(entry);
   }
 
-  /** Moves what fits into `room` bytes from `tiers` to `taken`. Returns the room that is left. */
-  #take(tiers: readonly Entry[][], room: number, taken: Entry[]): number {
+  /** Moves what fits into `room` bytes from `tiers` to `taken`, until it has `enough`. Returns the room that is left. */
+  #take(
+    tiers: readonly Entry[][],
+    { room, taken, enough = room }: { room: number; taken: Entry[]; enough?: number },
+  ): number {
     let left = room;
     for (const tier of tiers) {
       let at = lastFitting(tier, tier.length, left);
-      for (let entry = tier[at]; entry !== undefined; entry = tier[at]) {
+      for (let entry = tier[at]; entry !== undefined && room - left < enough; entry = tier[at]) {
         left -= entry.bytes;
         taken.push(entry);
         removeAt(tier, at);
@@ -142,7 +170,8 @@ export class BroadcastQueue {
 
   #tiersOf(entry: Entry): Entry[][] {
     if (entry.key === this.#ownKey) return this.#ownTiers;
-    return entry.key < 0 ? this.#eventTiers : this.#tiers;
+    if (entry.key < 0) return this.#eventTiers;
+    return entry.isNews ? this.#newsTiers : this.#tiers;
   }
 
   #insert(entry: Entry): void {

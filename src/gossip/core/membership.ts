@@ -17,6 +17,7 @@ import { type Suspicions } from "./suspicions.ts";
 import { Tombstones } from "./tombstones.ts";
 import {
   type Accusation,
+  type AliveNotice,
   type Ix,
   type JoinPolicy,
   protocolMax,
@@ -183,7 +184,9 @@ export class Membership {
       table.setStatus(ix, after, turn.now);
       this.#deps.onStatus(ix, before, after);
     }
-    this.#spread(ix, { kind: "alive", record });
+    const denies = before === Status.alive || before === Status.suspect;
+    const isNews = changed || !denies || after === Status.left;
+    this.#spread(ix, { kind: "alive", record }, isNews);
     if (after === Status.left) {
       if (before !== Status.left) turn.out.event("left", ix);
     } else if (before === Status.none || before === Status.left) turn.out.event("join", ix);
@@ -237,10 +240,11 @@ export class Membership {
     turn.out.event("failed", member);
   }
 
-  #spread(subject: Ix, rumour: Accusation | { kind: "alive"; record: SignedRecord }): void {
+  #spread(subject: Ix, rumour: Accusation | AliveNotice, isNews = false): void {
     const { queue, table, counters } = this.#deps;
-    const bytes = rumour.kind === "alive" ? messageBytes(rumour) : accusationBytes;
-    queue.push(subject, rumour, bytes);
+    if (rumour.kind !== "alive") queue.push(subject, rumour, accusationBytes);
+    else if (isNews) queue.pushNews(subject, rumour, messageBytes(rumour));
+    else queue.push(subject, rumour, messageBytes(rumour));
     const trimmed = queue.trim(512 + 2 * table.knownCount);
     if (trimmed > 0) counters.add("queueTrimmed", trimmed);
   }

@@ -99,6 +99,66 @@ it("keeps a record beside an accusation, and drops the accusation for a newer re
   assert.equal(taken(queue, 1000), [-1]);
 });
 
+it("sends news as often as it may, though denials that are never sent so often come without end", () => {
+  const limit = 16;
+  const sentWhen = (pushNews: boolean): number => {
+    const queue = new BroadcastQueue(self);
+    const news: AliveNotice = { kind: "alive", record: { ...alive.record } };
+    if (pushNews) queue.pushNews(0, news, 135);
+    else queue.push(0, news, 135);
+    let sent = 0;
+    for (let round = 0; round < 100; round += 1) {
+      // Three more in each frame of nine: each could be sent three times.
+      for (let fresh = 0; fresh < 3; fresh += 1) queue.push(1 + 3 * round + fresh, alive, 135);
+      const frame: Rumour[] = [];
+      queue.fill(frame, 1349, limit);
+      sent += frame.filter((rumour) => rumour === news).length;
+    }
+    return sent;
+  };
+  assert.is(sentWhen(true), limit);
+  assert.ok(sentWhen(false) < 6, "or there were too few denials for this test");
+});
+
+it("leaves half of each frame to suspicions and denials, though news comes without end", () => {
+  const queue = new BroadcastQueue(self);
+  for (let member = 0; member < 200; member += 1) queue.pushNews(member, alive, 135);
+  for (let member = 200; member < 220; member += 1) queue.push(member, alive, 135);
+  for (let member = 220; member < 240; member += 1) queue.push(member, about(member), 21);
+  const filled = (room: number): number => {
+    const frame: Rumour[] = [];
+    queue.fill(frame, room, 2);
+    return frame.length;
+  };
+  const before = queue.size;
+  // Five pieces of news, four denials, and what fits beside them.
+  for (let frame = 0; frame < 10; frame += 1) assert.ok(filled(1349) >= 9);
+  const waiting = Array.from({ length: 40 }, (_, at) => 200 + at).filter((ix) => queue.has(ix));
+  assert.equal(waiting, []);
+  assert.is(before - queue.size, 40);
+});
+
+it("sends news that is larger than half a frame", () => {
+  const queue = new BroadcastQueue(self);
+  const large: AliveNotice = { kind: "alive", record: { ...alive.record } };
+  queue.pushNews(1, large, 1000);
+  for (let member = 2; member < 60; member += 1) queue.push(member, alive, 135);
+  const frame: Rumour[] = [];
+  queue.fill(frame, 1349, 4);
+  assert.is(frame[0], large);
+});
+
+it("holds a denial for news while it carries some that waits", () => {
+  const queue = new BroadcastQueue(self);
+  queue.pushNews(1, alive, 135);
+  const denial: AliveNotice = { kind: "alive", record: { ...alive.record } };
+  queue.push(1, denial, 135);
+  for (let member = 2; member < 60; member += 1) queue.push(member, alive, 300);
+  const frame: Rumour[] = [];
+  queue.fill(frame, 1349, 4);
+  assert.is(frame[0], denial);
+});
+
 it("gives up the most sent rumours when it is trimmed", () => {
   const queue = new BroadcastQueue(self);
   queue.push(1, about(1), 21);
