@@ -248,6 +248,7 @@ export class ClusterServices {
       host,
       gossip: this.gossip,
       clock,
+      random: systemRandom,
       logger,
       onEvicted: () => fail(new AgentError("MEMBER_EVICTED", message)),
     });

@@ -4,8 +4,9 @@
  */
 import { Background } from "../base/background.ts";
 import { type Clock, delay, untilBeat } from "../base/clock.ts";
-import { type PeerId } from "../base/ids.ts";
+import { asPeerId, type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
+import { type Random } from "../base/random.ts";
 import { type Service } from "../base/service.ts";
 import { type GossipNode } from "../gossip/ports.ts";
 import { type EventRecord, type MemberRecord } from "../inventory/records.ts";
@@ -18,12 +19,19 @@ export interface MemberWatchDeps {
   readonly host: Pick<MeshHost, "addressesOf" | "setAddress" | "enforceAdmission">;
   readonly gossip: Pick<GossipNode, "evict" | "member" | "contact">;
   readonly clock: Clock;
+  readonly random: Random;
   readonly logger: Logger;
   /** The cluster evicted this very agent. */
   readonly onEvicted: () => void;
 }
 
 const periodMs = 10_000;
+/**
+ * A newcomer asks the members itself as soon as it runs, and gossip tells the others: nobody needs to dial it. Were all
+ * to, it would begin with as many handshakes as there are members, most of them before it can answer. Who does not hear
+ * of it for half to one and a half times this long, asks.
+ */
+const newcomerMs = 10_000;
 /**
  * An evicted agent is hung up on only after this time: the entry that evicts it is on its way to it, and once it has
  * that it ends by itself, instead of looking for a cluster that nobody lets it into again.
@@ -36,6 +44,8 @@ export class MemberWatch implements Service {
   readonly #background: Background;
   readonly #evicted = new Set<PeerId>();
   readonly #parting = new Set<PeerId>();
+  /** Admitted while this agent looked on, and from when it asks them itself. */
+  readonly #newcomers = new Map<PeerId, number>();
   #unsubscribe: () => void = () => undefined;
 
   constructor(deps: MemberWatchDeps) {
@@ -61,7 +71,14 @@ export class MemberWatch implements Service {
   }
 
   #onEvents(events: readonly EventRecord[]): void {
-    if (events.some((event) => event.type.startsWith("member."))) this.#syncAll();
+    const { clock, random } = this.#deps;
+    const news = events.filter((event) => event.type.startsWith("member."));
+    for (const { type, data } of news) {
+      if (type !== "member.admitted") continue;
+      const patienceMs = newcomerMs * (0.5 + random.float());
+      this.#newcomers.set(asPeerId(String(data["id"])), clock.monotonicMs() + patienceMs);
+    }
+    if (news.length > 0) this.#syncAll();
   }
 
   #syncAll(): void {
@@ -70,6 +87,7 @@ export class MemberWatch implements Service {
   }
 
   #part(peer: PeerId): void {
+    this.#newcomers.delete(peer);
     if (this.#evicted.has(peer)) return;
     this.#evicted.add(peer);
     this.#deps.gossip.evict(peer);
@@ -82,7 +100,7 @@ export class MemberWatch implements Service {
   }
 
   #sync(member: MemberRecord): void {
-    const { self, host, gossip, onEvicted } = this.#deps;
+    const { self, host, gossip, clock, onEvicted } = this.#deps;
     if (member.id === self) {
       if (member.status === "evicted") onEvicted();
       return;
@@ -93,8 +111,10 @@ export class MemberWatch implements Service {
     }
     if (member.address === "") return;
     if (host.addressesOf(member.id).length === 0) host.setAddress(member.id, member.address);
-    if (gossip.member(member.id) === null) {
-      gossip.contact([{ id: member.id, address: member.address }]);
-    }
+    const isKnown = gossip.member(member.id) !== null;
+    const askFromMs = this.#newcomers.get(member.id) ?? 0;
+    if (!isKnown && clock.monotonicMs() < askFromMs) return;
+    this.#newcomers.delete(member.id);
+    if (!isKnown) gossip.contact([{ id: member.id, address: member.address }]);
   }
 }

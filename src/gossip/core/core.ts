@@ -6,6 +6,7 @@ import { type Random } from "../../base/random.ts";
 import { type GossipOptions } from "../options.ts";
 import { type Convergence, type GossipHealth, type LaneName } from "../ports.ts";
 import { AntiEntropy } from "./anti-entropy.ts";
+import { Arrivals } from "./arrivals.ts";
 import { Awareness } from "./awareness.ts";
 import { BroadcastQueue } from "./broadcast-queue.ts";
 import { Contacts } from "./contacts.ts";
@@ -69,6 +70,7 @@ export class GossipCore {
   readonly #suspicions: Suspicions;
   readonly #awareness: Awareness;
   readonly #overlay: Overlay;
+  readonly #arrivals: Arrivals;
   readonly #voice: SelfVoice;
   readonly #membership: Membership;
   readonly #prober: Prober;
@@ -116,6 +118,7 @@ export class GossipCore {
     this.#membership = new Membership(options, { ...shared, voice: this.#voice, onStatus });
     const membership = this.#membership;
     this.#prober = new Prober(options, { ...shared, membership }, now);
+    this.#arrivals = new Arrivals(options, { ...shared, prober: this.#prober }, now);
     this.#laneCheck = new LaneCheck(options, shared, now);
     this.#relay = new Relay(options, shared);
     this.#gossiper = new Gossiper(options, { ...shared, membership, voice: this.#voice }, now);
@@ -162,6 +165,7 @@ export class GossipCore {
   /** When `step` is to be called next at the latest. */
   nextDeadline(): number {
     return Math.min(
+      this.#arrivals.nextDeadline,
       this.#prober.nextDeadline,
       this.#laneCheck.nextDeadline,
       this.#relay.nextDeadline,
@@ -314,6 +318,7 @@ export class GossipCore {
 
   #tick(turn: Turn): void {
     this.#membership.expire(turn);
+    this.#arrivals.tick(turn.now);
     this.#prober.tick(turn);
     this.#laneCheck.tick(turn);
     this.#relay.tick(turn);
@@ -334,14 +339,8 @@ export class GossipCore {
   }
 
   #onStatus(ix: Ix, before: StatusCode, after: StatusCode): void {
-    const wasUp = before === Status.alive || before === Status.suspect;
-    const isUp = after === Status.alive || after === Status.suspect;
-    if (isUp && !wasUp) {
-      this.#overlay.up(ix);
-      this.#contacts.remove(ix);
-      if (before === Status.none) this.#prober.newcomer(ix);
-    }
-    if (wasUp && !isUp) this.#overlay.down(ix);
+    this.#arrivals.changed(ix, before, after);
+    if (this.table.isUp(ix)) this.#contacts.remove(ix);
     if (after === Status.none) this.#prober.forget(ix);
     if (after === Status.failed) this.#gossiper.failed(ix);
   }

@@ -35,6 +35,8 @@ export class Overlay {
   #subjects: readonly Ix[] = [];
   #neighbours: readonly Ix[] = [];
   #stale = true;
+  /** Everybody was a neighbour when somebody last came or went. */
+  #wasMesh = true;
   #version = 0;
 
   constructor(options: OverlayOptions, dependencies: OverlayDependencies) {
@@ -88,7 +90,7 @@ export class Overlay {
     for (let ring = 0; ring < this.#options.rings; ring += 1) {
       if (this.#offer(ring, ix)) this.#touch();
     }
-    if (this.isMesh || this.#table.upCount === this.#options.fullMeshUpTo + 1) this.#touch();
+    this.#followMesh();
   }
 
   /** The table no longer says that `ix` is up. */
@@ -98,7 +100,13 @@ export class Overlay {
       this.#rescan(ring);
       this.#touch();
     }
-    if (this.isMesh) this.#touch();
+    this.#followMesh();
+  }
+
+  /** In a mesh each change concerns everybody, and so does its end. */
+  #followMesh(): void {
+    if (this.isMesh || this.#wasMesh) this.#touch();
+    this.#wasMesh = this.isMesh;
   }
 
   #touch(): void {

@@ -25,6 +25,7 @@ import {
   runFinish,
   setRevision,
 } from "../../support/inventory.ts";
+import { memberView } from "../../support/member-view.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
 
 const it = suite("agent services");
@@ -34,6 +35,7 @@ class WatchBench {
   readonly addresses = new Map<PeerId, string>();
   readonly clock = new VirtualClock();
   readonly connected: readonly PeerId[] = [peer("n2"), peer("n3")];
+  readonly heard = new Set<PeerId>();
   readonly watch: MemberWatch;
 
   constructor(inventory: Inventory, self: PeerId) {
@@ -53,10 +55,11 @@ class WatchBench {
       },
       gossip: {
         evict: (id) => note(`evict ${id}`),
-        member: () => null,
+        member: (id) => (this.heard.has(id) ? memberView({ name: id }) : null),
         contact: ([one]) => note(`contact ${one?.id ?? ""}`),
       },
       clock: this.clock,
+      random: seededRandom(1),
       logger: silentLogger,
       onEvicted: () => note("evicted"),
     });
@@ -74,13 +77,30 @@ async function watching(inventory: Inventory, self: PeerId): Promise<WatchBench>
   return bench;
 }
 
-it("introduces every other member to mesh and gossip at the start, and newcomers at once", async () => {
+it("introduces every other member to mesh and gossip at the start, and newcomers to the mesh at once", async () => {
   const inventory = cluster("n1", "n2");
   const bench = await watching(inventory, peer("n1"));
   const introduced = [`address ${peer("n2")}`, `contact ${peer("n2")}`];
   assert.equal(bench.take().slice(0, 2), introduced);
   inventory.ok(admit("n3"));
-  assert.ok(bench.take().includes(`contact ${peer("n3")}`), "without waiting for the next round");
+  const did = bench.take();
+  assert.ok(did.includes(`address ${peer("n3")}`), "without waiting for the next round");
+  assert.not.ok(did.includes(`contact ${peer("n3")}`), "it asks the others itself");
+  await bench.watch.stop();
+});
+
+it("asks a newcomer only when gossip has not heard of it some seconds later", async () => {
+  const inventory = cluster("n1", "n2");
+  const bench = await watching(inventory, peer("n1"));
+  inventory.ok(admit("n3"));
+  inventory.ok(admit("n4"));
+  bench.heard.add(peer("n3"));
+  await bench.clock.advance(4_999);
+  assert.not.ok(bench.take().includes(`contact ${peer("n4")}`));
+  await bench.clock.advance(25_000);
+  const did = bench.take();
+  assert.ok(did.includes(`contact ${peer("n4")}`));
+  assert.not.ok(did.includes(`contact ${peer("n3")}`));
   await bench.watch.stop();
 });
 
