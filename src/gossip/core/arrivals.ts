@@ -22,9 +22,9 @@ interface Waiting {
 
 /** In probe intervals. */
 const patience = 2;
-const settledAfter = 10;
+const settledAfter = 4;
 /** More newcomers than this share of all are no arrivals in a cluster that was there. */
-const waitingShare = 1 / 4;
+const waitingShare = 1 / 2;
 
 export class Arrivals {
   readonly #deps: ArrivalsDependencies;
