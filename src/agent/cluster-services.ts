@@ -109,6 +109,7 @@ export class ClusterServices {
         ...deps,
         isLeader: () => this.consensus.isLeading,
         submit: (command) => this.writer.submit(command, { by: "agent" }),
+        readBarrier: (timeoutMs) => this.readBarrier(timeoutMs),
       },
     );
     this.gossip = membership.gossip;

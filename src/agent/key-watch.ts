@@ -28,6 +28,8 @@ export interface KeyWatchDeps {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly submit: (command: Command) => Promise<CommandResult>;
+  /** Resolves when this replica has all that was committed. @throws AgentError NO_LEADER. */
+  readonly readBarrier: (timeoutMs: number) => Promise<void>;
 }
 
 const retryMs = 2000;
@@ -54,7 +56,6 @@ export class KeyWatch implements Service {
     this.#unsubscribe = this.#deps.onApplied(() => this.#look());
     this.#look();
     this.#background.run("first key", async (signal) => {
-      // The replica may lag: the ring may be there already. Making it twice does no harm.
       while (this.#deps.view.keyring() === null) {
         await delay(this.#deps.clock, retryMs, signal);
         if (this.#deps.view.keyring() === null) await this.#create();
@@ -83,10 +84,13 @@ export class KeyWatch implements Service {
     gossip.setDatagrams(use);
   }
 
+  /** A replica that lags misses what is there: of newcomers each would write an entry that all others take for nothing. */
   async #create(): Promise<void> {
-    const { submit, logger } = this.#deps;
+    const { submit, readBarrier, view, logger } = this.#deps;
     const secret = newKeyringSecret();
     try {
+      await readBarrier(retryMs);
+      if (view.keyring() !== null) return;
       await submit({ type: "keyring.change", step: "create", key: 1, secret });
     } catch (error) {
       logger.debug({ error: errorMessage(error) }, "no key for datagrams yet");

@@ -20,6 +20,7 @@ import { KeyWatch } from "./key-watch.ts";
 export interface MembershipDeps extends ClusterServicesDeps {
   readonly isLeader: () => boolean;
   readonly submit: (command: Command) => Promise<CommandResult>;
+  readonly readBarrier: (timeoutMs: number) => Promise<void>;
 }
 
 export interface Membership {
@@ -34,7 +35,7 @@ export function createMembership(
   { options, state }: ClusterServicesOptions,
   deps: MembershipDeps,
 ): Membership {
-  const { mesh, stateMachine, clock, isLeader, submit } = deps;
+  const { mesh, stateMachine, clock, isLeader, submit, readBarrier } = deps;
   const { view } = stateMachine;
   const logger = deps.logger.child({ module: "gossip" });
   const { identity, host } = mesh;
@@ -73,6 +74,8 @@ export function createMembership(
   const rotation = new KeyRotation({ view, gossip, isLeader, clock, logger, submit });
   if (lane === null) return { gossip, services: [gossip, rotation] };
   const onApplied: typeof stateMachine.onApplied = (listener) => stateMachine.onApplied(listener);
-  const watch = new KeyWatch({ self, use, view, onApplied, lane, gossip, clock, logger, submit });
+  const watch = new KeyWatch({
+    ...{ self, use, view, onApplied, lane, gossip, clock, logger, submit, readBarrier },
+  });
   return { gossip, services: [lane, gossip, watch, rotation] };
 }

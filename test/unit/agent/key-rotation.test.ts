@@ -3,6 +3,7 @@ import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { KeyRotation } from "../../../src/agent/key-rotation.ts";
 import { KeyWatch } from "../../../src/agent/key-watch.ts";
+import { AgentError } from "../../../src/base/errors.ts";
 import { asPeerId } from "../../../src/base/ids.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { type MemberView } from "../../../src/gossip/ports.ts";
@@ -155,6 +156,7 @@ it("makes the first key, gives each ring to the lane, and says so in the record"
       setDatagrams: (use) => void (datagrams = use),
     },
     submit: (command) => Promise.resolve(inventory.send(command)),
+    readBarrier: () => Promise.resolve(),
   });
   await watch.start();
   assert.is(datagrams, "none");
@@ -178,6 +180,40 @@ it("makes the first key, gives each ring to the lane, and says so in the record"
   await watch.stop();
 });
 
+it("makes no key before its replica has all that was committed, and none when that brings one", async () => {
+  const inventory = new Inventory();
+  const clock = new VirtualClock();
+  const sent: string[] = [];
+  const barriers: (() => void)[] = [];
+  let hasLeader = false;
+  const watch = new KeyWatch({
+    ...{ self: asPeerId("peer-a"), use: "fallback", clock, logger: silentLogger },
+    view: inventory.view,
+    onApplied: (listener) => inventory.machine.onApplied(listener),
+    lane: { isOpen: true, setRing: () => undefined },
+    gossip: { member: () => null, setTags: () => undefined, setDatagrams: () => undefined },
+    submit: (command) => {
+      sent.push(command.type);
+      return Promise.resolve(inventory.send(command));
+    },
+    readBarrier: async () => {
+      if (!hasLeader) throw new AgentError("NO_LEADER", "electing");
+      await new Promise<void>((resolve) => void barriers.push(resolve));
+    },
+  });
+  await watch.start();
+  await clock.advance(5000);
+  assert.equal(sent, [], "nobody can tell what there is");
+  hasLeader = true;
+  await clock.advance(2000);
+  assert.is(barriers.length, 1);
+  inventory.ok(change("create", 1, "a"));
+  barriers[0]?.();
+  await clock.advance(10_000);
+  assert.equal(sent, []);
+  await watch.stop();
+});
+
 it("takes the ring of another history, at whatever index it was written there", async () => {
   const [here, there] = [new Inventory(), new Inventory()];
   here.ok(change("create", 1, "a"));
@@ -195,6 +231,7 @@ it("takes the ring of another history, at whatever index it was written there", 
     },
     gossip: { member: () => null, setTags: () => undefined, setDatagrams: () => undefined },
     submit: (command) => Promise.resolve(there.send(command)),
+    readBarrier: () => Promise.resolve(),
   });
   await watch.start();
   ({ view } = there);
@@ -218,6 +255,7 @@ it("makes no key and promises nothing where the port for datagrams was not to be
       setDatagrams: (use) => void said.push(use),
     },
     submit: (command) => Promise.resolve(inventory.send(command)),
+    readBarrier: () => Promise.resolve(),
   });
   await watch.start();
   inventory.ok(change("create", 1, "a"));
