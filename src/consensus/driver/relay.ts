@@ -150,13 +150,11 @@ export class Relay implements Service {
     }
   }
 
-  /** Whom the leader should stream to waits for it; others need not wait long, and who has no log yet not at all. */
+  /** Whom the leader should stream to waits for it; others need not wait long. */
   #patienceMs(): number {
     const { effective } = this.#deps.node.status();
     const { self, patienceMs } = this.#options;
-    const targets = replicationTargets(effective);
-    if (targets.length === 0) return 0;
-    return targets.includes(self) ? patienceMs : patienceMs / 2;
+    return replicationTargets(effective).includes(self) ? patienceMs : patienceMs / 2;
   }
 
   /** One pull, from the neighbour that was of use, or from another. */
@@ -174,8 +172,7 @@ export class Relay implements Service {
     const streamedTo = new Set(replicationTargets(effective));
     const peer = this.#parent ?? this.#choice.next({ neighbours, streamedTo, leader }, now);
     if (peer === null) {
-      const isAlone = neighbours.length === 0;
-      await delay(clock, isAlone ? lookMs : lookMs * (2 + 2 * random.float()), signal);
+      await delay(clock, lookMs * (2 + 2 * random.float()), signal);
       return;
     }
     try {
