@@ -9,6 +9,11 @@ export interface GossipOptions {
   readonly probeIntervalMs: number;
   /** How long a direct probe waits before others are asked to try. Above the 99th percentile of the RTT. */
   readonly probeTimeoutMs: number;
+  /**
+   * The first round is so long after the start. Who just began has no stream to anybody yet and is busy starting: what
+   * it does not hear in that time says little of others, whom more members probe, and who all would have to deny it.
+   */
+  readonly probeAfterMs: number;
   /** How many others are asked to probe a silent member. */
   readonly indirectProbes: number;
   /** A rumour is sent at most `retransmitMult · ⌈log10(N + 1)⌉` times by each member. */
@@ -64,6 +69,7 @@ export const frameBytesMax = 1350;
 export const lanOptions: GossipOptions = {
   probeIntervalMs: 1000,
   probeTimeoutMs: 500,
+  probeAfterMs: 4000,
   indirectProbes: 3,
   retransmitMult: 4,
   suspicionMult: 4,
@@ -94,6 +100,7 @@ export const wanOptions: GossipOptions = {
   ...lanOptions,
   probeIntervalMs: 5000,
   probeTimeoutMs: 3000,
+  probeAfterMs: 5000,
   suspicionMult: 6,
   confirmations: 4,
   gossipIntervalMs: 500,
@@ -111,6 +118,7 @@ export const localOptions: GossipOptions = {
   ...lanOptions,
   probeIntervalMs: 200,
   probeTimeoutMs: 80,
+  probeAfterMs: 800,
   suspicionMult: 3,
   confirmations: 1,
   gossipIntervalMs: 40,
@@ -130,6 +138,7 @@ type Numeric = {
 const numeric: readonly Numeric[] = [
   "probeIntervalMs",
   "probeTimeoutMs",
+  "probeAfterMs",
   "indirectProbes",
   "retransmitMult",
   "suspicionMult",
@@ -153,7 +162,11 @@ const numeric: readonly Numeric[] = [
   "membersMax",
 ];
 
-const mayBeZero: ReadonlySet<Numeric> = new Set<Numeric>(["indirectProbes", "confirmations"]);
+const mayBeZero: ReadonlySet<Numeric> = new Set<Numeric>([
+  "probeAfterMs",
+  "indirectProbes",
+  "confirmations",
+]);
 
 /**
  * Returns the options when they make sense together.

@@ -21,7 +21,7 @@ interface Waiting {
 }
 
 /** In probe intervals. */
-const patience = 2;
+const patience = 5;
 const settledAfter = 4;
 /** More newcomers than this share of all are no arrivals in a cluster that was there. */
 const waitingShare = 1 / 2;

@@ -34,6 +34,7 @@ interface Probe {
 export interface ProberOptions {
   readonly probeIntervalMs: number;
   readonly probeTimeoutMs: number;
+  readonly probeAfterMs: number;
   readonly indirectProbes: number;
   readonly fullMeshUpTo: number;
   readonly lifeguard: { readonly probe: boolean; readonly buddy: boolean };
@@ -83,7 +84,8 @@ export class Prober {
     this.#options = options;
     this.#deps = dependencies;
     this.#order = new ProbeOrder(dependencies.random);
-    this.#nextRound = now + dependencies.random.float() * options.probeIntervalMs;
+    this.#nextRound =
+      now + options.probeAfterMs + dependencies.random.float() * options.probeIntervalMs;
   }
 
   /** By how much the next round may be early, when it is the next thing to do. */

@@ -70,14 +70,14 @@ class Bench {
   }
 }
 
-it("lets a newcomer of a settled cluster wait for two probe intervals", () => {
+it("lets a newcomer of a settled cluster wait for five probe intervals", () => {
   const bench = new Bench(30);
   bench.set(40, Status.alive, 20_000);
   assert.equal(bench.take(), []);
-  assert.is(bench.arrivals.nextDeadline, 22_000);
-  bench.arrivals.tick(21_999);
+  assert.is(bench.arrivals.nextDeadline, 25_000);
+  bench.arrivals.tick(24_999);
   assert.equal(bench.take(), []);
-  bench.arrivals.tick(22_000);
+  bench.arrivals.tick(25_000);
   assert.equal(bench.take(), ["up 40", "probes 40"]);
   assert.is(bench.arrivals.nextDeadline, Infinity);
 });
@@ -100,7 +100,7 @@ it("makes wait who left and starts again, and forgets whom it loses meanwhile", 
   bench.take();
   bench.set(3, Status.alive, 30_000);
   assert.equal(bench.take(), []);
-  bench.arrivals.tick(32_000);
+  bench.arrivals.tick(35_000);
   assert.equal(bench.take(), ["up 3"], "it is in the probe rounds since before");
   bench.set(40, Status.alive, 40_000);
   bench.set(40, Status.failed, 41_000);
@@ -115,7 +115,7 @@ it("makes nobody wait where more than half would", () => {
   for (let ix = 20; ix < 40; ix += 1) bench.set(ix, Status.alive, 20_000);
   const entered = bench.take().filter((text) => text.startsWith("up "));
   assert.ok(entered.length >= 2, entered.join());
-  bench.arrivals.tick(22_000);
+  bench.arrivals.tick(25_000);
   const late = bench.take().filter((text) => text.startsWith("up "));
   assert.is(entered.length + late.length, 20);
 });
@@ -137,7 +137,7 @@ it("ends the mesh also when those that end it enter late", () => {
   const far = farFrom(19).slice(0, 4);
   assert.is(far.length, 4);
   for (const ix of far) bench.set(ix, Status.alive, 20_000);
-  bench.arrivals.tick(22_000);
+  bench.arrivals.tick(25_000);
   bench.rings.rebuild();
   assert.equal(
     [...bench.overlay.neighbours()].sort(),

@@ -81,7 +81,8 @@ export class LoneCore implements Outbox {
       view.setStatus(ix, Status.alive, 0);
     }
     this.core = new GossipCore(
-      { ...lanOptions, ...protocol },
+      // Tests count rounds from 0 on.
+      { ...lanOptions, probeAfterMs: 0, ...protocol },
       {
         directory: this.directory,
         random: seededRandom(seed),

@@ -18,6 +18,16 @@ it("§3.1 pings one member per interval", () => {
   assert.equal(lone.events, []);
 });
 
+it("begins its rounds only some time after the start; a closed connection is looked after at once", () => {
+  const lone = new LoneCore({ members: 3, protocol: { probeAfterMs: 4000 } });
+  lone.advance(3999);
+  assert.is(lone.core.counters.get("probesSent"), 0);
+  lone.give({ kind: "connection", peer: 1, state: "closed" });
+  assert.is(lone.core.counters.get("probesSent"), 1);
+  lone.advance(1001);
+  assert.is(lone.core.counters.get("probesSent"), 2);
+});
+
 it("goes with what wakes the agent, by three tenths of an interval at most, and not more often for it", () => {
   const lone = new LoneCore();
   const pinged: number[] = [];
