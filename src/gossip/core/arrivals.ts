@@ -1,8 +1,8 @@
 /**
- * When a member that is up enters the overlay. One that just began dials all of its neighbours by itself, while it still
- * starts. Were these to dial, greet and probe it in the same moment, each pair would make its connection twice, and
- * some would hold the newcomer for silent and tell everybody: that costs each member more than its joining does. So
- * they wait a moment. Where many are new at once, or this agent is itself, nobody waits.
+ * When a member that is up enters the overlay. One that just began dials all of its neighbours by itself, while it
+ * still starts. Were these to dial, greet and probe it in the same moment, each pair would make its connection twice,
+ * and some would hold the newcomer for silent and tell everybody: that costs each member more than its joining does.
+ * So they wait a moment. Where many are new at once, or this agent is itself, nobody waits.
  */
 import { type MemberTable } from "./member-table.ts";
 import { type Overlay } from "./overlay.ts";
