@@ -53,7 +53,8 @@ export function encodeEnvelope(envelope: Envelope): Uint8Array {
 export function decodeEnvelope(bytes: Uint8Array): Decoded {
   let value: unknown;
   try {
-    value = packr.unpack(bytes);
+    // The decoder hangs a view of its own on what it is given, and entries of the log are kept.
+    value = packr.unpack(bytes.subarray());
   } catch (error) {
     return unknown(`Entry is not msgpack: ${errorMessage(error)}`);
   }

@@ -171,6 +171,13 @@ it("stamps a request with the leader's time, and leaves the request itself as it
   }
 });
 
+it("leaves nothing on the bytes that it decodes: the log keeps them", () => {
+  const bytes = encodeEnvelope({ ...any, command: refresh });
+  const before = Reflect.ownKeys(bytes);
+  assert.ok(decodeEnvelope(bytes).ok);
+  assert.equal(Reflect.ownKeys(bytes), before);
+});
+
 it("finds the time of a request without decoding it", () => {
   for (const origin of [any.origin, null]) {
     const { at, by, idempotency } = any;
