@@ -22,7 +22,7 @@ import {
 export interface PlanOptions {
   /** An operator asks: policy, timers and hold do not count, everything else does. */
   readonly operator: boolean;
-  /** `survivor.hold`: nothing happens by itself. */
+  /** `survivor.hold`, or this agent is said to be evicted: nothing happens by itself. */
   readonly hold: boolean;
 }
 
@@ -272,7 +272,7 @@ function decide(situation: Situation): Decision {
   }
   const acts = (why: string): Decision => ({ act: true, why, waitMs: null, wantsProof: false });
   if (operator) return acts("the operator decides");
-  if (hold) return waits("survivor.hold is set");
+  if (hold) return waits("survivor.hold is set, or members say that this node was forgotten");
   if (policy === "off") return waits("survivor.auto is off: an operator must decide");
   const unproven = missing.filter(({ id, proof }) => proof === null && !givenUp.includes(id));
   if (!unproven.some(({ votes }) => votes)) return acts("every missing voter is proven gone");
