@@ -9,6 +9,7 @@ import { type Logger } from "../base/logger.ts";
 import { formatHostPort } from "../p2p/address.ts";
 import { bindDatagrams } from "../p2p/datagram-lane.ts";
 import { RateLimit } from "../gossip/driver/inbound-guard.ts";
+import { withDeadline } from "../p2p/deadline.ts";
 import { joinCluster } from "../p2p/join-client.ts";
 import { makeJoinToken, parseJoinToken } from "../p2p/join-token.ts";
 import { systemResolver } from "../p2p/seeds.ts";
@@ -89,6 +90,7 @@ export async function noteLog(options: AgentOptions, state: AgentState): Promise
 const namesakesMs = 1500;
 /** Anybody can claim to be one: each is asked, and may be silent. */
 const mostNamesakes = 4;
+const namesakeMs = 5000;
 
 async function formCluster(
   options: AgentOptions,
@@ -101,10 +103,18 @@ async function formCluster(
     }
   }
   const name = options.clusterName;
-  for (const address of await namesakes(options, mesh, signal)) {
-    if (await agentAnswers(address, mesh, signal)) {
-      throw clusterExists(address, `give another --cluster-name to form another one`, name);
-    }
+  const addresses = await namesakes(options, mesh, signal);
+  const answers = await Promise.all(
+    addresses.map((address) =>
+      withDeadline({ clock: mesh.context.clock, ms: namesakeMs, signal }, (ends) =>
+        agentAnswers(address, mesh, ends),
+      ).catch(() => false),
+    ),
+  );
+  signal.throwIfAborted();
+  const namesake = addresses[answers.indexOf(true)];
+  if (namesake !== undefined) {
+    throw clusterExists(namesake, "give another --cluster-name to form another one", name);
   }
   return {
     clusterId: newUuid(),

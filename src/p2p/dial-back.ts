@@ -3,7 +3,7 @@
  * firewall) harms nobody as long as the newcomer's own connections last, and is found out when it is needed: by then
  * nobody is there who could tell. Says nothing of who listens there.
  */
-import { connect, isIP } from "node:net";
+import { BlockList, connect, isIP } from "node:net";
 import { type HostPort } from "./address.ts";
 
 /** A kernel that is reached answers within this. */
@@ -15,23 +15,27 @@ export function answersAt(
   cameFrom: string,
   signal: AbortSignal,
 ): Promise<boolean> {
-  // Loopback leads to this machine's own agent, whoever the newcomer is.
-  if (isLoopback(host) && !isLoopback(cameFrom)) return Promise.resolve(false);
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connect({ host, port, signal, timeout: dialBackMs });
   const give = (answers: boolean): void => {
     socket.destroy();
     resolve(answers);
   };
-  socket.on("connect", () => give(true));
+  // Loopback, however it is written, leads to this machine's own agent, whoever the newcomer is.
+  socket.on("connect", () => give(isOwn(cameFrom) || !isOwn(socket.remoteAddress ?? "")));
   socket.on("timeout", () => give(false));
   socket.on("error", () => give(false));
   return promise;
 }
 
-function isLoopback(host: string): boolean {
-  const address = host.replace(/^::ffff:/i, "");
-  return (
-    host === "localhost" || host === "::1" || (isIP(address) === 4 && address.startsWith("127."))
-  );
+/** Loopback, and what the kernel takes for it; also as IPv6 writes an IPv4 address. */
+const own = new BlockList();
+own.addSubnet("127.0.0.0", 8, "ipv4");
+own.addSubnet("0.0.0.0", 8, "ipv4");
+own.addAddress("::1", "ipv6");
+own.addAddress("::", "ipv6");
+
+function isOwn(address: string): boolean {
+  const family = isIP(address);
+  return family !== 0 && own.check(address, family === 6 ? "ipv6" : "ipv4");
 }

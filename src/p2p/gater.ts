@@ -18,7 +18,11 @@ export function createGater({ admission, strangers, door }: GaterDependencies): 
     denyDialMultiaddr: () => false,
     denyOutboundEncryptedConnection: isEvicted,
     denyInboundConnection: (arrival) => door.refuses(arrival),
-    denyInboundEncryptedConnection: (peer) => strangers.refuses(asPeerId(peer.toString())),
+    denyInboundEncryptedConnection: (peer, arrival) => {
+      const isRefused = strangers.refuses(asPeerId(peer.toString()));
+      if (isRefused) door.turnedAway(arrival);
+      return isRefused;
+    },
     denyInboundUpgradedConnection: (_, arrival) => {
       door.opened(arrival);
       return false;

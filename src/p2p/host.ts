@@ -28,7 +28,7 @@ import { P2pCode } from "./errors.ts";
 import { createGater } from "./gater.ts";
 import { IdleConnections } from "./idle-connections.ts";
 import { type Identity } from "./identity.ts";
-import { type DoorCounters, InboundDoor } from "./inbound-door.ts";
+import { InboundDoor, type MeshCounters } from "./inbound-door.ts";
 import { createNode, dialMs, whereListens } from "./libp2p-node.ts";
 import { listenError } from "./listen-error.ts";
 import { type Admission } from "./ports.ts";
@@ -54,13 +54,6 @@ export interface MeshHostDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
-}
-
-/** Of connections that came in, and of what strangers asked for. */
-export interface MeshCounters extends DoorCounters {
-  readonly refusedStreams: number;
-  /** Their peer was proven, and there were too many such. */
-  readonly refusedStrangers: number;
 }
 
 export type ContactState = "open" | "closed" | "refused" | "timeout";
@@ -120,6 +113,7 @@ export class MeshHost implements Service {
       {
         ...deps,
         close: (connection) => this.#table.abort(connection, notAdmitted()),
+        admitted: (connection) => this.#door.met(connection.remoteAddr),
         inVain: (connection) => this.#door.failed(connection.remoteAddr),
       },
     );
@@ -273,6 +267,7 @@ export class MeshHost implements Service {
         continue;
       }
       this.#dialer.forget(peer);
+      this.#door.forget(entry.connection.remoteAddr);
       if (!this.#strangers.isWatched(entry.connection)) {
         this.#table.abort(entry.connection, hungUp());
       }

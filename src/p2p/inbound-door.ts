@@ -4,6 +4,7 @@
  * not heard for a minute, and may have few under way at once, unless members are there too: many agents may be behind
  * one.
  */
+import { isIP } from "node:net";
 import { type MultiaddrConnection } from "@libp2p/interface";
 import { type Multiaddr } from "@multiformats/multiaddr";
 import { type Clock } from "../base/clock.ts";
@@ -21,6 +22,13 @@ export interface DoorCounters {
   readonly refused: number;
 }
 
+/** Of connections that came in, and of what strangers asked for. */
+export interface MeshCounters extends DoorCounters {
+  readonly refusedStreams: number;
+  /** Their peer was proven, and there were too many such. */
+  readonly refusedStrangers: number;
+}
+
 export type Arrival = Pick<MultiaddrConnection, "remoteAddr" | "addEventListener">;
 
 /**
@@ -36,6 +44,7 @@ export class InboundDoor {
   readonly #logger: Logger;
   readonly #guard = new SourceGuard({ sparesGenuine: true });
   readonly #log = new RateLimit({ periodMs: logMs });
+  readonly #crowdLog = new RateLimit({ periodMs: logMs });
   readonly #underWay = new Map<Arrival, string>();
   readonly #counts = new Map<string, number>();
   readonly #counters = { opened: 0, failed: 0, refused: 0 };
@@ -52,9 +61,11 @@ export class InboundDoor {
   /** Something connected. True when it is to be closed unread. */
   refuses(arrival: Arrival): boolean {
     const host = hostOf(arrival.remoteAddr);
-    const isHeard = this.#guard.hear(host, this.#clock.monotonicMs()) === "heard";
-    if (!isHeard || (!this.#guard.isGenuine(host) && this.#isFullFor(host))) {
+    const hearing = this.#guard.hear(host, this.#clock.monotonicMs());
+    const isFull = !this.#guard.isGenuine(host) && this.#isFullFor(host);
+    if (hearing !== "heard" || isFull) {
       this.#counters.refused += 1;
+      if (hearing !== "cut") this.#tellCrowd(host);
       return true;
     }
     this.#underWay.set(arrival, host);
@@ -65,6 +76,11 @@ export class InboundDoor {
     return false;
   }
 
+  /** Its peer proved who it is, and there are too many like it: no fault of its own. */
+  turnedAway(arrival: Arrival): void {
+    if (this.#ends(arrival)) this.#counters.refused += 1;
+  }
+
   /** Its peer proved who it is. */
   opened(arrival: Arrival): void {
     if (this.#ends(arrival)) this.#counters.opened += 1;
@@ -73,6 +89,11 @@ export class InboundDoor {
   /** A member is at this address, whoever made the connection. */
   met(address: Multiaddr): void {
     this.#guard.good(hostOf(address));
+  }
+
+  /** A member that was there is none any more. */
+  forget(address: Multiaddr): void {
+    this.#guard.forget(hostOf(address));
   }
 
   /** A connection from there came to nothing. */
@@ -86,6 +107,15 @@ export class InboundDoor {
     const text = this.#guard.isGenuine(from)
       ? "too many connections that come to nothing, from an address where members are: not refused"
       : "too many connections that come to nothing, refusing their source for a minute";
+    this.#logger.warn({ from, count }, text);
+  }
+
+  /** Members are heard all the same; who joins is refused with the others, and must not wonder. */
+  #tellCrowd(from: string): void {
+    const count = this.#crowdLog.take(this.#clock.monotonicMs());
+    if (count === 0) return;
+    const text =
+      "too many connections that come to nothing, or say nothing: refusing addresses where no member was met, also of newcomers";
     this.#logger.warn({ from, count }, text);
   }
 
@@ -109,7 +139,30 @@ export class InboundDoor {
   }
 }
 
+/** Whoever has an IPv6 address has 2^64 of them, so all of a /64 count as one. */
 function hostOf(address: Multiaddr): string {
   const text = fromMultiaddr(address);
-  return parseHostPort(text)?.host ?? text;
+  const host = parseHostPort(text)?.host ?? text;
+  if (isIP(host) !== 6) return host;
+  const groups = groupsOf(host);
+  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  if (!isMapped)
+    return groups
+      .slice(0, 4)
+      .map((group) => group.toString(16))
+      .join(":");
+  const [high = 0, low = 0] = groups.slice(6);
+  return [high >> 8, high & 255, low >> 8, low & 255].join(".");
+}
+
+/** The eight numbers of an IPv6 address, however it is written. */
+function groupsOf(host: string): readonly number[] {
+  const { hostname } = new URL(`http://[${host}]/`);
+  const [front = "", back] = hostname.slice(1, -1).split("::");
+  const parse = (part: string): number[] =>
+    part === "" ? [] : part.split(":").map((group) => Number.parseInt(group, 16));
+  const [first, last] = [parse(front), parse(back ?? "")];
+  return back === undefined
+    ? first
+    : [...first, ...Array<number>(8 - first.length - last.length).fill(0), ...last];
 }

@@ -145,7 +145,11 @@ export class JoinServer {
       return encodeRefusal(P2pCode.addressInvalid, "The agent's address is not HOST:PORT.");
     }
     const { name, address } = request;
-    const reached = answersAt(where, this.#cameFrom(peer), signal);
+    // Who is a member already may ask again, and must not learn of other addresses so.
+    const isKnown = this.#authority.standingOf(peer).standing !== "unknown";
+    const reached = isKnown
+      ? Promise.resolve(true)
+      : answersAt(where, this.#cameFrom(peer), signal);
     const asked = { peer, name, address, tokenId: hello.tokenId };
     return unlessAborted(this.#admit(asked, reached), signal);
   }

@@ -43,6 +43,11 @@ export class SourceGuard {
     return this.#genuine.has(address);
   }
 
+  /** Nothing genuine is to be expected from there any more. */
+  forget(address: string): void {
+    this.#genuine.delete(address);
+  }
+
   good(address: string): void {
     this.#genuine.delete(address);
     this.#genuine.add(address);

@@ -19,6 +19,8 @@ export interface StrangersDependencies {
   readonly admission: Admission;
   readonly clock: Clock;
   readonly close: (connection: Connection) => void;
+  /** One of a stranger is a member's now. */
+  readonly admitted: (connection: Connection) => void;
   /** One of a stranger ended that was not admitted. */
   readonly inVain: (connection: Connection) => void;
 }
@@ -50,6 +52,7 @@ export class Strangers {
   watch(connection: Connection): void {
     const peer = asPeerId(connection.remotePeer.toString());
     if (this.#deps.admission.isMember(peer)) {
+      if (this.#watched.has(connection)) this.#deps.admitted(connection);
       this.#forget(connection);
       return;
     }

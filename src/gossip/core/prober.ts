@@ -74,9 +74,10 @@ export class Prober {
   #nextRound: number;
   #overlayVersion = -1;
   #subjects: ReadonlySet<Ix> = new Set();
-  /** Answers in a row that came on the other lane, and through others. */
+  /** Answers in a row that came on the other lane. */
   readonly #otherLane = new Map<Ix, number>();
-  readonly #throughOthers = new Map<Ix, number>();
+  /** The last answers, in a row, that came through others, and for which probe the last one. */
+  readonly #throughOthers = new Map<Ix, { readonly inARow: number; readonly seq: number }>();
   /** The last doubt of oneself: when, and by how much. */
   #doubted = { at: -Infinity, by: 0 };
 
@@ -145,11 +146,11 @@ export class Prober {
   /** True when `seq` was a probe of ours from `from`, or relayed for us. */
   ack(turn: Turn, seq: number, by: { readonly from: Ix; readonly lane: LaneName }): boolean {
     const probe = this.#probes.find((other) => other.seq === seq);
-    if (probe === undefined) return false;
+    if (probe === undefined) return this.#isLate(seq, by.from);
     this.#remove(probe);
     this.#deps.counters.add("probesAcked");
     if (by.from === probe.target) this.#heardOn(turn, probe, by.lane);
-    else this.#heardThroughOthers(turn, probe.target);
+    else this.#heardThroughOthers(turn, probe);
     if (this.#options.lifeguard.probe) this.#deps.awareness.change(-1);
     return true;
   }
@@ -178,9 +179,16 @@ export class Prober {
     if (inARow >= asymmetryProbes) turn.out.asymmetry(target, lane);
   }
 
-  #heardThroughOthers(turn: Turn, target: Ix): void {
-    const inARow = (this.#throughOthers.get(target) ?? 0) + 1;
-    this.#throughOthers.set(target, inARow % asymmetryProbes);
+  /** The member answers itself, but slower than others do for it: something passes. */
+  #isLate(seq: number, from: Ix): boolean {
+    if (this.#throughOthers.get(from)?.seq !== seq) return false;
+    this.#throughOthers.delete(from);
+    return true;
+  }
+
+  #heardThroughOthers(turn: Turn, { target, seq }: Probe): void {
+    const inARow = (this.#throughOthers.get(target)?.inARow ?? 0) + 1;
+    this.#throughOthers.set(target, { inARow: inARow % asymmetryProbes, seq });
     if (inARow >= asymmetryProbes) turn.out.asymmetry(target, "others");
   }
 

@@ -23,10 +23,12 @@ it("takes no loopback address of a peer that came from elsewhere for its own", a
   await once(server, "listening");
   const address = server.address();
   const port = typeof address === "object" && address !== null ? address.port : 0;
-  for (const host of ["127.0.0.1", "localhost", "::1"]) {
+  for (const host of ["127.0.0.1", "localhost", "::1", "0.0.0.0", "127.1", "::ffff:7f00:1"]) {
     assert.not(await answersAt({ host, port }, "10.0.0.7", silence), host);
   }
-  assert.ok(await answersAt({ host: "127.0.0.1", port }, "::ffff:127.0.0.1", silence));
+  for (const own of ["::ffff:127.0.0.1", "::ffff:7f00:1", "::1"]) {
+    assert.ok(await answersAt({ host: "127.0.0.1", port }, own, silence), own);
+  }
   server.close();
 });
 

@@ -22,7 +22,7 @@ class Doorway {
 
   /** Null: refused. */
   arrive(host: string): (Arrival & EventTarget) | null {
-    const remoteAddr = multiaddr(`/ip4/${host}/tcp/40000`);
+    const remoteAddr = multiaddr(`/${host.includes(":") ? "ip6" : "ip4"}/${host}/tcp/40000`);
     const arrival = Object.assign(new EventTarget(), { remoteAddr });
     return this.door.refuses(arrival) ? null : arrival;
   }
@@ -90,6 +90,41 @@ it("keeps places for members when many addresses hold theirs", () => {
   assert.is(held.filter((one) => one !== null).length, strangeMax);
   for (let at = 0; at < 200; at += 1) assert.ok(t.arrive("10.9.9.9"));
   assert.is(t.arrive("10.1.0.77"), null);
+});
+
+it("takes all addresses of an IPv6 network for one, and an IPv4 address in IPv6 for itself", async () => {
+  const t = new Doorway();
+  let taken = 0;
+  for (let at = 1; at <= 300; at += 1) taken += t.garbage(`2001:db8:0:1::${at.toString(16)}`, 1);
+  assert.is(taken, 200);
+  assert.equal([t.lines[0]?.from], ["2001:db8:0:1"]);
+  assert.ok(t.arrive("2001:db8:0:2::1"), "the network beside it");
+  t.garbage("::ffff:10.0.0.9", 200);
+  assert.is(t.arrive("10.0.0.9"), null);
+  await t.clock.advance(60_001);
+  assert.ok(t.arrive("2001:db8:0:1::1"));
+});
+
+it("does not hold it against anybody that there are too many like him", () => {
+  const t = new Doorway();
+  for (let at = 0; at < 1000; at += 1) {
+    const arrival = t.arrive("10.0.0.2");
+    assert.ok(arrival);
+    t.door.turnedAway(arrival);
+    arrival.dispatchEvent(new Event("close"));
+  }
+  assert.equal(t.door.counters(), { opened: 0, failed: 0, refused: 1000 });
+});
+
+it("says when newcomers are refused because of others, and spares a former member no more", () => {
+  const t = new Doorway();
+  const address = multiaddr("/ip4/10.0.0.2/tcp/7700");
+  t.door.met(address);
+  t.door.forget(address);
+  assert.is(t.garbage("10.0.0.2", 1000), 200);
+  for (let at = 0; at < 1000; at += 1) t.arrive(`10.1.0.${at % 10}`);
+  assert.match(t.lines.at(-1)?.text ?? "", /also of newcomers/);
+  assert.is(t.lines.length, 2);
 });
 
 it("hears members only while addresses beyond number send garbage", async () => {

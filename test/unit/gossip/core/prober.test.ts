@@ -510,6 +510,24 @@ it("tells when a member answers through others only, until it answers itself", (
   assert.equal(lone.asymmetries, ["m1 others"], "counted anew");
 });
 
+it("does not say so of a member that answers itself, but later than others do for it", () => {
+  const lone = new LoneCore({ members: 2 });
+  for (let round = 0; round < 20; round += 1) {
+    const late: [to: number, seq: number][] = [];
+    lone.advance(1000, (to, frame) => {
+      for (const message of frame) {
+        if (message.kind === "ping" && to === 2) lone.hear(to, { kind: "ack", seq: message.seq });
+        if (message.kind === "pingRequest") {
+          lone.hear(to, { kind: "ack", seq: message.seq });
+          late.push([1, message.seq]);
+        }
+      }
+    });
+    for (const [to, seq] of late) lone.hear(to, { kind: "ack", seq });
+  }
+  assert.equal(lone.asymmetries, []);
+});
+
 it("tells nothing when the usual lane answers late, or there is one lane only", () => {
   const late = new LoneCore({ members: 1, datagrams: [1] });
   answeredLate(late, "udp", 8);
