@@ -6,7 +6,7 @@ import { type Clock } from "../base/clock.ts";
 import { type Logger } from "../base/logger.ts";
 import { systemRandom } from "../base/random.ts";
 import { MeshGossipTransport } from "../p2p/gossip-transport.ts";
-import { requireHostPort } from "../p2p/address.ts";
+import { isWildcard, requireHostPort } from "../p2p/address.ts";
 import { MeshHost } from "../p2p/host.ts";
 import { type Identity } from "../p2p/identity.ts";
 import { type JoinAuthority, JoinServer } from "../p2p/join-server.ts";
@@ -80,8 +80,7 @@ function createDiscovery(
 /** An agent that listens everywhere tells others the address of an interface, and this machine may have none now. */
 export function warnOfLoopback({ host, context }: Mesh, { listen }: AgentOptions): void {
   const [address = ""] = host.addresses();
-  const isWildcard = ["0.0.0.0", "::"].includes(requireHostPort(listen).host);
-  if (!isWildcard || !address.startsWith("127.")) return;
+  if (!isWildcard(requireHostPort(listen).host) || !address.startsWith("127.")) return;
   const text = "no other machine reaches the address that members are told: set --advertise";
   context.logger.warn({ address }, text);
 }

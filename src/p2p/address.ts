@@ -62,9 +62,14 @@ export function fromMultiaddr(address: Multiaddr): string {
   return host === "" ? address.toString() : formatHostPort({ host, port });
 }
 
+/** Who listens there listens on all addresses of the machine. */
+export function isWildcard(host: string): boolean {
+  return host === "0.0.0.0" || host === "::";
+}
+
 /** What to tell peers when the agent listens on `listen`: a wildcard becomes the first address of a NIC. */
 export function defaultAdvertise(listen: HostPort): string {
-  if (listen.host !== "0.0.0.0" && listen.host !== "::") return formatHostPort(listen);
+  if (!isWildcard(listen.host)) return formatHostPort(listen);
   const family = listen.host === "::" ? ["IPv4", "IPv6"] : ["IPv4"];
   for (const entry of Object.values(networkInterfaces()).flat()) {
     if (entry === undefined || entry.internal || !family.includes(entry.family)) continue;

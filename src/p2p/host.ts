@@ -17,6 +17,7 @@ import {
   defaultAdvertise,
   formatHostPort,
   fromMultiaddr,
+  isWildcard,
   requireHostPort,
   toMultiaddr,
 } from "./address.ts";
@@ -330,10 +331,6 @@ export class MeshHost implements Service {
     if (this.#node !== null) return this.#node;
     throw new AgentError(P2pCode.hostStopped, "The mesh is not running.");
   }
-}
-
-function isWildcard(host: string): boolean {
-  return host === "0.0.0.0" || host === "::";
 }
 
 function notAdmitted(): AgentError {
