@@ -86,7 +86,7 @@ export function admitEnvelope(bytes: Uint8Array, at: number): Uint8Array {
 
 /** The same envelope with another time; `bytes` stay as they are, since an earlier attempt may be in the log. */
 export function stampEnvelope(bytes: Uint8Array, at: number): Uint8Array {
-  if (head.every((byte, i) => bytes[i] === byte)) {
+  if (hasTimeInPlace(bytes)) {
     // Memory of its own: the log keeps it, and a piece of Node's pool would keep eight kilobytes with it.
     const stamped = Buffer.allocUnsafeSlow(bytes.byteLength);
     stamped.set(bytes);
@@ -99,9 +99,12 @@ export function stampEnvelope(bytes: Uint8Array, at: number): Uint8Array {
 
 /** When the sender of an envelope made it, by its own clock; null when that is not where it should be. */
 export function sentAt(bytes: Uint8Array): number | null {
-  const isOurs = bytes.byteLength >= head.length + 8 && head.every((byte, i) => bytes[i] === byte);
-  if (!isOurs) return null;
+  if (!hasTimeInPlace(bytes)) return null;
   return new DataView(bytes.buffer, bytes.byteOffset).getFloat64(head.length);
+}
+
+function hasTimeInPlace(bytes: Uint8Array): boolean {
+  return bytes.byteLength >= head.length + 8 && head.every((byte, i) => bytes[i] === byte);
 }
 
 /** The answer to a committed entry that is no command. */
