@@ -12,12 +12,13 @@ import { type GossipNode } from "../gossip/ports.ts";
 import { type EventRecord, type MemberRecord } from "../inventory/records.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
 import { type MeshHost } from "../p2p/host.ts";
+import { UnheardMembers } from "./unheard-members.ts";
 
 export interface MemberWatchDeps {
   readonly self: PeerId;
   readonly stateMachine: InventoryStateMachine;
   readonly host: Pick<MeshHost, "addressesOf" | "setAddress" | "enforceAdmission">;
-  readonly gossip: Pick<GossipNode, "evict" | "member" | "contact">;
+  readonly gossip: Pick<GossipNode, "evict" | "member" | "health" | "contact">;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -26,12 +27,6 @@ export interface MemberWatchDeps {
 }
 
 const periodMs = 10_000;
-/**
- * A newcomer asks the members itself as soon as it runs, and gossip tells the others: nobody needs to dial it. Were all
- * to, it would begin with as many handshakes as there are members, most of them before it can answer. Who does not hear
- * of it for half to one and a half times this long, asks.
- */
-const newcomerMs = 10_000;
 /**
  * An evicted agent is hung up on only after this time: the entry that evicts it is on its way to it, and once it has
  * that it ends by itself, instead of looking for a cluster that nobody lets it into again.
@@ -44,13 +39,13 @@ export class MemberWatch implements Service {
   readonly #background: Background;
   readonly #evicted = new Set<PeerId>();
   readonly #parting = new Set<PeerId>();
-  /** Admitted while this agent looked on, and from when it asks them itself. */
-  readonly #newcomers = new Map<PeerId, number>();
+  readonly #unheard: UnheardMembers;
   #unsubscribe: () => void = () => undefined;
 
   constructor(deps: MemberWatchDeps) {
     this.#deps = deps;
     this.#background = new Background(deps.logger);
+    this.#unheard = new UnheardMembers(deps.random);
   }
 
   start(): Promise<void> {
@@ -71,12 +66,11 @@ export class MemberWatch implements Service {
   }
 
   #onEvents(events: readonly EventRecord[]): void {
-    const { clock, random } = this.#deps;
+    const now = this.#deps.clock.monotonicMs();
     const news = events.filter((event) => event.type.startsWith("member."));
     for (const { type, data } of news) {
       if (type !== "member.admitted") continue;
-      const patienceMs = newcomerMs * (0.5 + random.float());
-      this.#newcomers.set(asPeerId(String(data["id"])), clock.monotonicMs() + patienceMs);
+      this.#unheard.admitted(asPeerId(String(data["id"])), now);
     }
     if (news.length > 0) this.#syncAll();
   }
@@ -87,7 +81,7 @@ export class MemberWatch implements Service {
   }
 
   #part(peer: PeerId): void {
-    this.#newcomers.delete(peer);
+    this.#unheard.forget(peer);
     if (this.#evicted.has(peer)) return;
     this.#evicted.add(peer);
     this.#deps.gossip.evict(peer);
@@ -111,10 +105,9 @@ export class MemberWatch implements Service {
     }
     if (member.address === "") return;
     if (host.addressesOf(member.id).length === 0) host.setAddress(member.id, member.address);
-    const isKnown = gossip.member(member.id) !== null;
-    const askFromMs = this.#newcomers.get(member.id) ?? 0;
-    if (!isKnown && clock.monotonicMs() < askFromMs) return;
-    this.#newcomers.delete(member.id);
-    if (!isKnown) gossip.contact([{ id: member.id, address: member.address }]);
+    if (gossip.member(member.id) !== null) this.#unheard.forget(member.id);
+    else if (this.#unheard.isDue(member.id, clock.monotonicMs(), gossip.health().members - 1)) {
+      gossip.contact([{ id: member.id, address: member.address }]);
+    }
   }
 }

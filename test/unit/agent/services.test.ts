@@ -36,6 +36,8 @@ class WatchBench {
   readonly clock = new VirtualClock();
   readonly connected: readonly PeerId[] = [peer("n2"), peer("n3")];
   readonly heard = new Set<PeerId>();
+  /** Members that gossip says are up, this agent among them. */
+  up = 1;
   readonly watch: MemberWatch;
 
   constructor(inventory: Inventory, self: PeerId) {
@@ -56,6 +58,7 @@ class WatchBench {
       gossip: {
         evict: (id) => note(`evict ${id}`),
         member: (id) => (this.heard.has(id) ? memberView({ name: id }) : null),
+        health: () => ({ score: 0, degraded: false, queue: 0, members: this.up }),
         contact: ([one]) => note(`contact ${one?.id ?? ""}`),
       },
       clock: this.clock,
