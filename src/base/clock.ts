@@ -78,14 +78,33 @@ class EarlyTimers {
 
 const earlyTimers = new EarlyTimers();
 
+/**
+ * A timer that is later than this runs after what the kernel has for the process: the loop looks at timers first, and
+ * one that a stall made late would give up on an answer that has come.
+ */
+const lateMs = 50;
+
+function setExactTimer(delayMs: number, callback: () => void): () => void {
+  const dueMs = performance.now() + delayMs;
+  let deferred: ReturnType<typeof setImmediate> | undefined;
+  const timer = setTimeout(() => {
+    if (performance.now() - dueMs <= lateMs) callback();
+    else deferred = setImmediate(callback);
+  }, delayMs);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(deferred);
+  };
+}
+
 /** The real clock. Its timers keep the process alive, as the service that owns them cancels them at stop. */
 export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
   wallMs: () => Date.now(),
   setTimer: (delayMs, callback, earlyMs = 0) => {
-    if (earlyMs > 0) return earlyTimers.set(delayMs, callback, earlyMs);
-    const timer = setTimeout(callback, delayMs);
-    return () => clearTimeout(timer);
+    return earlyMs > 0
+      ? earlyTimers.set(delayMs, callback, earlyMs)
+      : setExactTimer(delayMs, callback);
   },
 };
 

@@ -1,4 +1,5 @@
 /** Timers of the real clock that may be early: with what wakes the process, and never without. */
+import { MessageChannel } from "node:worker_threads";
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { delay, systemClock } from "../../../src/base/clock.ts";
@@ -58,6 +59,36 @@ it("ends a wait with the signal's reason, early or not", async () => {
   );
   stop.abort(new Error("stopped"));
   for (const end of await Promise.all(waits)) assert.match(end ?? "", /stopped/);
+});
+
+it("lets what has come go before a timer that a stall made late, and cancels it until it runs", async () => {
+  const order: string[] = [];
+  const { port1, port2 } = new MessageChannel();
+  const heard = new Promise<void>((resolve) => {
+    port1.on("message", () => {
+      order.push("answer");
+      resolve();
+    });
+  });
+  const due = new Promise<void>((resolve) => {
+    systemClock.setTimer(5, () => {
+      order.push("deadline");
+      resolve();
+    });
+  });
+  const cancels: (() => void)[] = [];
+  systemClock.setTimer(4, () => cancels[0]?.()); // late as well, and runs first
+  cancels.push(systemClock.setTimer(6, () => order.push("cancelled")));
+  // After an immediate the loop looks at timers first, and then at what has come.
+  setImmediate(() => {
+    port2.postMessage("answer");
+    const until = performance.now() + 100;
+    while (performance.now() < until); // the stall
+  });
+  await Promise.all([heard, due]);
+  await delay(systemClock, 20);
+  assert.equal(order, ["answer", "deadline"]);
+  port1.close();
 });
 
 it.run();
