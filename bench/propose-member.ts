@@ -5,6 +5,7 @@ import { systemClock } from "../src/base/clock.ts";
 import { asPeerId } from "../src/base/ids.ts";
 import { silentLogger } from "../src/base/logger.ts";
 import { systemRandom } from "../src/base/random.ts";
+import { Slowness } from "../src/base/slowness.ts";
 import { simpleConfiguration } from "../src/consensus/core/configuration.ts";
 import { defaultCoreOptions } from "../src/consensus/core/options.ts";
 import { createCore } from "../src/consensus/core/raft.ts";
@@ -36,16 +37,18 @@ const identity = await ephemeralIdentity();
 const clock = systemClock;
 const logger = silentLogger;
 const random = systemRandom;
+const slowness = new Slowness();
 const admission = { isMember: () => true, isEvicted: () => false };
 const host = new MeshHost(
   { listen: "127.0.0.1:0", advertise: [], identity },
-  { admission, clock, random, logger },
+  { admission, clock, random, logger, slowness },
 );
 const transport = new MeshRaftTransport({
   host,
   clock,
   random,
   logger,
+  slowness,
   clusterId: () => clusterId,
 });
 const signal = new AbortController().signal;

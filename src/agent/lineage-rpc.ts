@@ -2,6 +2,7 @@
 import { AgentError, isAgentError } from "../base/errors.ts";
 import { asPeerId, type PeerId } from "../base/ids.ts";
 import { isJsonObject } from "../base/json.ts";
+import { Slowness } from "../base/slowness.ts";
 import { Turns } from "../base/turns.ts";
 import { type LineageDriver } from "../consensus/lineage-driver/driver.ts";
 import { type AgentPeers } from "../consensus/lineage-driver/ports.ts";
@@ -52,12 +53,20 @@ export interface LineageServices {
   readonly heard: (from: PeerId) => void;
 }
 
-export function lineagePeers(rpc: Rpc, heard: (from: PeerId) => void): AgentPeers {
+/** @param slowness of this agent's own machine: an answer may take as many times longer. */
+export function lineagePeers(
+  rpc: Rpc,
+  heard: (from: PeerId) => void,
+  slowness: Pick<Slowness, "factor"> = new Slowness(),
+): AgentPeers {
   const ask = async <T>(
     to: string,
     method: string,
     payload: unknown,
-    { shape, timeoutMs = questionMs }: { readonly shape: Shape<T>; readonly timeoutMs?: number },
+    {
+      shape,
+      timeoutMs = questionMs * slowness.factor,
+    }: { readonly shape: Shape<T>; readonly timeoutMs?: number },
   ): Promise<T> => {
     const peer = asPeerId(to);
     const answer = await rpc.call(peer, `lineage.${method}`, payload, { timeoutMs });

@@ -34,6 +34,7 @@ import { type Command, type CommandResult } from "../inventory/commands.ts";
 import { InventoryMerge } from "../inventory/merge-policy.ts";
 import { defaultSurvivorSettings } from "../inventory/survivor-settings.ts";
 import { type InventoryStateMachine } from "../inventory/state-machine.ts";
+import { type MeshContext } from "../p2p/mesh-context.ts";
 import { LineageKeeper } from "./lineage-keeper.ts";
 import { lineagePeers, otherLeader, serveLineage } from "./lineage-rpc.ts";
 import { leftBehind, leftBehindAt } from "./left-behind.ts";
@@ -48,6 +49,7 @@ export interface LineageDeps {
     readonly rpc: Rpc;
     readonly host: Pick<MeshHost, "addresses">;
     readonly identity: Pick<Identity, "peer">;
+    readonly context: Pick<MeshContext, "slowness">;
   };
   readonly clusterId: string;
   readonly node: MeasuredConsensusNode<CommandResult>;
@@ -87,7 +89,8 @@ export class AgentLineage implements LineagePort {
     const self = mesh.identity.peer;
     const view = stateMachine.view;
     this.#deps = { ...deps, logger };
-    this.#peers = lineagePeers(mesh.rpc, (from) => surroundings.heard(from));
+    const { slowness } = mesh.context;
+    this.#peers = lineagePeers(mesh.rpc, (from) => surroundings.heard(from), slowness);
     const { settleExit } = this.#peers;
     const timers = () => view.settings().settings.survivor ?? defaultSurvivorSettings;
     this.#hold = new HoldKeeper({
@@ -109,7 +112,7 @@ export class AgentLineage implements LineagePort {
     this.#driver = new LineageDriver(
       { self, clusterId, timings: defaultTimings },
       {
-        ...{ ...deps, logger, engine: node, policy },
+        ...{ ...deps, logger, engine: node, policy, slowness },
         ...{ peers: this.#peers, surroundings: surroundings.now },
       },
     );

@@ -17,6 +17,7 @@ import { type Admission } from "../p2p/ports.ts";
 import { MeshRaftTransport } from "../p2p/raft-transport.ts";
 import { MeshRpc } from "../p2p/rpc.ts";
 import { type Service } from "../base/service.ts";
+import { Slowness } from "../base/slowness.ts";
 import { type AgentState } from "./agent-state.ts";
 import { type AgentOptions } from "./options.ts";
 
@@ -44,13 +45,13 @@ export interface MeshDeps {
 export function createMesh(options: AgentOptions, deps: MeshDeps): Mesh {
   const { identity, admission, clock } = deps;
   const logger = deps.logger.child({ module: "p2p" });
-  const random = systemRandom;
+  const shared = { clock, logger, random: systemRandom, slowness: new Slowness() };
   const advertise = options.advertise === null ? [] : [options.advertise];
   const host = new MeshHost(
     { listen: options.listen, advertise, identity },
-    { admission, clock, random, logger },
+    { ...shared, admission, isOpen: () => deps.clusterId() !== null },
   );
-  const context: MeshContext = { host, clock, random, logger, clusterId: deps.clusterId };
+  const context: MeshContext = { ...shared, host, clusterId: deps.clusterId };
   const rpc = new MeshRpc(context);
   return {
     identity,

@@ -9,6 +9,7 @@ import { AgentError, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Random } from "../base/random.ts";
+import { type Slowness } from "../base/slowness.ts";
 import { type ConnectionTable } from "./connections.ts";
 import { withDeadline } from "./deadline.ts";
 import { type Dialer } from "./dialer.ts";
@@ -22,6 +23,7 @@ export interface KeeperDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly slowness: Pick<Slowness, "factor">;
 }
 
 /** The peer with the larger id lets the other dial first, so that most pairs have one connection. */
@@ -103,8 +105,10 @@ export class ConnectionKeeper {
   }
 
   async #testOne(connection: Connection, stop: AbortSignal): Promise<void> {
+    const { clock, slowness } = this.#deps;
+    const limit = { clock, ms: testMs * slowness.factor, signal: stop };
     try {
-      await withDeadline({ clock: this.#deps.clock, ms: testMs, signal: stop }, async (signal) => {
+      await withDeadline(limit, async (signal) => {
         const stream = await connection.newStream(Protocol.ping, { signal });
         await stream.close({ signal });
       });

@@ -13,6 +13,7 @@ import { asPeerId, type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Random } from "../base/random.ts";
 import { type Service } from "../base/service.ts";
+import { type Slowness } from "../base/slowness.ts";
 import {
   defaultAdvertise,
   formatHostPort,
@@ -55,6 +56,9 @@ export interface MeshHostDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly slowness: Pick<Slowness, "factor">;
+  /** False while this agent belongs to no cluster: nobody has any business here, and is not heard. */
+  readonly isOpen?: () => boolean;
 }
 
 export type ContactState = "open" | "closed" | "refused" | "timeout";
@@ -108,7 +112,7 @@ export class MeshHost implements Service {
       table: this.#table,
       dialer: this.#dialer,
     });
-    this.#door = new InboundDoor(deps);
+    this.#door = new InboundDoor({ isOpen: () => true, ...deps });
     this.#strangers = new Strangers(
       { maxCount: options.maxStrangers ?? 64, graceMs: options.strangerMs ?? 10_000 },
       {
@@ -123,7 +127,7 @@ export class MeshHost implements Service {
       keeps: (peer) => this.keeps(peer),
       isStranger: (connection) => this.#strangers.isWatched(connection),
       rest: (unusedMs) => [...this.#restListeners].forEach((rest) => rest(unusedMs)),
-      clock: deps.clock,
+      ...deps,
     });
   }
 

@@ -6,6 +6,7 @@
 import { type Connection } from "@libp2p/interface";
 import { type Clock, untilBeat } from "../base/clock.ts";
 import { type PeerId } from "../base/ids.ts";
+import { type Slowness } from "../base/slowness.ts";
 import { type ConnectionTable } from "./connections.ts";
 
 export interface IdleDependencies {
@@ -17,6 +18,7 @@ export interface IdleDependencies {
   /** Owners of streams close those that were not used for so long. */
   readonly rest: (unusedMs: number) => void;
   readonly clock: Clock;
+  readonly slowness: Pick<Slowness, "factor">;
 }
 
 /** Longer than most who ask again and again wait in between. */
@@ -34,10 +36,11 @@ export class IdleConnections {
 
   /** @param periodMs between two looks; a connection goes at the first one that finds it idle for as long. */
   start(periodMs: number): void {
-    const { clock } = this.#deps;
+    const { clock, slowness } = this.#deps;
     const { ms, earlyMs } = untilBeat(clock, periodMs);
     const look = (): void => {
-      this.#look(periodMs);
+      // Where handshakes are slow, whoever asks again and again waits longer in between.
+      this.#look(periodMs * slowness.factor);
       this.start(periodMs);
     };
     this.#cancel = clock.setTimer(ms, look, earlyMs);

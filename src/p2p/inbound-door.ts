@@ -8,9 +8,12 @@ import { isIP } from "node:net";
 import { type MultiaddrConnection } from "@libp2p/interface";
 import { type Multiaddr } from "@multiformats/multiaddr";
 import { type Clock } from "../base/clock.ts";
+import { AgentError } from "../base/errors.ts";
 import { type Logger } from "../base/logger.ts";
+import { type Slowness } from "../base/slowness.ts";
 import { RateLimit } from "../gossip/driver/inbound-guard.ts";
 import { fromMultiaddr, parseHostPort } from "./address.ts";
+import { P2pCode } from "./errors.ts";
 import { SourceGuard } from "./source-guard.ts";
 
 export interface DoorCounters {
@@ -29,8 +32,13 @@ export interface MeshCounters extends DoorCounters {
   readonly refusedStrangers: number;
 }
 
-export type Arrival = Pick<MultiaddrConnection, "remoteAddr" | "addEventListener">;
+export type Arrival = Pick<MultiaddrConnection, "remoteAddr" | "addEventListener" | "abort">;
 
+/**
+ * A handshake from an address where no member was met has so long, and as many times longer as this machine is slow.
+ * Members have the library's time, which is as long as a busy machine may need.
+ */
+export const strangeMs = 15_000;
 /**
  * Handshakes under way at once with an address where no member was met, and with all such: what says nothing holds a
  * place for a quarter of a minute, and the library has 512 in all.
@@ -39,19 +47,32 @@ export const underWayMax = 128;
 export const strangeMax = 384;
 const logMs = 10_000;
 
+export interface InboundDoorDependencies {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly slowness: Pick<Slowness, "factor">;
+  /** False while this agent belongs to no cluster. */
+  readonly isOpen: () => boolean;
+}
+
 export class InboundDoor {
   readonly #clock: Clock;
+  readonly #slowness: Pick<Slowness, "factor">;
+  readonly #isOpen: () => boolean;
   readonly #logger: Logger;
   readonly #guard = new SourceGuard({ sparesGenuine: true });
   readonly #log = new RateLimit({ periodMs: logMs });
   readonly #crowdLog = new RateLimit({ periodMs: logMs });
-  readonly #underWay = new Map<Arrival, string>();
+  /** With what ends the limit of its time. */
+  readonly #underWay = new Map<Arrival, { readonly host: string; readonly unlimit: () => void }>();
   readonly #counts = new Map<string, number>();
   readonly #counters = { opened: 0, failed: 0, refused: 0 };
 
-  constructor({ clock, logger }: { readonly clock: Clock; readonly logger: Logger }) {
+  constructor({ clock, logger, slowness, isOpen }: InboundDoorDependencies) {
     this.#clock = clock;
+    this.#slowness = slowness;
     this.#logger = logger;
+    this.#isOpen = isOpen;
   }
 
   counters(): DoorCounters {
@@ -60,6 +81,11 @@ export class InboundDoor {
 
   /** Something connected. True when it is to be closed unread. */
   refuses(arrival: Arrival): boolean {
+    if (!this.#isOpen()) {
+      // Members that heard of a newcomer before it has the answer that lets it in: a handshake with each would delay that.
+      this.#counters.refused += 1;
+      return true;
+    }
     const host = hostOf(arrival.remoteAddr);
     const hearing = this.#guard.hear(host, this.#clock.monotonicMs());
     const isFull = !this.#guard.isGenuine(host) && this.#isFullFor(host);
@@ -68,7 +94,7 @@ export class InboundDoor {
       if (hearing !== "cut") this.#tellCrowd(host);
       return true;
     }
-    this.#underWay.set(arrival, host);
+    this.#underWay.set(arrival, { host, unlimit: this.#limit(arrival, host) });
     this.#counts.set(host, (this.#counts.get(host) ?? 0) + 1);
     arrival.addEventListener("close", () => {
       if (this.#ends(arrival)) this.failed(arrival.remoteAddr);
@@ -119,6 +145,13 @@ export class InboundDoor {
     this.#logger.warn({ from, count }, text);
   }
 
+  #limit(arrival: Arrival, host: string): () => void {
+    return this.#clock.setTimer(strangeMs * this.#slowness.factor, () => {
+      if (this.#guard.isGenuine(host)) return;
+      arrival.abort(new AgentError(P2pCode.peerLost, "The handshake took too long."));
+    });
+  }
+
   #isFullFor(host: string): boolean {
     if ((this.#counts.get(host) ?? 0) >= underWayMax) return true;
     if (this.#underWay.size < strangeMax) return false;
@@ -129,8 +162,10 @@ export class InboundDoor {
 
   /** False when it was not under way any more. */
   #ends(arrival: Arrival): boolean {
-    const host = this.#underWay.get(arrival);
-    if (host === undefined) return false;
+    const known = this.#underWay.get(arrival);
+    if (known === undefined) return false;
+    const { host, unlimit } = known;
+    unlimit();
     this.#underWay.delete(arrival);
     const left = (this.#counts.get(host) ?? 1) - 1;
     if (left > 0) this.#counts.set(host, left);

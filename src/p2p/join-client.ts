@@ -59,11 +59,11 @@ export interface JoinOptions {
 }
 
 /** A handshake with a busy machine, and a dialogue after it, each as long as the other end allows. */
-const attemptMs = 30_000;
+const attemptMs = 90_000;
 const minRetryMs = 1_000;
 const maxRetryMs = 30_000;
 /** As many dialogues at once, the later ones begun only when the earlier take long ("happy eyeballs"). */
-const parallel = 3;
+const parallel = 5;
 const staggerMs = 300;
 
 /** @throws AgentError with a final refusal's code, or the signal's reason */

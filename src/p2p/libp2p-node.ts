@@ -22,7 +22,7 @@ const connectMs = 5_000;
  * Whose kernel did answer may have a machine that is busy, with many who connect at once. To give up then, and begin
  * again, costs both sides a second handshake, and makes it busier.
  */
-const handshakeMs = 15_000;
+const handshakeMs = 45_000;
 /** What a dial may take in all. */
 export const dialMs = connectMs + handshakeMs;
 const dialOpts: TCPSocketOptions & { readonly timeout: number } = { timeout: connectMs };

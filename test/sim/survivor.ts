@@ -4,6 +4,7 @@
  */
 import { asPeerId, type PeerId } from "../../src/base/ids.ts";
 import { type Logger } from "../../src/base/logger.ts";
+import { Slowness } from "../../src/base/slowness.ts";
 import { type MemberView } from "../../src/gossip/ports.ts";
 import { type NodeId } from "../../src/consensus/core/types.ts";
 import {
@@ -35,6 +36,7 @@ export class Survivor {
         rpc: this.#rpc(),
         host: { addresses: () => ["127.0.0.1:1"] },
         identity: { peer },
+        context: { slowness: new Slowness() },
       },
       clusterId: simulatedCluster,
       node: process.consensus,

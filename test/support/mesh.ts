@@ -4,6 +4,7 @@ import { newUuid } from "../../src/base/ids.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { type Logger, silentLogger } from "../../src/base/logger.ts";
 import { systemRandom } from "../../src/base/random.ts";
+import { Slowness } from "../../src/base/slowness.ts";
 import { MeshHost, type MeshHostOptions } from "../../src/p2p/host.ts";
 import { ephemeralIdentity, type Identity } from "../../src/p2p/identity.ts";
 import { type MeshContext } from "../../src/p2p/mesh-context.ts";
@@ -87,7 +88,7 @@ async function createTestNode(options: TestNodeOptions): Promise<TestNode> {
   const evicted = new Set<PeerId>();
   const state = { cluster: options.cluster ?? null };
   const { logger = silentLogger } = options;
-  const shared = { clock: systemClock, random: systemRandom, logger };
+  const shared = { clock: systemClock, random: systemRandom, logger, slowness: new Slowness() };
   const host = new MeshHost(
     { listen: "127.0.0.1:0", advertise: [], ...options, identity },
     {

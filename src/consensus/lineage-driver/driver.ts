@@ -9,6 +9,7 @@ import { type Logger } from "../../base/logger.ts";
 import { Nap } from "../../base/nap.ts";
 import { type Random } from "../../base/random.ts";
 import { type Service } from "../../base/service.ts";
+import { type Slowness } from "../../base/slowness.ts";
 import { type NodeId } from "../core/types.ts";
 import { Coordinator } from "../lineage/coordinator.ts";
 import { type CoordinatorTimings } from "../lineage/coordinator-timings.ts";
@@ -58,6 +59,7 @@ export interface LineageDriverDependencies {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly slowness: Slowness;
 }
 
 const tickMs = 250;
@@ -84,12 +86,12 @@ export class LineageDriver implements Service {
   #unsubscribe: () => void = () => undefined;
 
   constructor(options: LineageDriverOptions, dependencies: LineageDriverDependencies) {
-    const { engine, surroundings, random, clock, logger } = dependencies;
+    const { random, clock, logger } = dependencies;
     this.#options = options;
     this.#deps = dependencies;
     this.#background = new Background(logger);
     this.#questions = new Questions(this.#background, logger);
-    this.facts = new FactSource(options.self, engine, surroundings);
+    this.facts = new FactSource(options.self, dependencies);
     this.coordinator = new Coordinator({
       ...options,
       newId: () => Array.from({ length: 32 }, () => random.below(16).toString(16)).join(""),
@@ -116,6 +118,7 @@ export class LineageDriver implements Service {
         if (isCalm) await this.#nap.take(clock, untilBeat(clock, calmTickMs), signal);
         const rest = next - clock.monotonicMs();
         if (rest > 0) await delay(clock, rest, signal);
+        this.#deps.slowness.late(clock.monotonicMs() - next);
       }
     });
     return Promise.resolve();
@@ -170,9 +173,8 @@ export class LineageDriver implements Service {
       if (verdict.answer === "busy") {
         throw new AgentError("BUSY", "This side decides about a new generation now; ask again");
       }
-      if (verdict.answer === "void" && verdict.promise !== null) {
-        await this.#deps.engine.promise(verdict.promise);
-      }
+      const promise = verdict.answer === "void" ? verdict.promise : null;
+      if (promise !== null) await this.#deps.engine.promise(promise);
       return verdict.answer;
     });
   }
@@ -283,10 +285,8 @@ export class LineageDriver implements Service {
         await change(signal);
       } catch (error) {
         signal.throwIfAborted();
-        logger.error(
-          { change: name, error: errorMessage(error) },
-          "the change failed; tries again",
-        );
+        const data = { change: name, error: errorMessage(error) };
+        logger.error(data, "the change failed; tries again");
         await delay(clock, afterFailureMs, signal);
       }
       this.coordinator.moved(this.#now());

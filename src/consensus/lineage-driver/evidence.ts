@@ -2,6 +2,7 @@
 import { Background } from "../../base/background.ts";
 import { type Clock } from "../../base/clock.ts";
 import { type Logger } from "../../base/logger.ts";
+import { type Slowness } from "../../base/slowness.ts";
 import { type NodeId } from "../core/types.ts";
 import { type ExitWitness, type Fencer } from "../lineage/ports.ts";
 import { type GenerationRef, type Proof } from "../lineage/types.ts";
@@ -12,6 +13,7 @@ export interface EvidenceDependencies {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly proved: (proof: Proof) => void;
+  readonly slowness: Pick<Slowness, "factor">;
 }
 
 const askEveryMs = 1000;
@@ -29,7 +31,7 @@ export class Evidence {
   }
 
   askExit(node: NodeId): void {
-    this.#once(`exit ${node}`, askEveryMs, async (signal) => {
+    this.#once(`exit ${node}`, askEveryMs * this.#deps.slowness.factor, async (signal) => {
       const statement = await this.#deps.witness.ask(node, signal);
       if (statement === null) return;
       this.#deps.logger.info({ node, lastIndex: statement.lastIndex }, "its exit is attested");

@@ -2,6 +2,7 @@
  * What the coordinator is told about its own agent. Hash chains are read from the log, so those that an input needs are
  * fetched first, and everything else is read in the same moment as it is judged.
  */
+import { type Slowness } from "../../base/slowness.ts";
 import { type Configuration, type Index, type NodeId } from "../core/types.ts";
 import { type ConsensusStatus } from "../driver/api.ts";
 import { type LocalFacts } from "../lineage/coordinator-types.ts";
@@ -17,11 +18,24 @@ export class FactSource {
   readonly #self: NodeId;
   readonly #engine: LineageEngine;
   readonly #surroundings: () => Surroundings;
+  readonly #slowness: Pick<Slowness, "factor">;
 
-  constructor(self: NodeId, engine: LineageEngine, surroundings: () => Surroundings) {
+  constructor(
+    self: NodeId,
+    {
+      engine,
+      surroundings,
+      slowness,
+    }: {
+      readonly engine: LineageEngine;
+      readonly surroundings: () => Surroundings;
+      readonly slowness: Pick<Slowness, "factor">;
+    },
+  ) {
     this.#self = self;
     this.#engine = engine;
     this.#surroundings = surroundings;
+    this.#slowness = slowness;
   }
 
   get surroundings(): Surroundings {
@@ -38,6 +52,7 @@ export class FactSource {
     return {
       ...surroundings,
       held,
+      slowness: this.#slowness.factor,
       // While it waits it is as good as not there.
       storageOk: surroundings.storageOk && !waits && status.health === "ok",
       lineage: this.#engine.lineage(),

@@ -34,17 +34,18 @@ const perSecond = 25;
 
 export function scaledTimings(
   timings: CoordinatorTimings,
-  { configuration, admitted }: Pick<LocalFacts, "configuration" | "admitted">,
+  facts: Pick<LocalFacts, "configuration" | "admitted" | "slowness">,
 ): CoordinatorTimings {
-  const leastMs = (sizeOf({ configuration, admitted }) / perSecond) * 1000;
-  const surveyMs = Math.max(timings.surveyMs, leastMs);
+  const { slowness } = facts;
+  const leastMs = (sizeOf(facts) / perSecond) * 1000;
+  const surveyMs = Math.max(timings.surveyMs, leastMs) * slowness;
   return {
     ...timings,
     surveyMs,
     freshMs: timings.freshMs + (surveyMs - timings.surveyMs) * 3,
     roundMs: timings.roundMs + surveyMs - timings.surveyMs,
-    helloMs: Math.max(timings.helloMs, leastMs),
-    anxiousHelloMs: Math.max(timings.anxiousHelloMs, 2 * leastMs),
+    helloMs: Math.max(timings.helloMs, leastMs) * slowness,
+    anxiousHelloMs: Math.max(timings.anxiousHelloMs, 2 * leastMs) * slowness,
   };
 }
 

@@ -65,6 +65,8 @@ export interface LocalFacts {
   readonly held?: boolean;
   readonly hasCarrier: boolean;
   readonly upMs: number;
+  /** How many times slower than others this agent's machine is, so that it asks less; 1 or more. */
+  readonly slowness: number;
   readonly settings: SurvivorSettings;
 }
 

@@ -46,7 +46,7 @@ export class Greetings {
   calm(now: number, facts: LocalFacts): Effects {
     const known = acquaintances(this.#self, facts);
     // These are few however large the cluster is: each less often, the more there are, while nothing is amiss.
-    const eachMs = facts.leader === null ? electingGreetingMs : calmGreetingMs;
+    const eachMs = (facts.leader === null ? electingGreetingMs : calmGreetingMs) * facts.slowness;
     const everyMs = Math.max(periodOf(this.#timings, facts), known.length * eachMs);
     const longest = this.#peers.longestUngreeted(known, now, everyMs).slice(0, greetedAtOnce);
     return [...this.#greet(longest, now, everyMs), ...this.#meet(now, facts)];

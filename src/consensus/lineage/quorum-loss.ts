@@ -38,6 +38,6 @@ export class QuorumLoss {
   isYoung(now: number, timings: CoordinatorTimings, facts: LocalFacts): boolean {
     const starts = !this.#hadLeader && !this.#isAsked;
     const limitMs = starts ? startPatienceMs(timings, facts) : timings.quorumLossMs;
-    return this.lastedMs(now) < limitMs;
+    return this.lastedMs(now) < limitMs * facts.slowness;
   }
 }

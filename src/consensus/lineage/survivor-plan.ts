@@ -251,14 +251,13 @@ function decide(situation: Situation): Decision {
   if (!operator && unsound.length > 0) {
     return waits("this agent waits for those who were told that it was gone");
   }
+  // A newcomer that heard of the leader's log, and has no entry of it, lost nothing.
+  if (!isMember(best)) return waits("this agent has nothing of the cluster's log yet");
   const isKnownLost = isForgotten(situation) && missingAtMost(situation) !== 0;
   if (!operator && (isKnownLost || group.every(({ mayVote }) => !mayVote))) {
     return waits(
       "entries that were acknowledged here are lost; only an operator may go on without them",
     );
-  }
-  if (!isMember(best)) {
-    return waits("this agent has nothing of the cluster's log yet");
   }
   // Who promised to leave this generation can elect nobody in it any more.
   const free = (id: NodeId): boolean =>

@@ -96,6 +96,7 @@ export class SimAgent {
       storageOk: true,
       hasCarrier: true,
       upMs: world.now - this.bornAt,
+      slowness: 1,
       settings: world.settings,
     };
   }

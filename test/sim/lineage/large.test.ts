@@ -53,7 +53,7 @@ class Member {
       ...{ leader: this.leader, term: 2, lastTerm: 2, lastIndex: 9, commit: 9, leaderLast: 9 },
       ...{ configuration, chainAt: () => "x", admitted: ids, neighbours: [] },
       heardMs: new Map([...this.heardAt].map(([id, at]) => [id, now - at])),
-      ...{ storageOk: true, hasCarrier: true, upMs: 60_000 + now },
+      ...{ storageOk: true, hasCarrier: true, upMs: 60_000 + now, slowness: 1 },
       settings: {
         ...{ policy: "silence", timers: { silenceMs, coldMs: 120_000 } },
         ...{ hold: false, fence: false },

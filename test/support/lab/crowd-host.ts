@@ -8,6 +8,7 @@ import { errorMessage } from "../../../src/base/errors.ts";
 import { asPeerId } from "../../../src/base/ids.ts";
 import { silentLogger } from "../../../src/base/logger.ts";
 import { systemRandom } from "../../../src/base/random.ts";
+import { Slowness } from "../../../src/base/slowness.ts";
 import { MeshHost } from "../../../src/p2p/host.ts";
 import { ephemeralIdentity, type Identity } from "../../../src/p2p/identity.ts";
 import { joinCluster } from "../../../src/p2p/join-client.ts";
@@ -28,7 +29,12 @@ async function withHost<T>(
   clusterId: string,
   body: (context: MeshContext) => Promise<T>,
 ): Promise<T> {
-  const shared = { clock: systemClock, random: systemRandom, logger: silentLogger };
+  const shared = {
+    clock: systemClock,
+    random: systemRandom,
+    logger: silentLogger,
+    slowness: new Slowness(),
+  };
   const listen = { listen: "127.0.0.1:0", advertise: [], identity };
   const host = new MeshHost(listen, { ...shared, admission: everybody });
   await host.start(AbortSignal.timeout(limitMs));

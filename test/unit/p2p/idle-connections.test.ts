@@ -11,6 +11,7 @@ const periodMs = 10_000;
 
 class Bench {
   readonly clock = new VirtualClock();
+  readonly slowness = { factor: 1 };
   readonly kept = new Set<string>();
   readonly strangers = new Set<Connection>();
   readonly released: Connection[] = [];
@@ -35,6 +36,7 @@ class Bench {
       isStranger: (connection) => this.strangers.has(connection),
       rest: (unusedMs) => this.rests.push(unusedMs),
       clock: this.clock,
+      slowness: this.slowness,
     });
     idle.start(periodMs);
   }
@@ -90,6 +92,18 @@ it("keeps the newest of two, when nothing is on the other", async () => {
   older.streams.pop();
   await bench.clock.advance(3 * periodMs);
   assert.ok(bench.released.length === 1 && bench.released[0] === older && newest !== older);
+});
+
+it("gives them as many times longer as the machine is slow: a new connection would be slow, too", async () => {
+  const bench = new Bench();
+  bench.slowness.factor = 4;
+  bench.begin();
+  bench.connect("a");
+  await bench.clock.advance(3.9 * periodMs);
+  assert.equal(bench.released, []);
+  assert.ok((bench.rests[0] ?? 0) > 4 * periodMs);
+  await bench.clock.advance(1.2 * periodMs);
+  assert.is(bench.released.length, 1);
 });
 
 it.run();

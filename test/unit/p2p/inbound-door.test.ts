@@ -6,6 +6,7 @@ import {
   type Arrival,
   InboundDoor,
   strangeMax,
+  strangeMs,
   underWayMax,
 } from "../../../src/p2p/inbound-door.ts";
 import { VirtualClock } from "../../support/virtual-clock.ts";
@@ -14,8 +15,13 @@ const it = suite("p2p/inbound-door");
 
 class Doorway {
   readonly clock = new VirtualClock();
+  readonly slowness = { factor: 1 };
+  readonly aborted: Arrival[] = [];
+  isOpen = true;
   readonly lines: { readonly from?: string; readonly count?: number; readonly text: string }[] = [];
   readonly door = new InboundDoor({
+    slowness: this.slowness,
+    isOpen: () => this.isOpen,
     clock: this.clock,
     logger: { ...silentLogger, warn: (data, text) => this.lines.push({ ...data, text }) },
   });
@@ -23,7 +29,11 @@ class Doorway {
   /** Null: refused. */
   arrive(host: string): (Arrival & EventTarget) | null {
     const remoteAddr = multiaddr(`/${host.includes(":") ? "ip6" : "ip4"}/${host}/tcp/40000`);
-    const arrival = Object.assign(new EventTarget(), { remoteAddr });
+    const abort = (): void => {
+      this.aborted.push(arrival);
+      arrival.dispatchEvent(new Event("close"));
+    };
+    const arrival = Object.assign(new EventTarget(), { remoteAddr, abort });
     return this.door.refuses(arrival) ? null : arrival;
   }
 
@@ -138,6 +148,37 @@ it("hears members only while addresses beyond number send garbage", async () => 
   assert.ok(t.arrive("10.9.9.9"));
   await t.clock.advance(10_000);
   assert.ok(t.arrive("10.1.200.1"));
+});
+
+it("hears nobody while the agent belongs to no cluster", () => {
+  const t = new Doorway();
+  t.isOpen = false;
+  assert.is(t.arrive("10.0.0.1"), null);
+  t.isOpen = true;
+  assert.ok(t.arrive("10.0.0.1"));
+  assert.is(t.door.counters().refused, 1);
+});
+
+it("gives a handshake from an unknown address less time than a member's, and more on a slow machine", async () => {
+  const t = new Doorway();
+  t.door.met(multiaddr("/ip4/10.0.0.1/tcp/1"));
+  const [member, stranger, done] = [
+    t.arrive("10.0.0.1"),
+    t.arrive("10.0.0.2"),
+    t.arrive("10.0.0.3"),
+  ];
+  assert.ok(member && stranger && done);
+  t.door.opened(done);
+  t.slowness.factor = 3;
+  const late = t.arrive("10.0.0.4");
+  await t.clock.advance(strangeMs - 1);
+  assert.equal(t.aborted, []);
+  await t.clock.advance(2);
+  const expected = [stranger];
+  assert.ok(t.aborted.every((one, at) => one === expected[at]));
+  await t.clock.advance(2 * strangeMs);
+  assert.ok(t.aborted.includes(late as Arrival), "in its own time");
+  assert.is(t.door.counters().failed, 2);
 });
 
 it.run();

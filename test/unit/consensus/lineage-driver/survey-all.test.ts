@@ -2,6 +2,7 @@
 import { suite } from "uvu";
 import * as assert from "uvu/assert";
 import { silentLogger } from "../../../../src/base/logger.ts";
+import { Slowness } from "../../../../src/base/slowness.ts";
 import { seededRandom } from "../../../../src/base/random.ts";
 import { simpleConfiguration } from "../../../../src/consensus/core/configuration.ts";
 import { type NodeId } from "../../../../src/consensus/core/types.ts";
@@ -44,6 +45,7 @@ it("asks everybody, and those that answer once more, as they must know that they
   const driver = new LineageDriver({ self: "a", clusterId: "c", timings: defaultTimings }, {
     ...{ engine, peers, surroundings: () => surroundings },
     ...{ clock: new VirtualClock(), random: seededRandom(1), logger: silentLogger },
+    slowness: new Slowness(),
   } as unknown as LineageDriverDependencies);
   await driver.surveyAll();
   assert.equal(asked, ["b", "c", "gone", "b", "c"]);

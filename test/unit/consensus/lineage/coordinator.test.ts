@@ -46,7 +46,7 @@ function factsAt(now: number, change: Partial<LocalFacts> = {}): LocalFacts {
       ["a", now],
       ["s", now],
     ]),
-    ...{ storageOk: true, hasCarrier: true, upMs: 60_000 + now, settings },
+    ...{ storageOk: true, hasCarrier: true, upMs: 60_000 + now, slowness: 1, settings },
     ...change,
   };
 }

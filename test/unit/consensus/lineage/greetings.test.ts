@@ -22,7 +22,7 @@ function factsOf(change: Partial<LocalFacts> = {}): LocalFacts {
     admitted: [...voters, "s", "gone", ...crowd],
     neighbours: ["o1", "o2", "v3"],
     heardMs: new Map(),
-    ...{ storageOk: true, hasCarrier: true, upMs: 60_000 },
+    ...{ storageOk: true, hasCarrier: true, upMs: 60_000, slowness: 1 },
     settings: {
       ...{ policy: "silence", timers: { silenceMs: 30_000, coldMs: 120_000 } },
       ...{ hold: false, fence: false },

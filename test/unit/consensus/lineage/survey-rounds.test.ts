@@ -13,7 +13,7 @@ const it = suite("lineage: survey rounds");
 const admitted = Array.from({ length: 1200 }, (_, n) => `n${String(n).padStart(4, "0")}`);
 const voters = admitted.filter((_, n) => n % 240 === 7);
 const standbys = admitted.filter((_, n) => n % 240 === 19);
-const facts = { configuration: { ...simpleConfiguration(voters), standbys } };
+const facts = { configuration: { ...simpleConfiguration(voters), standbys }, slowness: 1 };
 const tickMs = 250;
 
 /** Tick by tick, whom `self` asks in the first `ticks`. */
@@ -87,6 +87,15 @@ it("begins no round before the one before it is through, and anew after a change
   rounds.restart();
   assert.equal(rounds.next("z", facts), []);
   assert.is(rounds.begins(1001, 1000, others), "first");
+});
+
+it("goes about it more slowly on a slow machine, and takes answers for fresh as much longer", () => {
+  const one = scaledTimings(defaultTimings, { ...facts, admitted });
+  const slow = scaledTimings(defaultTimings, { ...facts, admitted, slowness: 4 });
+  assert.is(slow.surveyMs, 4 * one.surveyMs);
+  assert.is(slow.anxiousHelloMs, 4 * one.anxiousHelloMs);
+  assert.ok(slow.freshMs - one.freshMs > slow.surveyMs - one.surveyMs);
+  assert.is(slow.quorumLossMs, one.quorumLossMs);
 });
 
 it.run();
