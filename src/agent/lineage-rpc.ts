@@ -10,6 +10,7 @@ import {
   type Demotion,
   type IsOpen,
   type MergePage,
+  type PromiseAnswer,
   type SettledExit,
 } from "../consensus/lineage/ports.ts";
 import { type Generation } from "../consensus/lineage/types.ts";
@@ -53,20 +54,23 @@ export interface LineageServices {
   readonly heard: (from: PeerId) => void;
 }
 
+interface Asking<T> {
+  readonly shape: Shape<T>;
+  readonly timeoutMs?: number;
+}
+
 /** @param slowness of this agent's own machine: an answer may take as many times longer. */
 export function lineagePeers(
   rpc: Rpc,
   heard: (from: PeerId) => void,
   slowness: Pick<Slowness, "factor"> = new Slowness(),
 ): AgentPeers {
+  const patience = (ms: number): number => ms * slowness.factor;
   const ask = async <T>(
     to: string,
     method: string,
     payload: unknown,
-    {
-      shape,
-      timeoutMs = questionMs * slowness.factor,
-    }: { readonly shape: Shape<T>; readonly timeoutMs?: number },
+    { shape, timeoutMs = patience(questionMs) }: Asking<T>,
   ): Promise<T> => {
     const peer = asPeerId(to);
     const answer = await rpc.call(peer, `lineage.${method}`, payload, { timeoutMs });
@@ -76,7 +80,10 @@ export function lineagePeers(
   const nothing: Shape<null> = (value) => (value === null ? null : "answer is not empty");
   const verdict: Shape<"void" | "used"> = (value) =>
     value === "void" || value === "used" ? null : "answer is neither void nor used";
-  const ballot = { shape: answerShape, timeoutMs: ballotMs };
+  const ballot = (): Asking<PromiseAnswer> => ({
+    shape: answerShape,
+    timeoutMs: patience(ballotMs),
+  });
   const hellos = new Turns(askedAtOnce);
   const surveys = new Turns(askedAtOnce);
   const ballots = new Turns(askedAtOnce);
@@ -84,12 +91,13 @@ export function lineagePeers(
     hello: (to, hello) => hellos.run(() => ask(to, "hello", hello, { shape: helloShape })),
     survey: (to, survey) => surveys.run(() => ask(to, "survey", survey, { shape: surveyShape })),
     prepare: (to, request, isOpen) =>
-      ballots.run(() => unlessOver(isOpen, () => ask(to, "prepare", request, ballot))),
+      ballots.run(() => unlessOver(isOpen, () => ask(to, "prepare", request, ballot()))),
     accept: (to, request, isOpen) =>
-      ballots.run(() => unlessOver(isOpen, () => ask(to, "accept", request, ballot))),
+      ballots.run(() => unlessOver(isOpen, () => ask(to, "accept", request, ballot()))),
     confirm: async (to, generation) => {
       try {
-        await ask(to, "confirm", { generation }, { shape: nothing, timeoutMs: confirmAnswerMs });
+        const timeoutMs = patience(confirmAnswerMs);
+        await ask(to, "confirm", { generation }, { shape: nothing, timeoutMs });
       } catch (error) {
         // An agent of an earlier version is taken at the word of its hello, as it takes others'.
         if (!isAgentError(error, "UNKNOWN_METHOD")) throw error;

@@ -3,7 +3,7 @@
  * to peers leave after what they say is durable.
  */
 import { Background } from "../../base/background.ts";
-import { type Clock, delay, untilBeat } from "../../base/clock.ts";
+import { type Clock, delay } from "../../base/clock.ts";
 import { AgentError, errorMessage } from "../../base/errors.ts";
 import { type Logger } from "../../base/logger.ts";
 import { Nap } from "../../base/nap.ts";
@@ -41,6 +41,7 @@ import { ForeignPeers } from "./foreign-peers.ts";
 import { type AgentPeers, type LineageEngine, type Surroundings } from "./ports.ts";
 import { Questions } from "./questions.ts";
 import { surveyTwice } from "./survey-twice.ts";
+import { untilNextTurn } from "./turns.ts";
 
 export interface LineageDriverOptions {
   readonly self: NodeId;
@@ -62,9 +63,6 @@ export interface LineageDriverDependencies {
   readonly slowness: Slowness;
 }
 
-const tickMs = 250;
-/** While a leader with a quorum is in sight and nothing is decided; that it is gone is heard of at once. */
-const calmTickMs = 1000;
 /** After a change that failed nothing is decided for a moment, or the same would be tried at once. */
 const afterFailureMs = 3000;
 
@@ -104,7 +102,7 @@ export class LineageDriver implements Service {
   }
 
   start(): Promise<void> {
-    const { engine, clock } = this.#deps;
+    const { engine } = this.#deps;
     const ends = [
       engine.onForeignGeneration((from) => this.#meetForeign(from)),
       engine.onChange(() => this.#nap.wake()),
@@ -113,12 +111,8 @@ export class LineageDriver implements Service {
     this.#background.run("lineage", async (signal) => {
       for (;;) {
         await this.#tick();
-        const next = clock.monotonicMs() + tickMs;
         const isCalm = this.status().state === "normal" && this.facts.now().leader !== null;
-        if (isCalm) await this.#nap.take(clock, untilBeat(clock, calmTickMs), signal);
-        const rest = next - clock.monotonicMs();
-        if (rest > 0) await delay(clock, rest, signal);
-        this.#deps.slowness.late(clock.monotonicMs() - next);
+        await untilNextTurn({ ...this.#deps, nap: this.#nap }, isCalm, signal);
       }
     });
     return Promise.resolve();

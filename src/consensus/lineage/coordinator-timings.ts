@@ -31,19 +31,26 @@ export const defaultTimings: CoordinatorTimings = {
  * in questions: those who lost their leader because their machines are overloaded must not keep them so.
  */
 const perSecond = 25;
+/** Others hold whoever asks less often for silent: they do not know that this machine is slow. */
+const seldomest = 2;
 
+/**
+ * Of a large cluster, and of a slow machine: it asks a little less often, and waits as many times longer as it is slow
+ * for what others say.
+ */
 export function scaledTimings(
   timings: CoordinatorTimings,
   facts: Pick<LocalFacts, "configuration" | "admitted" | "slowness">,
 ): CoordinatorTimings {
   const { slowness } = facts;
   const leastMs = (sizeOf(facts) / perSecond) * 1000;
-  const surveyMs = Math.max(timings.surveyMs, leastMs) * slowness;
+  const usualMs = Math.max(timings.surveyMs, leastMs);
+  const moreMs = usualMs * slowness - timings.surveyMs;
   return {
     ...timings,
-    surveyMs,
-    freshMs: timings.freshMs + (surveyMs - timings.surveyMs) * 3,
-    roundMs: timings.roundMs + surveyMs - timings.surveyMs,
+    surveyMs: usualMs * Math.min(slowness, seldomest),
+    freshMs: timings.freshMs + moreMs * 3,
+    roundMs: timings.roundMs + moreMs,
     helloMs: Math.max(timings.helloMs, leastMs) * slowness,
     anxiousHelloMs: Math.max(timings.anxiousHelloMs, 2 * leastMs) * slowness,
   };

@@ -7,6 +7,8 @@ export class QuorumLoss {
   #since: number | null = null;
   #hadLeader = false;
   #isAsked = false;
+  /** The wait is over: it does not begin again because the machine became slower meanwhile. */
+  #isOver = false;
 
   /** Since this process began. */
   get hadLeader(): boolean {
@@ -18,6 +20,7 @@ export class QuorumLoss {
     else {
       this.#since = null;
       this.#hadLeader = true;
+      this.#isOver = false;
     }
   }
 
@@ -29,15 +32,23 @@ export class QuorumLoss {
   /** The wait begins again. */
   restart(now: number): void {
     this.#since = now;
+    this.#isOver = false;
   }
 
   lastedMs(now: number): number {
     return now - (this.#since ?? now);
   }
 
+  /**
+   * An ordinary election needs as many times longer as the machine is slow, but whoever waits for longer than
+   * `survivor.cold` keeps others waiting who want to go on.
+   */
   isYoung(now: number, timings: CoordinatorTimings, facts: LocalFacts): boolean {
     const starts = !this.#hadLeader && !this.#isAsked;
     const limitMs = starts ? startPatienceMs(timings, facts) : timings.quorumLossMs;
-    return this.lastedMs(now) < limitMs * facts.slowness;
+    const { coldMs } = facts.settings.timers;
+    const slowMs = Math.min(limitMs * facts.slowness, Math.max(limitMs, coldMs));
+    this.#isOver ||= this.lastedMs(now) >= slowMs;
+    return !this.#isOver;
   }
 }

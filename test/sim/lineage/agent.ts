@@ -39,6 +39,9 @@ export class SimAgent {
   dead = false;
   /** A change of generation is being carried out: the engine stands still. */
   moving = false;
+  /** How slow its machine is, as it noticed itself, and how seldom its turns come. */
+  slowness = 1;
+  tickEveryMs = 100;
   // The engine's volatile part.
   leader: NodeId | null = null;
   leaderHeardAt = -Infinity;
@@ -96,7 +99,7 @@ export class SimAgent {
       storageOk: true,
       hasCarrier: true,
       upMs: world.now - this.bornAt,
-      slowness: 1,
+      slowness: this.slowness,
       settings: world.settings,
     };
   }

@@ -101,7 +101,7 @@ export class World {
     while (this.now < end) {
       this.now += stepMs;
       this.network.run(this.now);
-      for (const agent of this.live()) if (this.now % 100 === 0) agent.tick();
+      for (const agent of this.live()) if (this.now % agent.tickEveryMs === 0) agent.tick();
       for (const agent of this.live()) if (this.now % 100 === 50) raftStep(agent, this);
       this.#settle();
       if (this.now % 200 === 0) this.#write();

@@ -105,4 +105,31 @@ it("asks for no promise to a ballot that ended while the question waited for its
   assert.is(told.filter((code) => code === "BALLOT_OVER").length, 100 - atOnce);
 });
 
+it("waits for answers as many times longer as its own machine is slow, for commits and operators as ever", async () => {
+  const waits = async (factor: number): Promise<readonly number[]> => {
+    const all: number[] = [];
+    const rpc: Rpc = {
+      handle: () => undefined,
+      call: (_to, _method, _payload, { timeoutMs }) => {
+        all.push(timeoutMs);
+        return Promise.reject(new AgentError("RPC_TIMEOUT", "no answer"));
+      },
+    };
+    const peers = lineagePeers(rpc, () => undefined, { factor });
+    const anything = {} as never;
+    const questions = [
+      peers.survey(a, anything),
+      peers.prepare(a, anything, () => true),
+      peers.confirm(a, "g"),
+      peers.merge(a, anything),
+      peers.recover(a, "h"),
+    ];
+    await Promise.allSettled(questions);
+    return all;
+  };
+  const [survey = 0, prepare = 0, confirm = 0, merge = 0, recover = 0] = await waits(1);
+  assert.ok(survey > 0);
+  assert.equal(await waits(3), [3 * survey, 3 * prepare, 3 * confirm, merge, recover]);
+});
+
 it.run();

@@ -89,12 +89,27 @@ it("begins no round before the one before it is through, and anew after a change
   assert.is(rounds.begins(1001, 1000, others), "first");
 });
 
-it("goes about it more slowly on a slow machine, and takes answers for fresh as much longer", () => {
+it("asks less often on a slow machine, but not so seldom that others hold it for silent", () => {
+  const fast = scaledTimings(defaultTimings, { ...facts, admitted: ["a", "b"] });
+  for (const size of [2, 1200]) {
+    const all = {
+      ...facts,
+      configuration: simpleConfiguration(["a"]),
+      admitted: admitted.slice(0, size),
+    };
+    const one = scaledTimings(defaultTimings, all);
+    const slow = scaledTimings(defaultTimings, { ...all, slowness: 8 });
+    assert.is(slow.surveyMs, 2 * one.surveyMs);
+    assert.ok(slow.surveyMs + 2 * fast.surveyMs <= one.freshMs, "as fast ones see it");
+  }
+});
+
+it("takes what others say for fresh, and waits for them, as many times longer as its machine is slow", () => {
   const one = scaledTimings(defaultTimings, { ...facts, admitted });
   const slow = scaledTimings(defaultTimings, { ...facts, admitted, slowness: 4 });
-  assert.is(slow.surveyMs, 4 * one.surveyMs);
   assert.is(slow.anxiousHelloMs, 4 * one.anxiousHelloMs);
-  assert.ok(slow.freshMs - one.freshMs > slow.surveyMs - one.surveyMs);
+  assert.is(slow.freshMs - one.freshMs, 9 * one.surveyMs);
+  assert.is(slow.roundMs - one.roundMs, 3 * one.surveyMs);
   assert.is(slow.quorumLossMs, one.quorumLossMs);
 });
 
