@@ -4,6 +4,7 @@
  * member that the other side holds for failed becomes suspect here, never failed: syncs do not spread death.
  */
 import { type Random } from "../../base/random.ts";
+import { AnswerBudget } from "./answer-budget.ts";
 import { type BroadcastQueue } from "./broadcast-queue.ts";
 import { type Convergence } from "../ports.ts";
 import { type Counters } from "./counters.ts";
@@ -81,8 +82,7 @@ export class AntiEntropy {
   readonly #inFlight = new Map<Ix, number>();
   #nextAt: number;
   #periodMs: number;
-  #budget = answerBytesPerSecond;
-  #budgetAt = 0;
+  readonly #budget = new AnswerBudget(answerBytesPerSecond);
   #agrees: boolean | null = null;
   #agreesSince: number;
   #lastTookMs: number | null = null;
@@ -129,6 +129,12 @@ export class AntiEntropy {
     for (const peer of this.#deps.peers.up(askedMax, (ix) => this.#isWell(ix))) {
       this.start(turn, peer);
     }
+  }
+
+  /** Much may have been said meanwhile. */
+  catchUp(turn: Turn): void {
+    this.#hurry(turn);
+    this.ask(turn);
   }
 
   failed(peer: Ix): void {
@@ -178,7 +184,8 @@ export class AntiEntropy {
     if (request.kind === "compare") return this.#compare(turn, from, request);
     this.#learnAll(turn, from, request);
     const asked = wanted(directory, request);
-    if (!this.#afford(turn, Math.min(300 * asked.length, recordsBytesMax))) return this.#busy();
+    if (!this.#budget.afford(turn.now, Math.min(300 * asked.length, recordsBytesMax)))
+      return this.#busy();
     return {
       kind: "records",
       ...recordsOf(table, asked, { from: self, bytesMax: recordsBytesMax }),
@@ -194,7 +201,7 @@ export class AntiEntropy {
     const told = { clock: mark.clock, events: heardSame ? [] : events.newest() };
     const hash = table.viewHash();
     if (hash.high !== asked.hash.high || hash.low !== asked.hash.low) {
-      if (!this.#afford(turn, 13 * table.knownCount)) return this.#busy();
+      if (!this.#budget.afford(turn.now, 13 * table.knownCount)) return this.#busy();
       const digest = digestOf(table, this.#options.membersMax);
       return { kind: "digest", digest, told: heardSame ? null : told };
     }
@@ -328,15 +335,6 @@ export class AntiEntropy {
   /** Half to one and a half periods, so that agents that started together drift apart. */
   #schedule(turn: Turn): void {
     this.#nextAt = turn.now + this.#periodMs * (0.5 + this.#deps.random.float());
-  }
-
-  #afford(turn: Turn, bytes: number): boolean {
-    const refill = (Math.max(0, turn.now - this.#budgetAt) / 1000) * answerBytesPerSecond;
-    this.#budget = Math.min(answerBytesPerSecond, this.#budget + refill);
-    this.#budgetAt = turn.now;
-    const affordable = this.#budget > 0;
-    if (affordable) this.#budget -= bytes;
-    return affordable;
   }
 
   #busy(): SyncAnswer {

@@ -14,6 +14,7 @@ import { Counters } from "./counters.ts";
 import { type Directory } from "./directory.ts";
 import { FrameBuilder } from "./frame-builder.ts";
 import { Gossiper } from "./gossiper.ts";
+import { Hearing } from "./hearing.ts";
 import { LaneCheck } from "./lane-check.ts";
 import { Membership } from "./membership.ts";
 import { MemberTable } from "./member-table.ts";
@@ -69,6 +70,7 @@ export class GossipCore {
   readonly #queue: BroadcastQueue;
   readonly #suspicions: Suspicions;
   readonly #awareness: Awareness;
+  readonly #hearing: Hearing;
   readonly #overlay: Overlay;
   readonly #arrivals: Arrivals;
   readonly #voice: SelfVoice;
@@ -95,6 +97,7 @@ export class GossipCore {
     this.#queue = new BroadcastQueue(self);
     this.#suspicions = new Suspicions(options);
     this.#awareness = new Awareness(options);
+    this.#hearing = new Hearing(options, this.#awareness);
     this.#frames = new FrameBuilder(options, {
       queue: this.#queue,
       transmitLimit: () => transmitLimit(options.retransmitMult, table.upCount),
@@ -107,16 +110,15 @@ export class GossipCore {
     const shared = {
       ...{ self, directory, table, random, authority, policy, peers, frames: this.#frames },
       ...{ queue: this.#queue, overlay: this.#overlay, awareness: this.#awareness },
-      ...{ suspicions: this.#suspicions, counters: this.counters },
+      ...{ suspicions: this.#suspicions, counters: this.counters, hearing: this.#hearing },
       sequence: new Sequence(random.below(0x1_0000_0000)),
       usualLane: (ix: Ix): LaneName => this.#usualLane(ix),
     };
     const lhaProbe = options.lifeguard.probe;
     this.#voice = new SelfVoice(start.record, { ...shared, lhaProbe }, now);
-    const onStatus = (ix: Ix, before: StatusCode, after: StatusCode): void =>
-      this.#onStatus(ix, before, after);
-    this.#membership = new Membership(options, { ...shared, voice: this.#voice, onStatus });
-    const membership = this.#membership;
+    const onStatus = this.#onStatus;
+    const membership = new Membership(options, { ...shared, voice: this.#voice, onStatus });
+    this.#membership = membership;
     this.#prober = new Prober(options, { ...shared, membership }, now);
     this.#arrivals = new Arrivals(options, { ...shared, prober: this.#prober }, now);
     this.#laneCheck = new LaneCheck(options, shared, now);
@@ -317,6 +319,7 @@ export class GossipCore {
   }
 
   #tick(turn: Turn): void {
+    if (this.#hearing.look(turn.now)) this.#sync.catchUp(turn);
     this.#membership.expire(turn);
     this.#arrivals.tick(turn.now);
     this.#prober.tick(turn);
@@ -338,10 +341,10 @@ export class GossipCore {
     }
   }
 
-  #onStatus(ix: Ix, before: StatusCode, after: StatusCode): void {
+  readonly #onStatus = (ix: Ix, before: StatusCode, after: StatusCode): void => {
     this.#arrivals.changed(ix, before, after);
     if (this.table.isUp(ix)) this.#contacts.remove(ix);
     if (after === Status.none) this.#prober.forget(ix);
     if (after === Status.failed) this.#gossiper.failed(ix);
-  }
+  };
 }

@@ -4,10 +4,10 @@
  */
 import { assert } from "../../base/assert.ts";
 import { type GossipOptions } from "../options.ts";
-import { type Awareness } from "./awareness.ts";
 import { type BroadcastQueue } from "./broadcast-queue.ts";
 import { type Counters } from "./counters.ts";
 import { type Directory } from "./directory.ts";
+import { type Hearing } from "./hearing.ts";
 import { type MemberTable } from "./member-table.ts";
 import { judgeAccusation, recordIsNews } from "./rules.ts";
 import { type SelfVoice } from "./self-voice.ts";
@@ -35,7 +35,7 @@ export interface MembershipDependencies {
   readonly table: MemberTable;
   readonly queue: BroadcastQueue;
   readonly suspicions: Suspicions;
-  readonly awareness: Awareness;
+  readonly hearing: Hearing;
   readonly authority: RecordAuthority;
   readonly policy: JoinPolicy;
   readonly voice: SelfVoice;
@@ -118,10 +118,11 @@ export class Membership {
 
   /** Ends suspicions whose time is over. */
   expire(turn: Turn): void {
-    const { suspicions, awareness, table, self } = this.#deps;
+    const { suspicions, hearing, table, self } = this.#deps;
+    const judgesFrom = hearing.judgesFrom(turn.now);
     for (const member of suspicions.due(turn.now)) {
-      if (this.#options.lifeguard.probe && awareness.blind) {
-        suspicions.postpone(member, turn.now + this.#options.probeIntervalMs);
+      if (judgesFrom > turn.now) {
+        suspicions.postpone(member, judgesFrom);
         continue;
       }
       const incarnation = table.incarnation(member);

@@ -229,6 +229,31 @@ it("§IV-A never fails anybody while it trusts itself least", () => {
   assert.not(lone.events.some((event) => event.startsWith("failed")));
 });
 
+it("compares views as soon as it hears again, and fails nobody before that had its time", () => {
+  const lone = new LoneCore({ members: 8 });
+  // It hears nobody, until it trusts itself least, holds all for suspect, and their time is over.
+  lone.advance(200_000);
+  assert.is(lone.core.health().score, 7);
+  assert.not(lone.events.some((event) => event.startsWith("failed")));
+  assert.is(lone.status(2), "suspect");
+  for (const { to } of lone.syncs.splice(0)) lone.give({ kind: "syncFailed", from: to });
+  const silent = [2, 3];
+  for (const ix of [1, 4, 5, 6, 7, 8]) {
+    lone.hear(ix, { kind: "alive", record: lone.recordOf(ix, { incarnation: 101 }) });
+  }
+  while (lone.core.health().score === 7) lone.advance(100, lone.answering(...silent));
+  const askedAtOnce = lone.syncs.map(({ to }) => to);
+  assert.is(askedAtOnce.length, 2, "and some who are well");
+  assert.not(askedAtOnce.some((ix) => silent.includes(ix)));
+  lone.advance(1500, lone.answering(...silent));
+  assert.not(lone.events.some((event) => event.startsWith("failed")));
+  // What it missed: m2 denied it all.
+  lone.hear(1, { kind: "alive", record: lone.recordOf(2, { incarnation: 101 }) });
+  lone.advance(1500, lone.answering(...silent));
+  assert.ok(lone.events.includes("failed m3"));
+  assert.is(lone.status(2) === "failed", false);
+});
+
 it("§IV-C tells a suspect with the next ping (buddy)", () => {
   const lone = new LoneCore({ members: 2 });
   lone.accuse("suspect", 1, 2);
