@@ -78,6 +78,7 @@ export class Agent {
       view: stateMachine.view,
       clusterId: () => (this.#cluster === null ? null : clusterId()),
       generation: () => this.#joined().consensus.generation(),
+      readBarrier: (timeoutMs) => this.#joined().readBarrier(timeoutMs),
       submit: (command) => this.#joined().writer.submit(command, { by: "join" }),
     });
     const mesh = createMesh(options, { identity, admission, authority, clock, logger, clusterId });

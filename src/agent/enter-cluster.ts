@@ -215,6 +215,9 @@ async function join(
       name: options.name,
       address: mesh.host.addresses()[0] ?? "",
       signal,
+      onSlow: (seed, waitedMs) => {
+        logger.warn({ seed, waitedMs }, "seed takes its time; waiting for it beside the others");
+      },
       onNobody: (retryMs) => {
         if (nobodyLog.take(systemClock.monotonicMs()) === 0) return;
         logger.warn({ discover: discovery !== null, retryMs }, nobodyText(discovery !== null));

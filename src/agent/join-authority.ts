@@ -1,5 +1,5 @@
 /** Lets agents in on behalf of the cluster: any agent can, as the admission itself is a replicated command. */
-import { AgentError } from "../base/errors.ts";
+import { AgentError, errorMessage } from "../base/errors.ts";
 import { type PeerId } from "../base/ids.ts";
 import { isJsonObject } from "../base/json.ts";
 import { type GenerationRef } from "../consensus/lineage/types.ts";
@@ -15,9 +15,14 @@ export interface JoinAuthorityDeps {
   readonly clusterId: () => string | null;
   /** In which the replica is now. */
   readonly generation: () => GenerationRef;
+  /** Resolves when this replica has all that was committed. @throws AgentError where that cannot be had. */
+  readonly readBarrier: (timeoutMs: number) => Promise<void>;
   /** @throws AgentError NO_LEADER before this agent runs its cluster's services. */
   readonly submit: (command: Command) => Promise<CommandResult>;
 }
+
+/** A part of the ten seconds that the server gives a dialogue. */
+const barrierMs = 3000;
 
 type JoinRequest = Parameters<JoinAuthority["admit"]>[0];
 
@@ -25,12 +30,29 @@ export function createJoinAuthority(deps: JoinAuthorityDeps): JoinAuthority {
   return {
     clusterId: deps.clusterId,
     standingOf: (peer) => standingOf(deps, peer),
-    verifierOf: (tokenId) => {
-      const token = deps.view.token(tokenId);
-      return token?.kind === "join" ? { verifier: token.verifier } : null;
-    },
+    verifierOf: (tokenId) => verifierOf(deps, tokenId),
     admit: (request) => admit(deps, request),
   };
+}
+
+/**
+ * Who was just given a token may use it through an agent that lags behind, and a token that does not exist ends the
+ * newcomer for good: so only what was committed counts. That takes longer than with a token that is known, which tells
+ * strangers whether an id exists; ids are no secret, they are in the log.
+ */
+async function verifierOf(
+  deps: JoinAuthorityDeps,
+  tokenId: string,
+): Promise<{ readonly verifier: string } | null> {
+  const { view } = deps;
+  if (view.token(tokenId) === null) {
+    await deps.readBarrier(barrierMs).catch((error: unknown) => {
+      const text = `Whether the token exists cannot be told now: ${errorMessage(error)}`;
+      throw new AgentError("NO_LEADER", text, {}, { cause: error });
+    });
+  }
+  const token = view.token(tokenId);
+  return token?.kind === "join" ? { verifier: token.verifier } : null;
 }
 
 function standingOf({ view, generation }: JoinAuthorityDeps, peer: PeerId): Standing {

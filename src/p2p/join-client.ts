@@ -1,30 +1,18 @@
 /**
  * Joins a cluster through any of its members: those at the seeds, and those that discovery hears of. Several at
- * once, for ever, until one admits this agent or the refusal is one that no retry can change. The member must prove
- * that it knows the token before this agent says its name, so nobody can lure it into a false cluster.
+ * once, for ever, until one admits this agent or the refusal is one that no retry can change. Whoever takes the
+ * connection and then says nothing keeps nobody from the others: it has its time, and they are asked again meanwhile.
  */
-import { randomBytes } from "node:crypto";
-import { type Connection } from "@libp2p/interface";
 import { delay } from "../base/clock.ts";
-import { AgentError, errorMessage, isAgentError } from "../base/errors.ts";
-import { asPeerId } from "../base/ids.ts";
-import { formatHostPort, type HostPort, toMultiaddr } from "./address.ts";
+import { type AgentError } from "../base/errors.ts";
+import { shuffle } from "../base/random.ts";
+import { formatHostPort, type HostPort } from "./address.ts";
 import { withDeadline } from "./deadline.ts";
-import { finalRefusals, P2pCode } from "./errors.ts";
-import { FrameChannel } from "./frame-channel.ts";
+import { finalRefusals } from "./errors.ts";
+import { joinFailure, joinThrough } from "./join-dialogue.ts";
 import { parseJoinToken, type JoinToken } from "./join-token.ts";
-import {
-  decodeJoinAnswer,
-  decodeJoinProof,
-  encodeJoin,
-  maxAnswerFrame,
-  nonceBytes,
-  proofOf,
-  provesEqual,
-  type JoinAnswer,
-} from "./join-wire.ts";
+import { type JoinAnswer } from "./join-wire.ts";
 import { type MeshContext } from "./mesh-context.ts";
-import { Protocol } from "./protocols.ts";
 import { resolveSeeds, type Resolver } from "./seeds.ts";
 
 export interface JoinAttempt {
@@ -54,35 +42,27 @@ export interface JoinOptions {
   readonly address: string;
   readonly signal: AbortSignal;
   readonly onAttempt?: (attempt: JoinAttempt) => void;
+  /** A seed has taken its time and gave no answer yet; it is waited for. */
+  readonly onSlow?: (seed: string, waitedMs: number) => void;
   /** A round found no address at all to try. */
   readonly onNobody?: (retryMs: number) => void;
 }
 
 /** A handshake with a busy machine, and a dialogue after it, each as long as the other end allows. */
 const attemptMs = 90_000;
+/** After this long the others are tried beside it. */
+const slowMs = 5_000;
 const minRetryMs = 1_000;
 const maxRetryMs = 30_000;
 /** As many dialogues at once, the later ones begun only when the earlier take long ("happy eyeballs"). */
 const parallel = 5;
 const staggerMs = 300;
+/** With slow ones. Anybody on the network can name addresses that take a connection and say nothing; seeds are always tried. */
+const maxUnderWay = 24;
 
 /** @throws AgentError with a final refusal's code, or the signal's reason */
 export async function joinCluster(options: JoinOptions, context: MeshContext): Promise<JoinAnswer> {
-  const token = parseJoinToken(options.token);
-  for (let round = 0; ; round += 1) {
-    const step = Math.min(maxRetryMs, minRetryMs * 2 ** Math.min(round, 16));
-    const retryMs = Math.round(step * (0.5 + context.random.float() / 2));
-    const outcome = await new Round(token, { options, context, retryMs }).run();
-    if (!(outcome instanceof AgentError)) return outcome;
-    if (outcome.code !== P2pCode.joinFailed) throw outcome;
-    await pause(retryMs, { options, context });
-  }
-}
-
-interface RoundParts {
-  readonly options: JoinOptions;
-  readonly context: MeshContext;
-  readonly retryMs: number;
+  return new Search(parseJoinToken(options.token), options, context).run();
 }
 
 interface Candidate {
@@ -91,73 +71,119 @@ interface Candidate {
   readonly isSeed: boolean;
 }
 
-/** One look at all addresses there are now. */
-class Round {
+class Search {
   readonly #token: JoinToken;
-  readonly #parts: RoundParts;
+  readonly #options: JoinOptions;
+  readonly #context: MeshContext;
   readonly #decided = new AbortController();
+  /** Aborts with the caller's signal, and as soon as it is decided. */
+  readonly #over: AbortSignal;
+  /** By address. Each resolves when its attempt ended, however it did. */
+  readonly #underWay = new Map<string, Promise<void>>();
   #answer: JoinAnswer | null = null;
   #final: AgentError | null = null;
+  /** Until the next round. */
+  #retryMs = minRetryMs;
 
-  constructor(token: JoinToken, parts: RoundParts) {
+  constructor(token: JoinToken, options: JoinOptions, context: MeshContext) {
     this.#token = token;
-    this.#parts = parts;
+    this.#options = options;
+    this.#context = context;
+    this.#over = AbortSignal.any([options.signal, this.#decided.signal]);
   }
 
-  /** The answer of the first that admits, a final refusal, or JOIN_FAILED: try again. */
-  async run(): Promise<JoinAnswer | AgentError> {
-    const { options, context } = this.#parts;
-    const queue = await this.#candidates();
-    if (queue.length === 0) options.onNobody?.(this.#parts.retryMs);
+  async run(): Promise<JoinAnswer> {
+    try {
+      for (let round = 0; ; round += 1) {
+        const step = Math.min(maxRetryMs, minRetryMs * 2 ** Math.min(round, 16));
+        this.#retryMs = Math.round(step * (0.5 + this.#context.random.float() / 2));
+        await this.#round();
+        // One seed of several may be wrong: the others have their time before that is the end.
+        if (this.#final !== null) await Promise.all(this.#underWay.values());
+        this.#options.signal.throwIfAborted();
+        this.#context.logger.debug(
+          { admitted: this.#answer !== null },
+          "a round of join attempts ended",
+        );
+        if (this.#answer !== null) return this.#answer;
+        if (this.#final !== null) throw this.#final;
+        await this.#pause();
+      }
+    } finally {
+      this.#decided.abort();
+      await Promise.all(this.#underWay.values());
+    }
+  }
+
+  /** One look at all addresses there are now; ends when all were tried, though some may still be slow. */
+  async #round(): Promise<void> {
+    const { seeds, hints } = await this.#candidates();
+    if (seeds.length + hints.length === 0) this.#options.onNobody?.(this.#retryMs);
+    const isIdle = ({ address }: Candidate): boolean =>
+      !this.#underWay.has(formatHostPort(address));
+    const room = Math.max(0, maxUnderWay - this.#underWay.size);
+    // In any order, so that silent ones at the front cannot keep the others from their turn.
+    const queue = [
+      ...seeds.filter(isIdle),
+      ...shuffle(hints.filter(isIdle), this.#context.random).slice(0, room),
+    ];
     const work = async (ordinal: number): Promise<void> => {
-      if (ordinal > 0) await this.#stagger(ordinal * staggerMs);
-      while (!this.#decided.signal.aborted) {
-        options.signal.throwIfAborted();
+      if (ordinal > 0) await this.#wait(ordinal * staggerMs);
+      while (!this.#over.aborted) {
         const next = queue.shift();
         if (next === undefined) return;
-        await this.#try(next);
+        await this.#begin(next);
       }
     };
     const workers = Math.min(parallel, queue.length);
     await Promise.all(Array.from({ length: workers }, (_, ordinal) => work(ordinal)));
-    context.logger.debug({ admitted: this.#answer !== null }, "a round of join attempts ended");
-    const nobody = "No member admitted this agent in this round.";
-    return this.#answer ?? this.#final ?? new AgentError(P2pCode.joinFailed, nobody);
   }
 
-  async #candidates(): Promise<Candidate[]> {
-    const { options, context, retryMs } = this.#parts;
-    const resolveDeps = { ...context, resolver: options.resolver };
-    const resolved = await resolveSeeds(options.seeds, resolveDeps, options.signal);
+  async #candidates(): Promise<Record<"seeds" | "hints", readonly Candidate[]>> {
+    const { seeds, resolver, hints, signal, onAttempt } = this.#options;
+    const resolved = await resolveSeeds(seeds, { ...this.#context, resolver }, signal);
     for (const failure of resolved.failures)
-      options.onAttempt?.({ ...failure, isSeed: true, retryMs });
+      onAttempt?.({ ...failure, isSeed: true, retryMs: this.#retryMs });
     const named = new Set(resolved.addresses.map(formatHostPort));
-    const heard = (options.hints?.addresses() ?? []).filter(
+    const heard = (hints?.addresses() ?? []).filter(
       (address) => !named.has(formatHostPort(address)),
     );
-    return [
-      ...resolved.addresses.map((address) => ({ address, isSeed: true })),
-      ...heard.map((address) => ({ address, isSeed: false })),
-    ];
+    return {
+      seeds: resolved.addresses.map((address) => ({ address, isSeed: true })),
+      hints: heard.map((address) => ({ address, isSeed: false })),
+    };
   }
 
+  /** Resolves when the attempt has ended, or is slow. */
+  async #begin(candidate: Candidate): Promise<void> {
+    const seed = formatHostPort(candidate.address);
+    const ended = new AbortController();
+    const attempt = this.#try(candidate).finally(() => {
+      this.#underWay.delete(seed);
+      ended.abort();
+    });
+    this.#underWay.set(seed, attempt);
+    await this.#wait(slowMs, ended.signal);
+    if (ended.signal.aborted || this.#over.aborted) return;
+    if (candidate.isSeed) this.#options.onSlow?.(seed, slowMs);
+  }
+
+  /** Never rejects. */
   async #try({ address, isSeed }: Candidate): Promise<void> {
-    const { options, context, retryMs } = this.#parts;
     const progress = { isProven: false };
-    const signal = AbortSignal.any([options.signal, this.#decided.signal]);
     try {
-      const limit = { clock: context.clock, ms: attemptMs, signal };
-      this.#answer ??= await withDeadline(limit, (ends) =>
-        joinThrough(address, { ...this.#parts, token: this.#token, signal: ends, progress }),
-      );
+      const limit = { clock: this.#context.clock, ms: attemptMs, signal: this.#over };
+      this.#answer ??= await withDeadline(limit, (signal) => {
+        const attempt = { options: this.#options, context: this.#context, token: this.#token };
+        return joinThrough(address, { ...attempt, signal, progress });
+      });
       this.#decided.abort();
     } catch (cause) {
-      options.signal.throwIfAborted();
-      if (this.#decided.signal.aborted) return;
-      const error = failureOf(address, cause);
+      if (this.#over.aborted) return;
+      const error = joinFailure(address, cause);
       const isFinal = finalRefusals.includes(error.code) && (isSeed || progress.isProven);
-      const seed = formatHostPort(address);
-      options.onAttempt?.({ seed, isSeed, error, retryMs: isFinal ? null : retryMs });
+      const retryMs = isFinal ? null : this.#retryMs;
+      this.#options.onAttempt?.({ seed: formatHostPort(address), isSeed, error, retryMs });
       if (!isFinal) return;
       this.#final ??= error;
       // Whoever proved the token speaks for the cluster; a wrong seed may stand beside a right one.
@@ -165,94 +191,18 @@ class Round {
     }
   }
 
-  async #stagger(ms: number): Promise<void> {
-    const { options, context } = this.#parts;
-    const signal = AbortSignal.any([options.signal, this.#decided.signal]);
-    await delay(context.clock, ms, signal).catch(() => {
-      // Decided meanwhile, or stopped: the caller looks.
-    });
-  }
-}
-
-/** Waits for the next round; news from discovery begins it at once. */
-async function pause(
-  ms: number,
-  { options, context }: Pick<RoundParts, "options" | "context">,
-): Promise<void> {
-  const news = new AbortController();
-  const unsubscribe = options.hints?.onFound(() => news.abort());
-  try {
-    await delay(context.clock, ms, AbortSignal.any([options.signal, news.signal]));
-  } catch {
-    options.signal.throwIfAborted();
-  } finally {
+  /** Waits for the next round; news from discovery begins it at once. */
+  async #pause(): Promise<void> {
+    const news = new AbortController();
+    const unsubscribe = this.#options.hints?.onFound(() => news.abort());
+    await this.#wait(this.#retryMs, news.signal);
     unsubscribe?.();
+    this.#options.signal.throwIfAborted();
   }
-}
 
-async function joinThrough(address: HostPort, attempt: Attempt): Promise<JoinAnswer> {
-  const { context, signal } = attempt;
-  const connection = await context.host.dialAddress(toMultiaddr(address), signal);
-  try {
-    const stream = await connection.newStream(Protocol.join, { signal });
-    const channel = new FrameChannel(stream, { maxFrameBytes: maxAnswerFrame, maxUnread: 2 });
-    try {
-      return await dialogue(channel, connection, attempt);
-    } finally {
-      channel.end(attempt.context.clock);
-    }
-  } catch (error) {
-    // This connection only: another dialogue with the same member may run over another of its addresses.
-    connection.abort(new AgentError(P2pCode.joinFailed, "The join broke off."));
-    throw error;
+  /** Shorter when it is decided meanwhile, or stopped, or `news` aborts: the caller looks. */
+  async #wait(ms: number, news?: AbortSignal): Promise<void> {
+    const signal = news === undefined ? this.#over : AbortSignal.any([this.#over, news]);
+    await delay(this.#context.clock, ms, signal).catch(() => undefined);
   }
-}
-
-interface Attempt extends RoundParts {
-  readonly token: JoinToken;
-  readonly signal: AbortSignal;
-  /** Whether the other end proved that it knows the token. */
-  readonly progress: { isProven: boolean };
-}
-
-async function dialogue(
-  channel: FrameChannel,
-  connection: Connection,
-  { token, options, context, signal, progress }: Attempt,
-): Promise<JoinAnswer> {
-  const { clusterId, tokenId, verifier } = token;
-  const clientNonce = randomBytes(nonceBytes);
-  channel.write(encodeJoin({ clusterId, tokenId, nonce: clientNonce }));
-  const { nonce: serverNonce, proof } = decodeJoinProof(await channel.read(signal));
-  const client = context.host.id;
-  const server = asPeerId(connection.remotePeer.toString());
-  const input = { verifier, client, server, clientNonce, serverNonce, clusterId };
-  if (!provesEqual(proofOf({ ...input, label: "server" }), proof)) {
-    throw new AgentError(P2pCode.tokenInvalid, "the agent there does not know this token");
-  }
-  progress.isProven = true;
-  const { name, address } = options;
-  channel.write(encodeJoin({ proof: proofOf({ ...input, label: "client" }), name, address }));
-  const answer = decodeJoinAnswer(await channel.read(signal));
-  if (answer.clusterId !== clusterId) {
-    throw new AgentError(P2pCode.foreignCluster, "the agent there answers for another cluster");
-  }
-  return answer;
-}
-
-const advice: Readonly<Record<string, string>> = {
-  [P2pCode.tokenInvalid]: "Check the token, or make a new one with: muster token create.",
-  [P2pCode.tokenExpired]: "The command is: muster token create.",
-  [P2pCode.tokenUsed]: "The command is: muster token create.",
-  [P2pCode.tokenName]: "Start with --name as the token says, or make another: muster token create.",
-  [P2pCode.foreignCluster]: "Check the seeds: they belong to another cluster than the token.",
-  [P2pCode.memberEvicted]: "This agent was removed; remove its data directory to join as new.",
-};
-
-function failureOf(address: HostPort, cause: unknown): AgentError {
-  const code = isAgentError(cause) ? cause.code : P2pCode.joinFailed;
-  const hint = advice[code] === undefined ? "" : ` ${advice[code]}`;
-  const reason = errorMessage(cause).replace(/\.$/, "");
-  const text = `Could not join through ${formatHostPort(address)}: ${reason}.${hint}`;
-  return new AgentError(code, text, { seed: formatHostPort(address) }, { cause });
 }

@@ -1,7 +1,7 @@
 /**
  * Lets new agents in. The only code that speaks to strangers, so all of it is limited: sixteen dialogues at
  * once, a rate, ten seconds each, small frames. A token that does not exist gets a proof like any other, made with a
- * key nobody has, so that a stranger learns neither which token ids exist nor more from timing.
+ * key nobody has, so that what is answered tells a stranger nothing of which token ids exist.
  */
 import { unlessAborted } from "../base/clock.ts";
 import { createHmac, randomBytes } from "node:crypto";
@@ -36,8 +36,12 @@ export interface JoinAuthority {
   clusterId(): string | null;
   /** What this replica says of a peer that asks about itself. */
   standingOf(peer: PeerId): Standing;
-  /** The verifier of a join token, also of one that is expired or used up: `admit` judges that. */
-  verifierOf(tokenId: string): { readonly verifier: string } | null;
+  /**
+   * The verifier of a join token, also of one that is expired or used up: `admit` judges that. Null means that none is
+   * committed, not that this replica has yet to hear of it.
+   * @throws AgentError NO_LEADER (try later) when that cannot be told now
+   */
+  verifierOf(tokenId: string): Promise<{ readonly verifier: string } | null>;
   /**
    * Commits the admission of a peer that proved the token. Must be idempotent for the same peer.
    * @throws AgentError TOKEN_EXPIRED, TOKEN_USED, TOKEN_NAME, MEMBER_EVICTED (final), NO_LEADER (try later)
@@ -56,6 +60,7 @@ const dialogueMs = 10_000;
 const ratePerSecond = 32;
 const burst = 64;
 const logMs = 10_000;
+const maxText = 1024;
 
 export class JoinServer {
   readonly #authority: JoinAuthority;
@@ -122,7 +127,9 @@ export class JoinServer {
     if (hello.clusterId !== clusterId) {
       return encodeRefusal(P2pCode.foreignCluster, "The token is of another cluster.");
     }
-    const known = this.#authority.verifierOf(hello.tokenId);
+    const known = await unlessAborted(this.#verifierOf(hello.tokenId), signal);
+    if (known instanceof AgentError)
+      return encodeRefusal(known.code, known.message.slice(0, maxText));
     const dummy = createHmac("sha256", this.#dummyKey).update(hello.tokenId).digest("hex");
     const input = {
       verifier: known?.verifier ?? dummy,
@@ -152,6 +159,15 @@ export class JoinServer {
       : answersAt(where, this.#cameFrom(peer), signal);
     const asked = { peer, name, address, tokenId: hello.tokenId };
     return unlessAborted(this.#admit(asked, reached), signal);
+  }
+
+  async #verifierOf(tokenId: string): Promise<{ readonly verifier: string } | null | AgentError> {
+    try {
+      return await this.#authority.verifierOf(tokenId);
+    } catch (error) {
+      if (error instanceof AgentError) return error;
+      throw error;
+    }
   }
 
   /** A stranger is told that it is one, and nothing else. */
@@ -200,7 +216,7 @@ export class JoinServer {
       this.#say("warn", request.peer, "join refused", { ...request, error: errorMessage(error) });
       return refusal === null
         ? encodeRefusal(P2pCode.joinFailed, "The admission failed; the agent's log says why.")
-        : encodeRefusal(refusal.code, refusal.message.slice(0, 1024));
+        : encodeRefusal(refusal.code, refusal.message.slice(0, maxText));
     }
   }
 

@@ -28,6 +28,8 @@ class FakeAuthority implements JoinAuthority {
   readonly admitted: AdmitRequest[] = [];
   refusal: AgentError | null = null;
   pending: Promise<void> = Promise.resolve();
+  /** As many times it cannot tell whether a token exists. */
+  unsure = 0;
   readonly standings = new Map<PeerId, Standing>();
 
   constructor(cluster: string | null) {
@@ -49,7 +51,11 @@ class FakeAuthority implements JoinAuthority {
     return this.standings.get(peer) ?? { standing: "unknown" };
   }
 
-  verifierOf(tokenId: string): { readonly verifier: string } | null {
+  async verifierOf(tokenId: string): Promise<{ readonly verifier: string } | null> {
+    if (this.unsure > 0) {
+      this.unsure -= 1;
+      throw new AgentError("NO_LEADER", "Whether the token exists cannot be told now.");
+    }
     const verifier = this.verifiers.get(tokenId);
     return verifier === undefined ? null : { verifier };
   }
@@ -115,6 +121,17 @@ it("refuses a token with a wrong secret and one that does not exist in the same 
       assert.match(String(error), "muster token create");
     }
     assert.equal(authority.admitted, []);
+  }));
+
+it("asks again where the seed cannot tell whether the token exists", () =>
+  scene(async ({ authority, join }) => {
+    authority.unsure = 1;
+    const attempts: JoinAttempt[] = [];
+    await join(authority.token("t1"), { onAttempt: (attempt) => attempts.push(attempt) });
+    assert.equal(
+      attempts.map(({ error, retryMs }) => [error.code, retryMs !== null]),
+      [["NO_LEADER", true]],
+    );
   }));
 
 it("ends at once with what the cluster decided: expired, used up, another name, evicted", () =>
@@ -347,6 +364,40 @@ it("joins beside a seed that takes the connection and says nothing", () =>
     });
     const seeds = [silent.host.listenAddress(), member.host.listenAddress()];
     assert.is((await join(authority.token("t1"), { seeds })).nodeName, "n2");
+  }));
+
+it("asks the others again and again beside a seed that says nothing, and says that it waits", () =>
+  scene(async ({ mesh, authority, member, join }) => {
+    const silent = await mesh.stranger({
+      prepare: ({ host }) => host.handle(Protocol.join, () => undefined),
+    });
+    const seeds = [silent.host.listenAddress(), member.host.listenAddress()];
+    const token = authority.token("t1");
+    authority.refusal = new AgentError("NO_LEADER", "No leader now.");
+    const slow: string[] = [];
+    const tried: string[] = [];
+    const answer = await join(token, {
+      seeds,
+      onSlow: (seed) => void slow.push(seed),
+      onAttempt: ({ seed }) => {
+        tried.push(seed);
+        if (tried.length === 2) authority.refusal = null;
+      },
+    });
+    assert.is(answer.nodeName, "n2");
+    assert.equal(tried, [seeds[1], seeds[1]], "a second round began beside the silent one");
+    assert.equal(slow, [seeds[0]]);
+  }));
+
+it("lets a seed that is slow have its word before another's refusal is final", () =>
+  scene(async ({ mesh, authority, member, join }) => {
+    const wrong = await mesh.stranger({ authority: new FakeAuthority(newUuid()) });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    authority.pending = promise;
+    const seeds = [member.host.listenAddress(), wrong.host.listenAddress()];
+    const token = authority.token("t1");
+    const answer = await join(token, { seeds, onSlow: () => resolve() });
+    assert.is(answer.nodeName, "n2");
   }));
 
 it("takes no recorded dialogue a second time", () =>

@@ -8,7 +8,7 @@ import {
   newJoinToken,
   rememberingTokens,
 } from "../../../src/agent/tokens.ts";
-import { errorCode } from "../../../src/base/errors.ts";
+import { AgentError, errorCode } from "../../../src/base/errors.ts";
 import { parseJoinToken } from "../../../src/p2p/join-token.ts";
 import { cluster, type Inventory, peer, start, tokenCreate } from "../../support/inventory.ts";
 
@@ -122,19 +122,45 @@ it("puts cluster and id into a join token", () => {
 const generation = () => ({ n: 1, id: "0".repeat(32) });
 const request = { peer: peer("n9"), name: "n9", address: "10.0.0.9:1", tokenId: "t" };
 
-it("proves join tokens only, and none before this agent has joined", () => {
+const notAsked = () => Promise.reject(new Error("not asked"));
+
+it("proves join tokens only, and none before this agent has joined", async () => {
   const { inventory } = withToken();
-  const submit = () => Promise.reject(new Error("not asked"));
+  let barriers = 0;
   const authority = createJoinAuthority({
     view: inventory.view,
     clusterId: () => null,
     generation,
-    submit,
+    readBarrier: async () => {
+      barriers += 1;
+    },
+    submit: notAsked,
   });
   assert.is(authority.clusterId(), null);
-  assert.is(authority.verifierOf("tok"), null, "an API token");
-  assert.is(authority.verifierOf("none"), null);
-  assert.equal(authority.verifierOf("t"), { verifier: "ab".repeat(32) });
+  assert.is(await authority.verifierOf("tok"), null, "an API token");
+  assert.equal(await authority.verifierOf("t"), { verifier: "ab".repeat(32) });
+  assert.is(barriers, 0, "a token that is known costs the leader nothing");
+  assert.is(await authority.verifierOf("none"), null);
+  assert.is(barriers, 1);
+});
+
+it("knows a token that this replica has yet to hear of, and says when that cannot be told", async () => {
+  const inventory = cluster("n1", "n2");
+  let barrier = async (): Promise<void> => {
+    inventory.ok(tokenCreate({ id: "new", kind: "join", verifier: "cd".repeat(32) }));
+  };
+  const authority = createJoinAuthority({
+    view: inventory.view,
+    clusterId: () => "c",
+    generation,
+    readBarrier: () => barrier(),
+    submit: notAsked,
+  });
+  assert.equal(await authority.verifierOf("new"), { verifier: "cd".repeat(32) });
+  barrier = () => Promise.reject(new AgentError("NO_LEADER", "nobody leads"));
+  const error: unknown = await authority.verifierOf("other").catch((e) => e);
+  assert.is(errorCode(error), "NO_LEADER");
+  assert.match(String(error), "nobody leads");
 });
 
 it("admits through the inventory, and names the other members to the one who joined", async () => {
@@ -144,6 +170,7 @@ it("admits through the inventory, and names the other members to the one who joi
     view: inventory.view,
     clusterId: () => "c",
     generation,
+    readBarrier: notAsked,
     submit,
   });
   const answer = await authority.admit(request);
@@ -162,6 +189,7 @@ it("refuses with the inventory's own code, and names no evicted member", async (
     view: inventory.view,
     clusterId: () => "c",
     generation,
+    readBarrier: notAsked,
     submit,
   });
   const evicted = authority.admit({ ...request, peer: peer("n2"), name: "n2" });
@@ -181,7 +209,7 @@ it("tells a member what its own replica says of it, and where in the history", (
   inventory.ok(tokenCreate({ id: "later" }));
   const submit = () => Promise.reject(new Error("not asked"));
   const authority = createJoinAuthority({
-    ...{ view: inventory.view, clusterId: () => "c", generation, submit },
+    ...{ view: inventory.view, clusterId: () => "c", generation, readBarrier: notAsked, submit },
   });
   const at = { generation: generation() };
   const evicted = { standing: "evicted", ...at, index: evictedAt };
