@@ -51,9 +51,15 @@ export function converged(
   settings: Settings,
   hosts: readonly string[] = fleet.hosts,
 ): Promise<void> {
-  return seen(`all views hold ${hosts.length} members`, settings, () =>
-    hosts.every((host) => fleet.events.view(host).size === hosts.length),
-  );
+  return seen(`all views hold ${hosts.length} members`, settings, () => {
+    const short = hosts.filter((host) => fleet.events.view(host).size !== hosts.length);
+    if (short.length === 0) return true;
+    const lacks = short.slice(0, 5).map((host) => {
+      const view = fleet.events.view(host);
+      return `${host} lacks ${hosts.filter((other) => !view.has(other)).join(" ")}`;
+    });
+    throw new Error(`${short.length} are short of some: ${lacks.join("; ")}`);
+  });
 }
 
 export function isLoss({ kind }: MemberEvent): boolean {

@@ -6,6 +6,7 @@ import { type ApiServer, createApiServer } from "../api/server.ts";
 import { toMembers } from "../api/views/cluster.ts";
 import { systemClock } from "../base/clock.ts";
 import { AgentError, errorMessage } from "../base/errors.ts";
+import { asPeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Service, startAll } from "../base/service.ts";
 import { version } from "../base/version.ts";
@@ -32,6 +33,7 @@ import { serveMemberViews } from "./member-views-rpc.ts";
 import { announceMember, createMesh, joinService, type Mesh, warnOfLoopback } from "./mesh.ts";
 import { addMesh } from "./mesh-metrics.ts";
 import { addSources } from "./metric-sources.ts";
+import { namedLogger } from "./named-logger.ts";
 import { ExitHold } from "./supervisor/exit-hold.ts";
 import { takeDataDir } from "./supervisor/take-data-dir.ts";
 
@@ -63,19 +65,23 @@ export class Agent {
   /** Resolves when this agent serves its cluster. @throws AgentError; everything that was started is stopped. */
   async start(signal: AbortSignal): Promise<void> {
     const { options, mode } = this.#input;
-    const { logger } = this.#deps;
     await prepareDataDir(options.dataDir);
     this.#lock = await takeDataDir(options.dataDir, { clock: systemClock, signal });
     this.#state = await recallCluster(this.#input);
     const identity = await loadIdentity(options.dataDir, { isMember: this.#state !== null });
     const stateMachine = new InventoryStateMachine({
-      logger: logger.child({ module: "inventory" }),
+      logger: this.#deps.logger.child({ module: "inventory" }),
     });
-    const admission = new InventoryAdmission(stateMachine.view);
+    const { view } = stateMachine;
+    const logger = namedLogger(
+      this.#deps.logger,
+      (id) => view.nodeById(asPeerId(id))?.name ?? null,
+    );
+    const admission = new InventoryAdmission(view);
     const clusterId = (): string | null => this.#state?.clusterId ?? null;
     const clock = systemClock;
     const authority = createJoinAuthority({
-      view: stateMachine.view,
+      view,
       clusterId: () => (this.#cluster === null ? null : clusterId()),
       generation: () => this.#joined().consensus.generation(),
       readBarrier: (timeoutMs) => this.#joined().readBarrier(timeoutMs),
