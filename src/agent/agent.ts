@@ -6,13 +6,14 @@ import { type ApiServer, createApiServer } from "../api/server.ts";
 import { toMembers } from "../api/views/cluster.ts";
 import { systemClock } from "../base/clock.ts";
 import { AgentError, errorMessage } from "../base/errors.ts";
-import { asPeerId } from "../base/ids.ts";
+import { asPeerId, type PeerId } from "../base/ids.ts";
 import { type Logger } from "../base/logger.ts";
 import { type Service, startAll } from "../base/service.ts";
 import { version } from "../base/version.ts";
 import { EventRing } from "../gossip/driver/event-ring.ts";
 import { type MemberView } from "../gossip/ports.ts";
 import { InventoryStateMachine } from "../inventory/state-machine.ts";
+import { type InventoryView } from "../inventory/view.ts";
 import { loadIdentity } from "../p2p/identity.ts";
 import { type DirLock } from "../storage/dir-lock.ts";
 import { InventoryAdmission } from "./admission.ts";
@@ -73,10 +74,7 @@ export class Agent {
       logger: this.#deps.logger.child({ module: "inventory" }),
     });
     const { view } = stateMachine;
-    const logger = namedLogger(
-      this.#deps.logger,
-      (id) => view.nodeById(asPeerId(id))?.name ?? null,
-    );
+    const logger = namedLogger(this.#deps.logger, (id) => this.#nodeOf(view, asPeerId(id)));
     const admission = new InventoryAdmission(view);
     const clusterId = (): string | null => this.#state?.clusterId ?? null;
     const clock = systemClock;
@@ -174,6 +172,11 @@ export class Agent {
   #joined(): ClusterServices {
     if (this.#cluster !== null) return this.#cluster;
     throw new AgentError("NO_LEADER", "This agent has not joined a cluster itself yet");
+  }
+
+  /** What the inventory calls a node; before it has come, what the node calls itself. */
+  #nodeOf(view: InventoryView, id: PeerId): string | null {
+    return view.nodeById(id)?.name ?? this.#cluster?.gossip.member(id)?.name ?? null;
   }
 
   #nodeName(): string {

@@ -1,7 +1,7 @@
 /**
- * Log lines speak of nodes as operators do: where a value is the id of a node of the inventory, its name stands there. A
- * name is one node's for ever (`muster nodes show NAME` has the id). What also says a name itself keeps the id, and so do
- * lines for developers (debug).
+ * Log lines speak of nodes as operators do: where a value is the id of a node of the inventory, its name stands there.
+ * A name is one node's for ever (`muster nodes show NAME` has the id). What also says a name itself keeps the id, and so
+ * do lines for developers (debug).
  */
 import { type Logger } from "../base/logger.ts";
 

@@ -4,26 +4,35 @@
  * nobody is there who could tell. Says nothing of who listens there.
  */
 import { BlockList, connect, isIP } from "node:net";
+import { type Clock } from "../base/clock.ts";
 import { type HostPort } from "./address.ts";
 
 /** A kernel that is reached answers within this. */
-export const dialBackMs = 2_000;
+const dialBackMs = 2_000;
 
-/** @param cameFrom the host from which it connected. Never rejects. */
+export interface Caller {
+  /** The host from which it connected. */
+  readonly cameFrom: string;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Never rejects. */
 export function answersAt(
   { host, port }: HostPort,
-  cameFrom: string,
-  signal: AbortSignal,
+  { cameFrom, clock, signal }: Caller,
 ): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
-  const socket = connect({ host, port, signal, timeout: dialBackMs });
+  const socket = connect({ host, port, signal });
   const give = (answers: boolean): void => {
+    disarm();
     socket.destroy();
     resolve(answers);
   };
+  // Not the socket's own timer, which on a busy machine runs before the answer that came meanwhile is read.
+  const disarm = clock.setTimer(dialBackMs, () => give(false));
   // Loopback, however it is written, leads to this machine's own agent, whoever the newcomer is.
   socket.on("connect", () => give(isOwn(cameFrom) || !isOwn(socket.remoteAddress ?? "")));
-  socket.on("timeout", () => give(false));
   socket.on("error", () => give(false));
   return promise;
 }

@@ -156,7 +156,7 @@ export class JoinServer {
     const isKnown = this.#authority.standingOf(peer).standing !== "unknown";
     const reached = isKnown
       ? Promise.resolve(true)
-      : answersAt(where, this.#cameFrom(peer), signal);
+      : answersAt(where, { cameFrom: this.#cameFrom(peer), clock: this.#context.clock, signal });
     const asked = { peer, name, address, tokenId: hello.tokenId };
     return unlessAborted(this.#admit(asked, reached), signal);
   }
