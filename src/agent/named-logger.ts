@@ -1,16 +1,18 @@
 /**
- * Log lines speak of nodes as operators do: where a value is the id of a node of the inventory, its name stands there.
- * A name is one node's for ever (`muster nodes show NAME` has the id). What also says a name itself keeps the id, and so
+ * Log lines speak of nodes as operators do: where a value is the id of a node of the inventory, or a text has it, the
+ * name stands there. A name is one node's for ever (`muster nodes show NAME` has the id). What also says a name itself keeps the id, and so
  * do lines for developers (debug).
  */
 import { type Logger } from "../base/logger.ts";
 
+/** libp2p's text of an Ed25519 key: the hash that is none, of 36 bytes, in base 58. */
+const peerIds = /12D3KooW[1-9A-HJ-NP-Za-km-z]{44}/g;
 /** Lists of nodes in lists of what is told of each. */
 const maxDepth = 3;
 
 export function namedLogger(logger: Logger, nameOf: (id: string) => string | null): Logger {
   const named = (value: unknown, depth: number): unknown => {
-    if (typeof value === "string") return nameOf(value) ?? value;
+    if (typeof value === "string") return value.replace(peerIds, (id) => nameOf(id) ?? id);
     if (typeof value !== "object" || value === null || depth === maxDepth) return value;
     if (Array.isArray(value)) return value.map((item) => named(item, depth + 1));
     if (!isPlain(value) || "name" in value) return value;
