@@ -201,7 +201,7 @@ export class Agent {
     const server = createApiServer({ socketPath, listen, tls }, context);
     this.#server = server;
     addSources(server.metrics, { stateMachine, cluster: () => this.#cluster });
-    addMesh(server.metrics, mesh.host);
+    addMesh(server.metrics, mesh);
     return server;
   }
 

@@ -63,7 +63,7 @@ export function createMembership(
     },
     {
       transport: lane === null ? mesh.gossip : new GossipLanes(use, mesh.gossip, lane),
-      ...{ clock, logger, random: systemRandom },
+      ...{ clock, logger, random: systemRandom, slowness: mesh.context.slowness },
       snapshotFile: snapshotFile(`${options.dataDir}/peers.json`),
       isMember: (peer) => view.member(peer)?.status === "admitted",
       sign: (bytes) => identity.sign(bytes),

@@ -1,8 +1,13 @@
 /** The mesh for Prometheus: open connections, and what came of those that came in. */
 import { type Metrics } from "../api/metrics.ts";
-import { type MeshHost } from "../p2p/host.ts";
+import { type Mesh } from "./mesh.ts";
 
-export function addMesh(metrics: Metrics, host: MeshHost): void {
+export function addMesh(metrics: Metrics, { host, context }: Pick<Mesh, "host" | "context">): void {
+  metrics.gauge({
+    name: "muster_mesh_slowness",
+    help: "How many times longer this agent waits for others, as its own turns come late: 1 to 8",
+    read: () => context.slowness.factor,
+  });
   metrics.gauge({
     name: "muster_mesh_connections",
     help: "Open connections to peers",

@@ -17,6 +17,7 @@ import { type Admission } from "../p2p/ports.ts";
 import { MeshRaftTransport } from "../p2p/raft-transport.ts";
 import { MeshRpc } from "../p2p/rpc.ts";
 import { type Service } from "../base/service.ts";
+import { CpuWait, kernelsCpuWait } from "../base/cpu-wait.ts";
 import { Slowness } from "../base/slowness.ts";
 import { type AgentState } from "./agent-state.ts";
 import { type AgentOptions } from "./options.ts";
@@ -45,7 +46,8 @@ export interface MeshDeps {
 export function createMesh(options: AgentOptions, deps: MeshDeps): Mesh {
   const { identity, admission, clock } = deps;
   const logger = deps.logger.child({ module: "p2p" });
-  const shared = { clock, logger, random: systemRandom, slowness: new Slowness() };
+  const slowness = new Slowness(new CpuWait(clock, kernelsCpuWait()));
+  const shared = { clock, logger, random: systemRandom, slowness };
   const advertise = options.advertise === null ? [] : [options.advertise];
   const host = new MeshHost(
     { listen: options.listen, advertise, identity },

@@ -53,9 +53,7 @@ export async function ephemeralIdentity(): Promise<Identity> {
 /** True when `signature` over `bytes` was made by the key that `peer` names. Never throws. */
 export function verifySignature(peer: string, bytes: Uint8Array, signature: Uint8Array): boolean {
   try {
-    const key = peerIdFromString(peer).publicKey;
-    if (key?.type !== "Ed25519" || signature.byteLength !== 64) return false;
-    return verify(null, bytes, publicKeyOf(key.raw), signature);
+    return signature.byteLength === 64 && verify(null, bytes, keyOf(peer), signature);
   } catch {
     return false; // a text that is no peer id proves nothing
   }
@@ -148,6 +146,26 @@ function identityOf(privateKey: Ed25519PrivateKey): Identity {
     privateKey,
     sign: (bytes) => sign(null, bytes, signer),
   };
+}
+
+/** Those used last: to make one costs as much as to verify with it. Some 2 kB each. */
+const keys = new Map<string, KeyObject>();
+const keysMax = 512;
+
+/** @throws Error where the text is no peer id with an Ed25519 key in it */
+function keyOf(peer: string): KeyObject {
+  const publicKey = keys.get(peer) ?? madeOf(peer);
+  keys.delete(peer);
+  keys.set(peer, publicKey);
+  const [oldest] = keys.keys();
+  if (keys.size > keysMax && oldest !== undefined) keys.delete(oldest);
+  return publicKey;
+}
+
+function madeOf(peer: string): KeyObject {
+  const { publicKey } = peerIdFromString(peer);
+  if (publicKey?.type !== "Ed25519") throw new TypeError("no Ed25519 key");
+  return publicKeyOf(publicKey.raw);
 }
 
 function publicKeyOf(raw: Uint8Array): KeyObject {

@@ -1,10 +1,13 @@
 /**
  * Local health (Lifeguard LHA): how far this agent should doubt itself. 0 is healthy. Own failures to hear
- * others, accusations against oneself and a lagging event loop raise it; successful probes lower it.
+ * others, accusations against oneself and a lagging event loop raise it; successful probes lower it. Beside it stands
+ * how slow its host is at least, which is measured and not guessed: who comes late to everything hears late of all.
  */
 export class Awareness {
   readonly #max: number;
   #score = 0;
+  /** 1 on a host that keeps up. */
+  slowness = 1;
 
   constructor(options: { readonly awarenessMax: number }) {
     this.#max = options.awarenessMax - 1;
@@ -23,8 +26,8 @@ export class Awareness {
     this.#score = Math.min(this.#max, Math.max(0, this.#score + delta));
   }
 
-  /** A duration stretched by the present doubt. */
+  /** A duration stretched by the present doubt, or the host's slowness where that is more. */
   scale(milliseconds: number): number {
-    return milliseconds * (this.#score + 1);
+    return milliseconds * Math.max(this.#score + 1, this.slowness);
   }
 }

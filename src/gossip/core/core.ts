@@ -128,11 +128,8 @@ export class GossipCore {
     const told = { voice: this.#voice, events: this.#events };
     this.#sync = new AntiEntropy(options, { ...shared, ...told, membership }, now);
     this.#contacts = new Contacts(options, random);
-    this.#upkeep = new Upkeep(
-      options,
-      { ...shared, membership, voice: this.#voice, sync: this.#sync },
-      now,
-    );
+    const duties = { ...shared, membership, voice: this.#voice, sync: this.#sync };
+    this.#upkeep = new Upkeep(options, duties, now);
     if (start.view !== undefined) {
       table.adopt(start.view, self);
       this.#overlay.rebuild();
@@ -254,7 +251,8 @@ export class GossipCore {
         this.#membership.evict(turn, input.member);
         return;
       case "loopLag":
-        this.#upkeep.loopLag(input.worstMs);
+      case "slowness":
+        this.#upkeep.host(input);
         return;
     }
   }

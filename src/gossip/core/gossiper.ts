@@ -3,6 +3,7 @@
  * a quiet time the first rumour leaves at once. Members that failed a moment ago stay targets and get the
  * accusation too: one wrongly accused can only refute what it hears.
  */
+import { type Awareness } from "./awareness.ts";
 import { type BroadcastQueue } from "./broadcast-queue.ts";
 import { type FrameBuilder } from "./frame-builder.ts";
 import { type Membership } from "./membership.ts";
@@ -27,8 +28,11 @@ export interface GossiperDependencies {
   readonly peers: PeerChoice;
   readonly frames: FrameBuilder;
   readonly random: Random;
+  readonly awareness: Pick<Awareness, "slowness">;
 }
 
+/** So many times longer at most: a denial must be heard before the suspicion that it denies ends. */
+const slowestRounds = 3;
 const recentlyFailedMax = 64;
 /** Share of rounds in which one of them gets a frame. Others tell them too, when they ping. */
 const failedShare = 1 / 4;
@@ -58,7 +62,7 @@ export class Gossiper {
   tick(turn: Turn): void {
     const { queue, frames, membership, voice } = this.#deps;
     if (queue.size === 0 || turn.now < this.#nextRound) return;
-    this.#nextRound = turn.now + this.#options.gossipIntervalMs;
+    this.#nextRound = turn.now + this.#interval();
     for (const target of this.#targets(turn)) {
       if (queue.size === 0) return;
       const accusation = this.#options.lifeguard.buddy ? membership.against(target) : null;
@@ -67,6 +71,11 @@ export class Gossiper {
       const isUrgent = accusation !== null || voice.isDenying(turn.now);
       turn.out.frame(target, frame, isUrgent ? "both" : "usual");
     }
+  }
+
+  /** A slow host says the same in fewer, fuller frames: a frame costs it and its peers more than what is in it. */
+  #interval(): number {
+    return this.#options.gossipIntervalMs * Math.min(slowestRounds, this.#deps.awareness.slowness);
   }
 
   #targets(turn: Turn): readonly Ix[] {

@@ -197,6 +197,12 @@ export class Prober {
     return lifeguard.probe ? this.#deps.awareness.scale(probeIntervalMs) : probeIntervalMs;
   }
 
+  /** Doubt alone does not stretch it: others are asked in time to help. A slow host asks them for its own slowness. */
+  #timeout(): number {
+    const { probeTimeoutMs, lifeguard } = this.#options;
+    return lifeguard.probe ? probeTimeoutMs * this.#deps.awareness.slowness : probeTimeoutMs;
+  }
+
   #send(turn: Turn, target: Ix): void {
     const { table, sequence, counters } = this.#deps;
     counters.add("probesSent");
@@ -209,7 +215,7 @@ export class Prober {
       incarnation,
       sentAt: turn.now,
       deadline: turn.now + this.#interval(),
-      askAt: sent ? turn.now + this.#options.probeTimeoutMs : turn.now,
+      askAt: sent ? turn.now + this.#timeout() : turn.now,
       relays: [],
       nackedBy: new Set(),
     });

@@ -161,7 +161,9 @@ export type Input =
   | { readonly kind: "compare" }
   | { readonly kind: "leave" }
   | { readonly kind: "evict"; readonly member: Ix }
-  | { readonly kind: "loopLag"; readonly worstMs: number };
+  | { readonly kind: "loopLag"; readonly worstMs: number }
+  /** From now on this agent's host is so many times slower than one that keeps up. */
+  | { readonly kind: "slowness"; readonly factor: number };
 
 export type SelfChange = Partial<Pick<SelfRecord, "address" | "tags" | "datagrams">>;
 

@@ -9,7 +9,7 @@ import { type Membership } from "./membership.ts";
 import { type MemberTable } from "./member-table.ts";
 import { type PeerChoice } from "./peer-choice.ts";
 import { type SelfVoice } from "./self-voice.ts";
-import { type Ix, Status, type Turn } from "./types.ts";
+import { type Input, type Ix, Status, type Turn } from "./types.ts";
 
 export interface UpkeepOptions {
   readonly awarenessMax: number;
@@ -29,6 +29,8 @@ export interface UpkeepDependencies {
   readonly peers: PeerChoice;
   readonly random: Random;
 }
+
+type HostNews = Extract<Input, { readonly kind: "loopLag" | "slowness" }>;
 
 /** A refused dial counts as evidence only so long after the connection closed. */
 const closedMemoryMs = 10_000;
@@ -67,9 +69,11 @@ export class Upkeep {
     this.#markDegraded(turn);
   }
 
-  /** The event loop was late by `worstMs`: doubt oneself before others. */
-  loopLag(worstMs: number): void {
-    if (worstMs > lagToleratedMs && this.#options.lifeguard.probe) this.#deps.awareness.change(1);
+  /** The event loop was late, now or again and again: doubt oneself before others. */
+  host(news: HostNews): void {
+    const { awareness } = this.#deps;
+    if (news.kind === "slowness") awareness.slowness = news.factor;
+    else if (news.worstMs > lagToleratedMs && this.#options.lifeguard.probe) awareness.change(1);
   }
 
   connection(turn: Turn, peer: Ix, state: "open" | "closed" | "refused" | "timeout"): void {

@@ -4,6 +4,7 @@
  */
 import { assert } from "../../base/assert.ts";
 import { type Clock } from "../../base/clock.ts";
+import { type Slowness } from "../../base/slowness.ts";
 import { type GossipCore } from "../core/core.ts";
 import {
   type Input,
@@ -18,6 +19,7 @@ export interface CoreHostDependencies {
   readonly core: Pick<GossipCore, "step" | "nextDeadline" | "earlyMs" | "answer" | "counters">;
   readonly clock: Clock;
   readonly outbox: Outbox;
+  readonly slowness: Pick<Slowness, "factor">;
   /** Called when the mailbox is empty again: events can be handed out now. */
   readonly settled: () => void;
 }
@@ -26,6 +28,8 @@ export interface CoreHostDependencies {
 const lateMs = 50;
 const lagWindowMs = 10_000;
 const lagReportedMs = 200;
+/** Changes below this are no news. */
+const slownessStep = 0.25;
 
 export class CoreHost {
   readonly #deps: CoreHostDependencies;
@@ -37,6 +41,8 @@ export class CoreHost {
   #armedAt = Infinity;
   #cancel: () => void = () => {};
   #worstLagMs = 0;
+  /** What the core was told last. */
+  #slowness = 1;
   #lagWindowEnd: number;
 
   constructor(dependencies: CoreHostDependencies) {
@@ -76,6 +82,7 @@ export class CoreHost {
   #drain(): void {
     const { core, clock, outbox, settled } = this.#deps;
     this.#isBusy = true;
+    this.#tellSlowness();
     try {
       do {
         core.step(clock.monotonicMs(), this.#mailbox.takeAll(), outbox);
@@ -117,6 +124,14 @@ export class CoreHost {
       this.#isYielding = false;
       this.post(null);
     });
+  }
+
+  #tellSlowness(): void {
+    const { slowness } = this.#deps;
+    const factor = slowness.factor < 1 + slownessStep ? 1 : slowness.factor;
+    if (Math.abs(factor - this.#slowness) < slownessStep) return;
+    this.#slowness = factor;
+    this.#mailbox.put({ kind: "slowness", factor });
   }
 
   #noteLag(lag: number): void {

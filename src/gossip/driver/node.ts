@@ -8,6 +8,7 @@ import { errorMessage } from "../../base/errors.ts";
 import { type PeerId } from "../../base/ids.ts";
 import { type Logger } from "../../base/logger.ts";
 import { type Random } from "../../base/random.ts";
+import { type Slowness } from "../../base/slowness.ts";
 import { GossipCore } from "../core/core.ts";
 import { Counters } from "../core/counters.ts";
 import { Directory } from "../core/directory.ts";
@@ -59,6 +60,7 @@ export interface GossipNodeDependencies extends Signer {
   readonly random: Random;
   readonly logger: Logger;
   readonly snapshotFile: SnapshotFile;
+  readonly slowness: Pick<Slowness, "factor">;
   /** What this replica of the inventory says; it may lag. */
   readonly isMember: (peer: PeerId) => boolean;
   /** Another process, started before this one, runs with this agent's key at `address`. This one has stopped to gossip. */
@@ -206,18 +208,17 @@ class GossipDriver implements GossipNode {
 
   stats(): GossipStats {
     const core = this.#running?.core;
-    const { clock, transport } = this.#deps;
     return {
       health: this.health(),
       counters: (core?.counters ?? new Counters()).all(),
-      lanes: transport.lanes(),
+      lanes: this.#deps.transport.lanes(),
       clocks: { incarnation: core?.incarnation ?? 0, event: core?.eventClock ?? 0 },
-      convergence: core?.convergence(clock.monotonicMs()) ?? neverConverged,
+      convergence: core?.convergence(this.#deps.clock.monotonicMs()) ?? neverConverged,
     };
   }
 
   #build(keeper: SnapshotKeeper, snapshot: Snapshot | null): Running {
-    const { transport, clock, random, logger } = this.#deps;
+    const { transport, clock, random, logger, slowness } = this.#deps;
     const { protocol } = this.#options;
     const directory = this.#directory;
     const core = new GossipCore(
@@ -249,7 +250,7 @@ class GossipDriver implements GossipNode {
       this.#publish(members, this.#listeners, (event) => event.kind);
       this.#publish(user, this.#userListeners, (event) => event.name);
     };
-    const host = new CoreHost({ core, clock, outbox, settled });
+    const host = new CoreHost({ core, clock, outbox, slowness, settled });
     this.#listen(new Inbound(protocol, { directory, clock, logger, host, core }));
     return { core, host, views, keeper, background };
   }

@@ -62,6 +62,7 @@ function gossipOf(node: TestNode, lane: DatagramLane | null, manner: Manner): Ag
           ? node.gossip
           : new GossipLanes(manner.use, manner.streams(node.gossip), lane),
       ...{ clock: node.clock, random: node.random, logger: node.logger },
+      slowness: { factor: 1 },
       snapshotFile: { load: () => Promise.resolve(null), save: () => Promise.resolve() },
       isMember: (peer) => node.members.has(peer),
       sign: (bytes) => node.identity.sign(bytes),

@@ -51,6 +51,7 @@ function gossipOf(node: TestNode, logger: Logger): GossipNode {
     { ...who, address: node.host.listenAddress(), protocol: localOptions },
     {
       ...{ transport: node.gossip, clock: node.clock, random: node.random, logger },
+      slowness: { factor: 1 },
       snapshotFile: { load: () => Promise.resolve(null), save: () => Promise.resolve() },
       isMember: (peer) => node.members.has(peer),
       sign: (bytes) => node.identity.sign(bytes),

@@ -55,4 +55,23 @@ it("goes on telling a member that failed a moment ago, so that it can refute", (
   assert.ok(told > 3, `${told} frames`);
 });
 
+it("says the same in fewer frames on a slow host, in at least a third of them", () => {
+  const roundsIn = (factor: number): number => {
+    const lone = new LoneCore({ members: 15 });
+    lone.give({ kind: "slowness", factor });
+    lone.advance(1000, lone.answering());
+    const seen = new Set<number>();
+    for (let step = 0; step < 120; step += 1) {
+      const record = lone.recordOf(1 + (step % 15), { incarnation: 101 + step });
+      lone.hear(2, { kind: "alive", record });
+      for (const { at } of rounds(lone, 50)) seen.add(at);
+    }
+    return seen.size;
+  };
+  const [usual, slow, slowest] = [roundsIn(1), roundsIn(2), roundsIn(8)];
+  assert.ok(usual >= 28 && usual <= 31, `${usual} rounds in 6 s`);
+  assert.ok(slow >= 14 && slow <= 16, `${slow} at half the pace`);
+  assert.ok(slowest >= 9 && slowest <= 11, `${slowest} at the slowest`);
+});
+
 it.run();

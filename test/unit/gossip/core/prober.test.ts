@@ -583,4 +583,23 @@ it("counts probes, requests to others, suspicions and false alarms", () => {
   assert.equal([counters.get("failures"), counters.get("falseFailures")], [1, 0]);
 });
 
+it("takes its own host's slowness into account before it asks others, and before it accuses", () => {
+  const silent = (factor: number): { readonly askedAt: number; readonly accusedAt: number } => {
+    const lone = new LoneCore();
+    lone.give({ kind: "slowness", factor });
+    let [pingedAt, askedAt, accusedAt] = [NaN, NaN, NaN];
+    lone.advance(60_000, (to, frame) => {
+      lone.answering(1)(to, frame);
+      for (const { kind } of frame) {
+        if (kind === "ping" && to === 1 && Number.isNaN(pingedAt)) pingedAt = lone.now;
+        if (kind === "pingRequest" && Number.isNaN(askedAt)) askedAt = lone.now;
+        if (kind === "suspect" && Number.isNaN(accusedAt)) accusedAt = lone.now;
+      }
+    });
+    return { askedAt: askedAt - pingedAt, accusedAt: accusedAt - pingedAt };
+  };
+  assert.equal(silent(1), { askedAt: 500, accusedAt: 1000 });
+  assert.equal(silent(4), { askedAt: 2000, accusedAt: 4000 });
+});
+
 it.run();

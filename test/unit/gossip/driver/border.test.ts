@@ -84,6 +84,7 @@ async function start(
       logger: { ...silentLogger, warn: (_, message) => warnings.push(message) },
       sign: (bytes) => testSignature(id, bytes),
       verify,
+      slowness: { factor: 1 },
       isMember: () => true,
       onDoubled: () => {},
     },
@@ -221,7 +222,13 @@ it("looks for an ack that has arrived before it judges a probe whose timer came 
       return clock.setTimer(ms, callback);
     },
   };
-  const host = new CoreHost({ core, clock: late, outbox: lone, settled: () => {} });
+  const host = new CoreHost({
+    core,
+    clock: late,
+    outbox: lone,
+    slowness: { factor: 1 },
+    settled: () => {},
+  });
   host.post(null);
   await clock.until("a ping is sent", () => seq() >= 0);
   stalledMs = 1000;

@@ -24,7 +24,13 @@ function host(): { clock: VirtualClock; host: CoreHost; wait: (ms: number) => vo
       throw new Error("nobody asks");
     },
   };
-  const one = new CoreHost({ core, clock, outbox: new LoneCore(), settled: () => {} });
+  const one = new CoreHost({
+    core,
+    clock,
+    outbox: new LoneCore(),
+    slowness: { factor: 1 },
+    settled: () => {},
+  });
   const wait = (ms: number): void => {
     deadline = clock.monotonicMs() + ms;
     one.post(null);
@@ -65,7 +71,13 @@ it("lets the core's next deadline be early by what the core allows", () => {
       throw new Error("nobody asks");
     },
   };
-  const one = new CoreHost({ core, clock, outbox: new LoneCore(), settled: () => {} });
+  const one = new CoreHost({
+    core,
+    clock,
+    outbox: new LoneCore(),
+    slowness: { factor: 1 },
+    settled: () => {},
+  });
   one.post(null);
   assert.equal(early, [300]);
   one.stop();
@@ -104,7 +116,13 @@ it("leaves a timer that is overdue: how late it is says something about this hos
       throw new Error("nobody asks");
     },
   };
-  const one = new CoreHost({ core, clock: late, outbox: new LoneCore(), settled: () => {} });
+  const one = new CoreHost({
+    core,
+    clock: late,
+    outbox: new LoneCore(),
+    slowness: { factor: 1 },
+    settled: () => {},
+  });
   one.post(null);
   stalledMs = 20_000;
   // An input is read before the timer runs, and moves the deadline.
@@ -114,6 +132,30 @@ it("leaves a timer that is overdue: how late it is says something about this hos
   assert.is(lags.length, 2);
   assert.ok((lags[1] ?? 0) >= 20_000, `told ${lags[1]}`);
   one.stop();
+});
+
+it("tells the core how slow its host is, when that has changed by much, and when it is over", () => {
+  const told: unknown[] = [];
+  const slowness = { factor: 1 };
+  const core = {
+    counters: new Counters(),
+    nextDeadline: () => Infinity,
+    earlyMs: () => 0,
+    step: (_now: number, inputs: readonly unknown[]) => void told.push(...inputs),
+    answer: () => {
+      throw new Error("nobody asks");
+    },
+  };
+  const clock = new VirtualClock();
+  const one = new CoreHost({ core, clock, outbox: new LoneCore(), slowness, settled: () => {} });
+  for (const factor of [1, 1.1, 3, 3.1, 8, 1.2, 1.01]) {
+    slowness.factor = factor;
+    one.post(null);
+  }
+  assert.equal(
+    told,
+    [3, 8, 1].map((factor) => ({ kind: "slowness", factor })),
+  );
 });
 
 it.run();

@@ -75,6 +75,7 @@ export class GossipAgents {
         sign: (bytes) => testSignature(id, bytes),
         verify: (peer, bytes, signature) =>
           Buffer.compare(testSignature(peer, bytes), signature) === 0,
+        slowness: { factor: 1 },
         snapshotFile: snapshot,
         isMember: (peer) => this.admitted.has(peer),
         onDoubled: () => doubled.push(name),
