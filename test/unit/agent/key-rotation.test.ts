@@ -164,6 +164,7 @@ it("makes the first key, gives each ring to the lane, and says so in the record"
   assert.equal([tags, datagrams], [{ version: "1", keys: "1/1" }, "fallback"]);
   inventory.ok(change("install", 2, "b"));
   assert.is(tags["keys"], "2/1");
+  assert.not.ok(inventory.send(change("use", 9)).ok); // an entry that changes no ring
   inventory.ok(change("use", 2));
   inventory.ok(change("remove", 2));
   assert.is(tags["keys"], "2/2");

@@ -123,6 +123,21 @@ it("refuses an evicted member everywhere, and does not take that for its own evi
   await bench.clock.advance(1000);
   assert.ok(bench.take().includes(`looks at ${peer("n2")}`), "a second later it is hung up on");
   assert.not.ok(did.includes(`contact ${peer("n2")}`));
+  await bench.clock.advance(60_000);
+  const later = bench.take();
+  assert.not.ok(later.includes(`evict ${peer("n2")}`), "once");
+  const looks = later.filter((text) => text === `looks at ${peer("n2")}`).length;
+  assert.is(looks, 6, "with each round, and no time of parting begins again");
+  await bench.watch.stop();
+});
+
+it("leaves the address alone that the mesh knows a member by: it may be newer than the inventory's", async () => {
+  const inventory = cluster("n1", "n2");
+  const bench = await watching(inventory, peer("n1"));
+  bench.take();
+  bench.addresses.set(peer("n2"), "10.0.0.99:7700");
+  await bench.clock.advance(30_000);
+  assert.not.ok(bench.take().includes(`address ${peer("n2")}`));
   await bench.watch.stop();
 });
 
